@@ -57,6 +57,9 @@ export const errorCodes = [
   'history_unusable',
   'history_newer',
   'not_in_history',
+  // A proxy on this machine.
+  'local_proxy_unavailable',
+  'local_proxy_failed',
   'internal',
 ] as const;
 

@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import type { Machine } from './machine.ts';
+
+export interface CommandResult {
+  /** Null when the program is missing, could not be started or was stopped. */
+  exitCode: number | null;
+  /** What it wrote, stdout and stderr in order of arrival, the last 16 kB. */
+  output: string;
+}
+
+export interface CommandOptions {
+  /** Called for every line of output as it comes. */
+  onLine?: (line: string) => void;
+  /** Stops the program after so many milliseconds. */
+  timeoutMs?: number;
+  signal?: AbortSignal | undefined;
+}
+
+const keptOutput = 16_384;
+
+/** Runs a program to its end, without a shell and without a standard input. Never rejects: a missing program is a result. */
+export function runCommand(
+  machine: Machine,
+  program: string,
+  programArguments: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    let output = '';
+    let openLine = '';
+    const child = spawn(program, programArguments, {
+      env: machine.environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      killSignal: 'SIGKILL',
+      ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    const collect = (text: string): void => {
+      output = (output + text).slice(-keptOutput);
+      const lines = (openLine + text).split(/\r\n|\n|\r/);
+      openLine = lines.pop() ?? '';
+      for (const line of lines) options.onLine?.(line);
+    };
+    child.stdout.setEncoding('utf8').on('data', collect);
+    child.stderr.setEncoding('utf8').on('data', collect);
+    child.on('error', () => {
+      // The program was not found, or the signal stopped it: 'close' may not come for the first.
+      if (child.pid === undefined) resolve({ exitCode: null, output });
+    });
+    child.on('close', (exitCode) => {
+      resolve({ exitCode, output });
+    });
+  });
+}

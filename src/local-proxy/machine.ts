@@ -1,0 +1,33 @@
+/**
+ * What local-proxy may use of the machine it runs on. It is passed in because only cli/ touches `process`, and so that a
+ * test can offer a machine without Docker, without Python or with other programs on its PATH.
+ */
+export interface Machine {
+  /** Environment of every program that is started; PATH says where they are looked for. */
+  environment: Readonly<Record<string, string | undefined>>;
+  platform: string;
+  /** Our own process id: it marks who holds a lock. */
+  processId: number;
+  /** `process.kill`: signals a process, a process group (a negative id), or with 0 asks whether it is there (throws when not). */
+  kill(processId: number, signal: NodeJS.Signals | 0): void;
+}
+
+/** Whether a process, or a process group (a negative id), is there. */
+export function isAlive(machine: Machine, processId: number): boolean {
+  try {
+    machine.kill(processId, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it is there, and somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Signals a process or group; one that is gone already is no mistake. */
+export function signal(machine: Machine, processId: number, name: NodeJS.Signals): void {
+  try {
+    machine.kill(processId, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
