@@ -16,13 +16,21 @@ import type { AddressInfo, Socket } from 'node:net';
  * Without any script it answers "Hello." in the form that the request asks for, and serves `/v1/models`,
  * `/model/info`, `/key/info` and `/health/readiness` in LiteLLM's form.
  */
+export interface RecordedBody {
+  model?: string;
+  messages?: { role: string; content: unknown; [key: string]: unknown }[];
+  stream?: boolean;
+  stream_options?: { include_usage?: boolean };
+  [key: string]: unknown;
+}
+
 export interface RecordedRequest {
   method: string;
   /** With the query. */
   path: string;
   headers: IncomingHttpHeaders;
-  /** The parsed JSON body; null when there was none or it was no JSON. */
-  body: any;
+  /** The parsed JSON body; empty when there was none or it was no JSON. */
+  body: RecordedBody;
   text: string;
   /** Settles when the client hung up before the reply was over (true) or the reply was sent whole (false). */
   hungUp: Promise<boolean>;
@@ -214,17 +222,17 @@ const flushed = (response: ServerResponse) =>
 
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-function parseJson(text: string): unknown {
+function parseJson(text: string): RecordedBody {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) as RecordedBody;
   } catch {
-    return null;
+    return {};
   }
 }
 
 /** The text of the request's last message. */
 export function lastText(request: RecordedRequest): string {
-  const content = request.body?.messages?.at(-1)?.content;
+  const content = request.body.messages?.at(-1)?.content;
   return typeof content === 'string' ? content : JSON.stringify(content ?? null);
 }
 
@@ -250,11 +258,11 @@ export interface TextReplyOptions {
 /** A good reply of that text, streamed or as one body, whichever the request asks for. */
 export function textReply(text: string, options: TextReplyOptions = {}): Responder {
   return (request) => {
-    const model = options.model ?? request.body?.model ?? 'fake';
+    const model = options.model ?? request.body.model ?? 'fake';
     const usage = options.usage === undefined ? defaultUsage : options.usage;
     const finishReason = options.finishReason === undefined ? 'stop' : options.finishReason;
     const headers = { ...liteLLMHeaders(model), ...options.headers };
-    if (request.body?.stream !== true) {
+    if (request.body.stream !== true) {
       return {
         headers,
         body: {
@@ -276,7 +284,7 @@ export function textReply(text: string, options: TextReplyOptions = {}): Respond
     });
     if (finishReason !== null)
       steps.push({ data: chunk([{ index: 0, delta: {}, finish_reason: finishReason }], { model }) });
-    if (usage && request.body?.stream_options?.include_usage === true) {
+    if (usage && request.body.stream_options?.include_usage === true) {
       steps.push({ data: chunk([{ index: 0, delta: {} }], { model, usage }) });
     }
     if (options.isDone !== false) steps.push({ data: '[DONE]' });
