@@ -1,0 +1,136 @@
+/**
+ * What an error text of a proxy really says. LiteLLM wraps a provider's error in its own, in Python's repr of bytes, in
+ * a traceback or in a paragraph about model groups; a reverse proxy answers with a page of HTML. Pure text in, one
+ * readable line out, for HTTP bodies and for error frames alike.
+ *
+ * Source: the error bodies of LiteLLM 1.104.2, and of nginx and common load balancers.
+ */
+
+/** More than this of an error text is never looked at: an error body can be as large as a reply. */
+const longestInput = 32_768;
+
+/** One line is enough to act upon; the proxy's own log has the rest. */
+const longestMessage = 500;
+const longestTitle = 200;
+
+/** One line without control characters, keys, tracebacks or HTML; empty when the text says nothing. */
+export function cleanErrorMessage(text: string): string {
+  let message = text.slice(0, longestInput);
+  if (looksLikeHtml(message)) return htmlTitle(message);
+  message = cutRouterParagraph(message);
+  message = unfoldBytes(message);
+  message = unfoldJson(message);
+  message = reduceTraceback(message);
+  return limit(redactSecrets(oneLine(message)), longestMessage);
+}
+
+/** The title (else the first heading, else the first words) of a page that stands where JSON was expected. */
+export function htmlTitle(html: string): string {
+  const page = html.slice(0, longestInput);
+  const found = /<title[^>]*>([^<]*)/i.exec(page)?.[1] ?? /<h1[^>]*>([^<]*)/i.exec(page)?.[1] ?? '';
+  const text = found.trim() === '' ? page.replaceAll(/<(script|style)\b[^]*?<\/\1>|<[^>]*>/gi, ' ') : found;
+  return limit(redactSecrets(oneLine(decodeEntities(text))), longestTitle);
+}
+
+export function looksLikeHtml(text: string): boolean {
+  return /^[\s\uFEFF]*<(!doctype\s+html|html|head|body|title|center|h1)\b/i.test(text);
+}
+
+/**
+ * Takes keys out of a text: LiteLLM's and the common providers' (`sk-…`, `AIza…`), anything behind `Bearer`, and the
+ * key hashes that LiteLLM prints. Its own masked form (`sk-...1234`) stays, for it says which key was meant.
+ */
+export function redactSecrets(text: string): string {
+  return text
+    .replaceAll(/\b(bearer|basic)\s+[\w.~+/=-]{6,}/gi, '$1 ****')
+    .replaceAll(/\b(sk|pk|rk)-[\w-]{6,}/g, '$1-****')
+    .replaceAll(/\bAIza[\w-]{20,}/g, 'AIza****')
+    .replaceAll(/\b(gh[pousr]|github_pat|xox[abprs]|hf|gsk|glpat)[_-][\w-]{16,}/g, '$1_****')
+    .replaceAll(/\b[0-9a-f]{64}\b/g, '****');
+}
+
+/**
+ * A budget refusal. LiteLLM's status for it changed from 400 to 429 to 422, so the type decides; a deployment's or a
+ * provider's budget has no type of its own, in an answer and in an error frame, and is known by its words.
+ */
+export function isBudgetRefusal(error: { message: string; type: string | null }): boolean {
+  return (
+    error.type === 'budget_exceeded' ||
+    /crossed budget|\bBudgetExceededError\b|\bBudget has been exceeded!|ExceededBudget:/i.test(error.message)
+  );
+}
+
+/**
+ * `\n\nLiteLLM: model group 'x' failed …` (1.104) and `. Received Model Group=…` (earlier) tell of the router, not of the
+ * failure. What stands before them is the failure.
+ */
+function cutRouterParagraph(message: string): string {
+  const cut = /\s*\n\s*LiteLLM: model group |\.? ?Received Model Group=| LiteLLM Retried: \d+ times/.exec(message);
+  return cut === null || cut.index === 0 ? message : message.slice(0, cut.index);
+}
+
+/** Gemini's streaming errors carry Python's repr of the provider's body: `b'{\n  "error": …}'`. */
+function unfoldBytes(message: string): string {
+  const repr = /\bb(['"])((?:\\[^]|(?!\1)[^\\])*)\1?/.exec(message);
+  if (repr === null || (repr.index > 0 && !/[\s(:-]/.test(message[repr.index - 1] ?? ''))) return message;
+  const body = decodePythonBytes(repr[2] ?? '');
+  return `${message.slice(0, repr.index)}${innerMessage(body) ?? body}`;
+}
+
+function decodePythonBytes(body: string): string {
+  const simple: Record<string, string> = { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"' };
+  const encoded = body.replaceAll(/(?:\\x[0-9a-f]{2})+|\\[^]/gi, (escape) =>
+    escape.startsWith('\\x') && escape.length > 2
+      ? new TextDecoder().decode(Uint8Array.from(escape.slice(2).split('\\x'), (hex) => Number.parseInt(hex, 16)))
+      : (simple[escape[1] ?? ''] ?? escape),
+  );
+  return encoded;
+}
+
+/** `litellm.BadRequestError: OpenAIException - {"error": {"message": …}}` says the same twice, once in JSON. */
+function unfoldJson(message: string): string {
+  const start = message.search(/\{\s*["']/);
+  if (start === -1) return message;
+  const inner = innerMessage(message.slice(start));
+  return inner === null ? message : `${message.slice(0, start)}${inner}`;
+}
+
+/** The `message` of an error object, also of one that was cut short. */
+function innerMessage(text: string): string | null {
+  const field = /["'](?:message|detail)["']\s*:\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  if (field === undefined) return null;
+  try {
+    const message: unknown = JSON.parse(field.replaceAll(/[\n\r\t]/g, ' '));
+    return typeof message === 'string' && message !== '' ? message : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A Python traceback says what happened in its last line; file names of the proxy's machine are nobody's business. */
+function reduceTraceback(message: string): string {
+  const start = message.indexOf('Traceback (most recent call last)');
+  if (start === -1) return message;
+  const before = message.slice(0, start).trim();
+  const lines = message.slice(start).split('\n');
+  const last = lines.findLast((line) => line.trim() !== '' && !/^\s+(File "|[\^~]+\s*$)/.test(line))?.trim() ?? '';
+  if (before === '' || last.includes(before)) return last;
+  return before.includes(last) || lines.length === 1 ? before : `${before}: ${last}`;
+}
+
+function oneLine(text: string): string {
+  // Cc and Cf: no control byte, and no bidi mark, of a stranger's text reaches a terminal or a log through an error.
+  return text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+}
+
+function limit(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`;
+}
+
+function decodeEntities(text: string): string {
+  const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', nbsp: ' ', ndash: '–', mdash: '—' };
+  return text.replaceAll(/&(?:#(\d{1,6})|(\w{2,6}));/g, (entity, number?: string, name?: string) => {
+    if (number !== undefined) return String.fromCodePoint(Math.min(Number(number), 0x10_ff_ff));
+    return named[name ?? ''] ?? entity;
+  });
+}
