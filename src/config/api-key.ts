@@ -1,0 +1,73 @@
+import { resolve } from 'node:path';
+import { UsageError } from '../errors.ts';
+import { maskKey, readKey, type Credentials } from './credentials.ts';
+import type { Environment } from './paths.ts';
+import { readSmallFile } from './private-file.ts';
+import { describeOrigin, type Settings } from './settings.ts';
+
+/** The key for this run, and why it is that one. */
+export interface ApiKey {
+  /** Null when there is none for this base URL. */
+  key: string | null;
+  /** As `explain` shows it; null when there is no key. */
+  maskedKey: string | null;
+  /** `--api-key-file`, `LITELLM_PROXY_API_KEY`, or the login for the base URL; `none`. */
+  origin: string;
+  /** A sentence for people when a key is at hand that must not go to this base URL; else null. */
+  withheld: string | null;
+}
+
+/**
+ * Which key goes to `settings.baseUrl`. A key entered with `cllm login` goes only to the base URL it was entered for. A
+ * key without such a bond (`--api-key-file`, `LITELLM_PROXY_API_KEY`) goes where it would go if there were no project
+ * file: a `cllm.yaml` comes with a repository, and somebody else may have written the base URL in it.
+ *
+ * @throws UsageError `input_invalid` (a key that is none), `usage` (no such key file), `config_invalid` (broken file of keys)
+ */
+export function resolveApiKey(sources: {
+  settings: Pick<Settings, 'baseUrl' | 'ownBaseUrl'>;
+  credentials: Credentials;
+  env: Environment;
+  cwd: string;
+  /** The path that `--api-key-file` named. */
+  apiKeyFile?: string | undefined;
+}): ApiKey {
+  const { baseUrl, ownBaseUrl } = sources.settings;
+  const unbound = unboundKey(sources);
+  const isOwn = baseUrl.value === ownBaseUrl;
+  if (unbound !== null && isOwn) return found(unbound.key, unbound.origin);
+  const kept = sources.credentials.get(baseUrl.value);
+  if (kept !== null) return found(kept, `login for ${baseUrl.value}`);
+  return {
+    key: null,
+    maskedKey: null,
+    origin: 'none',
+    withheld:
+      unbound === null
+        ? null
+        : `the key of ${unbound.origin} was not sent: the base URL ${baseUrl.value} comes from ` +
+          `${describeOrigin(baseUrl.origin)}; run \`cllm login --base-url ${baseUrl.value}\` to give that proxy a key, ` +
+          `or name it with --base-url`,
+  };
+}
+
+function unboundKey(sources: {
+  env: Environment;
+  cwd: string;
+  apiKeyFile?: string | undefined;
+}): { key: string; origin: string } | null {
+  if (sources.apiKeyFile !== undefined) {
+    const path = resolve(sources.cwd, sources.apiKeyFile);
+    const file = readSmallFile(path);
+    if (file === null) throw new UsageError(`--api-key-file: there is no file ${path}`);
+    return { key: readKey(file.text, `--api-key-file: ${path}`), origin: '--api-key-file' };
+  }
+  // Set but empty is how a CI job passes a secret that it was not given.
+  const fromEnvironment = sources.env['LITELLM_PROXY_API_KEY'];
+  if (!fromEnvironment) return null;
+  return { key: readKey(fromEnvironment, 'LITELLM_PROXY_API_KEY'), origin: 'LITELLM_PROXY_API_KEY' };
+}
+
+function found(key: string, origin: string): ApiKey {
+  return { key, maskedKey: maskKey(key), origin, withheld: null };
+}

@@ -1,0 +1,126 @@
+import { normalizeBaseUrl } from '../client/base-url.ts';
+import { UsageError } from '../errors.ts';
+import { moveAside, readSmallFile, tightenFile, writePrivateFile } from './private-file.ts';
+
+/** A kept key as it may be shown. */
+export interface CredentialSummary {
+  baseUrl: string;
+  /** The key's first letters and its last four: enough to recognise it, too little to use it. */
+  maskedKey: string;
+  /** When it was entered, ISO 8601. */
+  createdAt: string;
+}
+
+interface Credential {
+  key: string;
+  created_at: string;
+}
+
+/**
+ * The keys that people entered with `cllm login`, each bound to the base URL it was entered for: there is no way to ask
+ * for a key other than by naming the URL it will be sent to. One JSON file, 0600 in a 0700 directory, replaced in one
+ * step; the text of the keys is not encrypted, as with every other CLI that must work without a desktop's keyring.
+ */
+export class Credentials {
+  readonly file: string;
+
+  constructor(file: string) {
+    this.file = file;
+  }
+
+  /**
+   * The key for a base URL (any spelling of it), or null.
+   *
+   * @throws UsageError `config_invalid` when the file can not be read or is broken
+   */
+  get(baseUrl: string): string | null {
+    return this.#read().get(normalizeBaseUrl(baseUrl))?.key ?? null;
+  }
+
+  /**
+   * Keeps a key for a base URL, in place of an earlier one. A broken file is moved aside, not overwritten.
+   *
+   * @returns where a broken file was moved to, or null
+   * @throws UsageError `input_invalid` when the key could not stand in a header
+   */
+  set(baseUrl: string, key: string, now: Date = new Date()): { movedTo: string | null } {
+    const credential = { key: readKey(key, 'the key'), created_at: now.toISOString() };
+    const url = normalizeBaseUrl(baseUrl);
+    const kept = this.#readOrNull();
+    const movedTo = kept === null ? moveAside(this.file, now) : null;
+    this.#write(new Map([...(kept ?? []), [url, credential]]));
+    return { movedTo };
+  }
+
+  /** Forgets the key for a base URL; false when there was none. */
+  delete(baseUrl: string): boolean {
+    const credentials = this.#read();
+    const wasKept = credentials.delete(normalizeBaseUrl(baseUrl));
+    if (wasKept) this.#write(credentials);
+    return wasKept;
+  }
+
+  /** What is kept, by base URL, masked. */
+  list(): CredentialSummary[] {
+    return [...this.#read()]
+      .map(([baseUrl, { key, created_at: createdAt }]) => ({ baseUrl, maskedKey: maskKey(key), createdAt }))
+      .toSorted((left, right) => (left.baseUrl < right.baseUrl ? -1 : 1));
+  }
+
+  #read(): Map<string, Credential> {
+    const credentials = this.#readOrNull();
+    if (credentials !== null) return credentials;
+    throw new UsageError(`${this.file} is no file of keys that cllm wrote`, {
+      code: 'config_invalid',
+      hint: 'Run `cllm login` again: it moves the broken file aside.',
+    });
+  }
+
+  /** Null when the file is there but makes no sense. */
+  #readOrNull(): Map<string, Credential> | null {
+    const file = readSmallFile(this.file);
+    if (file === null) return new Map();
+    if ((file.mode & 0o077) !== 0) tightenFile(this.file);
+    try {
+      const parsed = JSON.parse(file.text) as { keys?: unknown } | null;
+      const keys = Object.entries(parsed?.keys as object);
+      return keys.every((entry): entry is [string, Credential] => isCredential(entry[1])) ? new Map(keys) : null;
+    } catch {
+      // JSON's own message quotes the text around the mistake: a key, here.
+      return null;
+    }
+  }
+
+  #write(credentials: ReadonlyMap<string, Credential>): void {
+    writePrivateFile(this.file, `${JSON.stringify({ version: 1, keys: Object.fromEntries(credentials) }, null, 2)}\n`);
+  }
+}
+
+/**
+ * A key as it was typed, piped or kept in a file: white space around it goes.
+ *
+ * @param source how a message names it; the key itself is never in one
+ * @throws UsageError `input_invalid` when nothing is left, or something that no HTTP header can carry
+ */
+export function readKey(text: string, source: string): string {
+  const key = text.trim();
+  if (key === '') throw new UsageError(`${source} is empty`, { code: 'input_invalid' });
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    throw new UsageError(`${source} holds a space, a line break or another character that no key has`, {
+      code: 'input_invalid',
+      hint: 'Copy the key alone, without quotes or a variable name.',
+    });
+  }
+  return key;
+}
+
+/** `sk-…1234`; of a short key nothing but its existence. */
+export function maskKey(key: string): string {
+  if (key.length < 16) return '…';
+  return `${key.startsWith('sk-') ? 'sk-' : ''}…${key.slice(-4)}`;
+}
+
+function isCredential(value: unknown): value is Credential {
+  const { key, created_at: createdAt } = (value ?? {}) as { key?: unknown; created_at?: unknown };
+  return typeof key === 'string' && typeof createdAt === 'string';
+}

@@ -1,0 +1,74 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { UsageError } from '../errors.ts';
+import { readSmallFile } from './private-file.ts';
+
+export const projectFileName = 'cllm.yaml';
+
+/** The nearest `cllm.yaml` from the directory upwards, or null. */
+export function findProjectFile(directory: string): string | null {
+  for (let current = resolve(directory); ; current = dirname(current)) {
+    const candidate = join(current, projectFileName);
+    if (existsSync(candidate)) return candidate;
+    if (current === dirname(current)) return null;
+  }
+}
+
+/**
+ * The project file as plain data, unchecked; null when it is empty or gone. The YAML parser is imported only once there
+ * is something to parse.
+ *
+ * @throws UsageError `config_invalid` with line and column when it is no YAML
+ */
+export async function readProjectFile(path: string): Promise<unknown> {
+  const file = readSmallFile(path);
+  if (file === null) return null;
+  const { LineCounter, parseDocument } = await import('yaml');
+  const lineCounter = new LineCounter();
+  // Parsed as a document and not by `parse()`, whose messages quote the line: somebody may have put a key there.
+  const document = parseDocument(file.text, { lineCounter, prettyErrors: false, logLevel: 'error' });
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const { line, col } = lineCounter.linePos(error.pos[0]);
+    throw invalidYaml(`${path}:${line}:${col}`, error.code.toLowerCase().replaceAll('_', ' '));
+  }
+  try {
+    return document.toJS();
+  } catch {
+    // An alias without its anchor, or a few lines of aliases that would unfold to gigabytes.
+    throw invalidYaml(path, 'bad alias');
+  }
+}
+
+/**
+ * A path that a project file names, made absolute. It has to lie in the folder of that file, links followed: what it
+ * names is read and sent to a proxy that the same file may have chosen, and a file that came with a repository must not
+ * be able to send what is elsewhere on this machine.
+ *
+ * @throws UsageError `config_invalid`
+ */
+export function projectPath(projectFile: string, path: string, name: string): string {
+  const folder = dirname(projectFile);
+  const absolute = resolve(folder, path);
+  const inside = relative(followLinks(folder), followLinks(absolute));
+  if (inside === '..' || inside.startsWith('../') || isAbsolute(inside)) {
+    throw new UsageError(`${projectFile}: ${name} must lie in the folder of that file`, {
+      code: 'config_invalid',
+      hint: 'Name a file elsewhere with the flag, or in your own settings.',
+    });
+  }
+  return absolute;
+}
+
+/** A file that does not exist yet has no links to follow; reading it will say that it is missing. */
+function followLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return existsSync(dirname(path)) ? join(realpathSync(dirname(path)), relative(dirname(path), path)) : path;
+  }
+}
+
+function invalidYaml(place: string, reason: string): UsageError {
+  return new UsageError(`${place}: no valid YAML (${reason})`, { code: 'config_invalid' });
+}

@@ -1,0 +1,279 @@
+import { dirname, resolve } from 'node:path';
+import { UsageError } from '../errors.ts';
+import type { Json } from '../protocol/types.ts';
+import { nearestName } from './nearest-name.ts';
+import { configPaths, type Environment } from './paths.ts';
+import { findProjectFile, projectPath, readProjectFile } from './project-file.ts';
+import { readUserFile } from './user-file.ts';
+import { timeoutNames, validateSettings, type SettingValues, type TimeoutName } from './validation.ts';
+
+/** Where a value came from. */
+export type Origin =
+  | { from: 'flag' | 'environment'; name: string }
+  | { from: 'project file' | 'user file'; file: string; profile: string | null }
+  | { from: 'default' };
+
+/** A value and where it came from. */
+export interface Setting<Value> {
+  value: Value;
+  origin: Origin;
+}
+
+/** Everything that was decided, from every source, for one run. */
+export interface Settings {
+  /** Normalised: no trailing slash, no `/v1`. */
+  baseUrl: Setting<string>;
+  /** What `baseUrl` would be without a project file: keys that are bound to no URL go there and nowhere else. */
+  ownBaseUrl: string;
+  /** The model to ask for, aliases followed; null when nobody chose one. */
+  model: Setting<string | null>;
+  /** The system prompt's text; null when there is none. */
+  system: Setting<string | null>;
+  /** Further fields of the request body, merged over all sources field by field. */
+  params: Readonly<Record<string, Setting<Json>>>;
+  /** Absolute path of a JSON schema; null when there is none. */
+  outputSchema: Setting<string | null>;
+  render: Setting<'auto' | 'markdown' | 'plain'>;
+  history: Setting<'on' | 'off'>;
+  /** Seconds, 0 = none. */
+  timeouts: Readonly<Record<'connect' | 'firstToken' | 'idle' | 'total', Setting<number>>>;
+  tags: Setting<readonly string[]>;
+  aliases: Readonly<Record<string, Setting<string>>>;
+  /** The profile that was asked for, and those that exist. */
+  profile: string | null;
+  profiles: readonly string[];
+  /** The files that were looked at; `projectFile` is null when there is none. */
+  userFile: string;
+  projectFile: string | null;
+  /** Lines for people: unknown names, each with its file and the nearest known name. */
+  warnings: readonly string[];
+}
+
+/** One file, parsed but not checked. */
+export interface SettingsFile {
+  file: string;
+  values: unknown;
+}
+
+export interface SettingsSources {
+  /** What the command line said, under the names of the files. Relative paths are taken from `cwd`. */
+  flags?: SettingValues;
+  /** The profile to use (`--profile`). */
+  profile?: string | undefined;
+  env: Environment;
+  cwd: string;
+}
+
+const defaults = {
+  base_url: 'http://localhost:4000',
+  render: 'auto',
+  history: 'on',
+  timeouts: { connect: 10, first_token: 300, idle: 120, total: 0 },
+  tags: [],
+} satisfies SettingValues;
+
+/** A source of values, and how to say where one of them came from. */
+interface Layer {
+  values: SettingValues;
+  origin: (name: string) => Origin;
+}
+
+/**
+ * Finds and reads the two files and resolves everything.
+ *
+ * @throws UsageError `config_invalid`, `base_url_invalid` (naming file, setting and value) or `usage` (unknown profile)
+ */
+export async function loadSettings(sources: SettingsSources): Promise<Settings> {
+  const { userFile } = configPaths(sources.env, sources.cwd);
+  const projectFile = findProjectFile(sources.cwd);
+  return resolveSettings({
+    ...sources,
+    userFile: { file: userFile, values: readUserFile(userFile) },
+    projectFile: projectFile === null ? null : { file: projectFile, values: await readProjectFile(projectFile) },
+  });
+}
+
+/**
+ * flag > environment > project file > user file > default, setting by setting; `params`, `timeouts` and `aliases` entry
+ * by entry. A profile is a group of settings that a flag asks for, so its values come right after the flags: the
+ * project file's profile of that name first, then the user's.
+ */
+export function resolveSettings(
+  sources: SettingsSources & { userFile: SettingsFile; projectFile: SettingsFile | null },
+): Settings {
+  const warnings: string[] = [];
+  const check = (values: unknown, file: string): SettingValues => {
+    const checked = validateSettings(values, file);
+    warnings.push(...checked.warnings);
+    return checked.values;
+  };
+  const user = fileLayers(check(sources.userFile.values, sources.userFile.file), 'user file', sources.userFile.file);
+  const project =
+    sources.projectFile === null
+      ? null
+      : fileLayers(
+          check(sources.projectFile.values, sources.projectFile.file),
+          'project file',
+          sources.projectFile.file,
+        );
+  const profile = sources.profile ?? null;
+  const profiles = [...new Set([...(project?.profiles.keys() ?? []), ...user.profiles.keys()])];
+  if (profile !== null && !profiles.includes(profile)) throw unknownProfile(profile, profiles);
+
+  const layersOf = (files: FileLayers[]): Layer[] => [
+    { values: check(sources.flags, 'command line'), origin: (name) => ({ from: 'flag', name: flagOf(name) }) },
+    ...files.flatMap((file) => file.profiles.get(profile ?? '') ?? []),
+    { values: check(environmentValues(sources.env), 'environment'), origin: environmentOrigin },
+    ...files.map((file) => file.whole),
+    { values: defaults, origin: () => ({ from: 'default' }) },
+  ];
+  const own = layersOf([user]);
+  const layers = project === null ? own : layersOf([project, user]);
+
+  const aliases = mergeEntries(layers, 'aliases');
+  const model = pick(layers, 'model', null);
+  return {
+    baseUrl: pick(layers, 'base_url', defaults.base_url),
+    ownBaseUrl: pick(own, 'base_url', defaults.base_url).value,
+    model: { ...model, value: model.value === null ? null : followAlias(model.value, aliases) },
+    system: pick(layers, 'system', null),
+    params: mergeEntries(layers, 'params'),
+    outputSchema: schemaPath(pick(layers, 'output_schema', null), sources.cwd),
+    render: pick(layers, 'render', defaults.render),
+    history: pick(layers, 'history', defaults.history),
+    timeouts: pickTimeouts(layers),
+    tags: pick(layers, 'tags', defaults.tags),
+    aliases,
+    profile,
+    profiles,
+    userFile: sources.userFile.file,
+    projectFile: sources.projectFile?.file ?? null,
+    warnings,
+  };
+}
+
+/** The model that a name stands for: an alias is followed once, any other name is itself. */
+export function followAlias(model: string, aliases: Settings['aliases']): string {
+  return Object.hasOwn(aliases, model) ? (aliases[model]?.value ?? model) : model;
+}
+
+/** The plain values of `params`, ready for a request body. */
+export function paramValues(params: Settings['params']): Record<string, Json> {
+  return Object.fromEntries(Object.entries(params).map(([name, setting]) => [name, setting.value]));
+}
+
+/** Where a value came from, in the words of whoever could change it: `--model`, `CLLM_MODEL`, a file, `default`. */
+export function describeOrigin(origin: Origin): string {
+  switch (origin.from) {
+    case 'flag':
+    case 'environment':
+      return origin.name;
+    case 'project file':
+    case 'user file':
+      return origin.profile === null ? origin.file : `${origin.file} (profile ${origin.profile})`;
+    case 'default':
+      return 'default';
+  }
+}
+
+interface FileLayers {
+  whole: Layer;
+  profiles: ReadonlyMap<string, Layer>;
+}
+
+function fileLayers(values: SettingValues, from: 'project file' | 'user file', file: string): FileLayers {
+  const layer = (own: SettingValues, profile: string | null): Layer => ({
+    values: own,
+    origin: () => ({ from, file, profile }),
+  });
+  return {
+    whole: layer(values, null),
+    profiles: new Map(Object.entries(values.profiles ?? {}).map(([name, own]) => [name, layer(own, name)])),
+  };
+}
+
+function environmentValues(env: Environment): SettingValues {
+  // An empty variable is how a shell or a CI job says "not set".
+  return { base_url: env['LITELLM_PROXY_URL'] || undefined, model: env['CLLM_MODEL'] || undefined };
+}
+
+function environmentOrigin(name: string): Origin {
+  return { from: 'environment', name: name === 'base_url' ? 'LITELLM_PROXY_URL' : 'CLLM_MODEL' };
+}
+
+/** The highest layer that says something. */
+function pick<Name extends keyof SettingValues, Fallback>(
+  layers: readonly Layer[],
+  name: Name,
+  fallback: Fallback,
+): Setting<NonNullable<SettingValues[Name]> | Fallback> {
+  for (const layer of layers) {
+    const value = layer.values[name];
+    if (value !== undefined) return { value, origin: layer.origin(name) };
+  }
+  return { value: fallback, origin: { from: 'default' } };
+}
+
+function mergeEntries<Name extends 'params' | 'aliases'>(
+  layers: readonly Layer[],
+  name: Name,
+): Record<string, Setting<NonNullable<SettingValues[Name]>[string]>> {
+  type Value = NonNullable<SettingValues[Name]>[string];
+  const merged = new Map<string, Setting<Value>>();
+  for (const layer of layers) {
+    for (const [key, value] of Object.entries(layer.values[name] ?? {}) as [string, Value][]) {
+      if (!merged.has(key)) merged.set(key, { value, origin: layer.origin(`${name}.${key}`) });
+    }
+  }
+  return Object.fromEntries(merged);
+}
+
+function pickTimeouts(layers: readonly Layer[]): Settings['timeouts'] {
+  const timeout = (name: TimeoutName): Setting<number> => {
+    const layer = layers.find((candidate) => candidate.values.timeouts?.[name] !== undefined);
+    return {
+      value: layer?.values.timeouts?.[name] ?? defaults.timeouts[name],
+      origin: layer?.origin(`timeouts.${name}`) ?? { from: 'default' },
+    };
+  };
+  const [connect, firstToken, idle, total] = timeoutNames;
+  return { connect: timeout(connect), firstToken: timeout(firstToken), idle: timeout(idle), total: timeout(total) };
+}
+
+function schemaPath(setting: Setting<string | null>, cwd: string): Setting<string | null> {
+  const { value, origin } = setting;
+  if (value === null) return setting;
+  if (origin.from === 'project file') return { value: projectPath(origin.file, value, 'output_schema'), origin };
+  return { value: resolve(origin.from === 'user file' ? dirname(origin.file) : cwd, value), origin };
+}
+
+/** Body fields with a flag of their own; every other one comes from `--param`. */
+const ownFlags = ['temperature', 'max_tokens', 'top_p', 'seed', 'stop', 'reasoning_effort'];
+
+function flagOf(name: string): string {
+  const [group, entry] = split(name);
+  if (entry === null) return group === 'tags' ? '--tag' : dashed(group);
+  if (group === 'timeouts') return entry === 'total' ? '--timeout' : `${dashed(entry)}-timeout`;
+  return ownFlags.includes(entry) ? dashed(entry) : `--param ${entry}`;
+}
+
+function dashed(words: string): string {
+  return `--${words.replaceAll('_', '-')}`;
+}
+
+function split(name: string): [group: string, entry: string | null] {
+  const dot = name.indexOf('.');
+  return dot === -1 ? [name, null] : [name.slice(0, dot), name.slice(dot + 1)];
+}
+
+function unknownProfile(profile: string, profiles: readonly string[]): UsageError {
+  const nearest = nearestName(profile, profiles);
+  return new UsageError(`there is no profile ${JSON.stringify(profile)}`, {
+    hint:
+      nearest !== null
+        ? `Did you mean ${JSON.stringify(nearest)}?`
+        : profiles.length > 0
+          ? `The profiles are ${profiles.join(', ')}.`
+          : 'Profiles stand under `profiles` in cllm.yaml or in the user file.',
+  });
+}

@@ -1,0 +1,74 @@
+import { basename, dirname, extname } from 'node:path';
+import { UsageError } from '../errors.ts';
+import { ensurePrivateDirectory, moveAside, readSmallFile, tightenFile } from './private-file.ts';
+
+/**
+ * The user file as plain data: one JSON object, unchecked.
+ *
+ * @returns null when there is none
+ * @throws UsageError `config_invalid` when it is no JSON object
+ */
+export function readUserFile(path: string): Record<string, unknown> | null {
+  const file = readSmallFile(path);
+  if (file === null) return null;
+  const values = parseObject(file.text);
+  if (values === null) {
+    throw new UsageError(`${path} is no JSON object`, {
+      code: 'config_invalid',
+      hint: 'Mend or remove it; `cllm config set` moves it aside and starts a new one.',
+    });
+  }
+  return values;
+}
+
+/**
+ * Changes the user file: `change` gets what is in it and gives what shall be in it. A file that is no JSON is moved
+ * aside first, so that a broken file never stands in the way of the command that would mend it.
+ *
+ * conf does the writing, because it replaces the file in one step. It is imported here and only here: its import alone,
+ * with the schema validator it brings, costs as much as starting Node twice, and every plain `ask` would pay for it.
+ * Reading is one `JSON.parse`, which needs no conf; both stand behind this file so that nothing else knows of the split.
+ *
+ * @returns where a broken file was moved to, or null
+ */
+export async function changeUserFile(
+  path: string,
+  change: (values: Readonly<Record<string, unknown>>) => Record<string, unknown>,
+  now: Date = new Date(),
+): Promise<{ movedTo: string | null }> {
+  const file = readSmallFile(path);
+  const values = file === null ? {} : parseObject(file.text);
+  const changed = change(values ?? {});
+  ensurePrivateDirectory(dirname(path));
+  const movedTo = values === null ? moveAside(path, now) : null;
+  const { default: Conf } = await import('conf');
+  const extension = extname(path);
+  const conf = new Conf<Record<string, unknown>>({
+    cwd: dirname(path),
+    configName: basename(path, extension),
+    fileExtension: extension.slice(1),
+    projectSuffix: '',
+    configFileMode: 0o600,
+    // A dot is part of many names here: `aliases.gpt-4.1` is no path.
+    accessPropertiesByDotNotation: false,
+    // What conf finds here was judged above; only an empty file is left that it would stumble over.
+    clearInvalidConfig: true,
+  });
+  conf.store = changed;
+  tightenFile(path);
+  return { movedTo };
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  // `touch config.json` makes an empty file, and that is no mistake.
+  if (text.trim() === '') return {};
+  try {
+    const values: unknown = JSON.parse(text);
+    return typeof values === 'object' && values !== null && !Array.isArray(values)
+      ? (values as Record<string, unknown>)
+      : null;
+  } catch {
+    // JSON's own message quotes the text, and what was quoted could be a key.
+    return null;
+  }
+}

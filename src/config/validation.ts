@@ -1,0 +1,267 @@
+import { normalizeBaseUrl } from '../client/base-url.ts';
+import { CllmError, UsageError } from '../errors.ts';
+import type { Json } from '../protocol/types.ts';
+import { nearestName } from './nearest-name.ts';
+
+/** The settings of one source (flags, environment, a file, a profile), under the names that both files use. */
+export interface SettingValues {
+  base_url?: string | undefined;
+  /** A model that the proxy serves, or an alias. */
+  model?: string | undefined;
+  /** The system prompt itself. `@FILE` is a flag's spelling and means nothing here. */
+  system?: string | undefined;
+  /** Any other fields of the request body, as OpenAI documents them. */
+  params?: Readonly<Record<string, Json>> | undefined;
+  /** A path; in a file it is relative to that file. */
+  output_schema?: string | undefined;
+  render?: 'auto' | 'markdown' | 'plain' | undefined;
+  history?: 'on' | 'off' | undefined;
+  /** Seconds, fractions too; 0 = none. */
+  timeouts?: Readonly<Partial<Record<TimeoutName, number | undefined>>> | undefined;
+  tags?: readonly string[] | undefined;
+  /** Short name -> model. */
+  aliases?: Readonly<Record<string, string>> | undefined;
+  /** Named groups of the settings above. */
+  profiles?: Readonly<Record<string, SettingValues>> | undefined;
+}
+
+export type SettingName = keyof SettingValues;
+export type TimeoutName = (typeof timeoutNames)[number];
+
+export const timeoutNames = ['connect', 'first_token', 'idle', 'total'] as const;
+
+/** Fields that cllm itself writes, and fields that would send the request, or a key, somewhere else. */
+const forbiddenParams: Readonly<Record<string, string>> = {
+  model: 'it has its own setting, `model`',
+  messages: 'messages come from the prompt and the conversation',
+  stream: '--stream and --no-stream say that',
+  api_key: 'a key never stands in a request body',
+  api_base: 'the proxy decides where a model is served',
+  base_url: 'the proxy decides where a model is served',
+  extra_headers: '--header sends a header to the proxy',
+};
+
+type Reader = (value: unknown, at: Place) => unknown;
+
+/** Where a value stands, for messages: the file (or flag, or variable) and the name inside it. */
+interface Place {
+  file: string;
+  name: string;
+  warn: (warning: string) => void;
+}
+
+const readers: { readonly [Name in SettingName]-?: Reader } = {
+  base_url: (value, at) => readBaseUrl(readText(value, at), at),
+  model: readText,
+  system: readSystem,
+  params: (value, at) => readMap(value, at, readParam),
+  output_schema: readText,
+  render: (value, at) => readOneOf(value, at, ['auto', 'markdown', 'plain']),
+  // YAML 1.1 habits and JSON both write switches as booleans.
+  history: (value, at) => readOneOf(value === true ? 'on' : value === false ? 'off' : value, at, ['on', 'off']),
+  timeouts: (value, at) => readNamed(value, at, timeoutNames, readSeconds),
+  tags: readTags,
+  aliases: (value, at) => readMap(value, at, readText),
+  profiles: (value, at) => readMap(value, at, readProfile),
+};
+
+export const settingNames = Object.keys(readers) as SettingName[];
+
+/** Names that people give a key in a settings file. There, a key would end in backups, commits and bug reports. */
+const keyName = /(^|_)(api_?)?(key|token|secret|password)$/i;
+
+/**
+ * Checks what one file (or the flags, or the environment) says. Names that nobody knows are skipped with a warning that
+ * names the nearest known one, so that a file written for a later cllm still works; a known name with a bad value is an
+ * error, because ignoring it would do something else than was asked for.
+ *
+ * @param values as parsed; null or undefined for an empty file
+ * @param file named in every message: a path, `environment` or `command line`
+ * @throws UsageError `config_invalid` (or `base_url_invalid`) naming file, setting and value
+ */
+export function validateSettings(values: unknown, file: string): { values: SettingValues; warnings: string[] } {
+  const warnings: string[] = [];
+  const at: Place = { file, name: '', warn: (warning) => warnings.push(warning) };
+  return { values: readSettings(values ?? {}, at, settingNames), warnings };
+}
+
+function readSettings(value: unknown, at: Place, names: readonly SettingName[]): SettingValues {
+  const settings: Record<string, unknown> = {};
+  for (const [name, entry] of entriesOf(value, at)) {
+    const place = { ...at, name: inside(at, name) };
+    // `model:` with nothing behind it, as in a commented template, is no setting.
+    if (isKnown(name, names)) {
+      if (entry !== null && entry !== undefined) settings[name] = readers[name](entry, place);
+    } else if (isKeyName(name)) {
+      throw keyInSettings(place.name, at.file);
+    } else {
+      const nearest = nearestName(name, names);
+      at.warn(
+        `${at.file}: unknown setting ${quote(place.name)}` +
+          (nearest === null ? '' : ` (did you mean ${quote(inside(at, nearest))}?)`),
+      );
+    }
+  }
+  return settings;
+}
+
+function readProfile(value: unknown, at: Place, name: string): SettingValues {
+  // Dots would make `profiles.a.b.model` mean two things to `cllm config set`.
+  if (!/^[\w-]+$/.test(name)) {
+    throw invalid(at, 'must have a name of letters, digits, _ and -');
+  }
+  return readSettings(
+    value,
+    at,
+    settingNames.filter((known) => known !== 'profiles' && known !== 'aliases'),
+  );
+}
+
+function readMap<Value>(
+  value: unknown,
+  at: Place,
+  read: (entry: unknown, at: Place, name: string) => Value,
+): Record<string, Value> {
+  return Object.fromEntries(
+    entriesOf(value, at).map(([name, entry]) => [name, read(entry, { ...at, name: inside(at, name) }, name)]),
+  );
+}
+
+function readNamed(value: unknown, at: Place, names: readonly string[], read: Reader): Record<string, unknown> {
+  const named: Record<string, unknown> = {};
+  for (const [name, entry] of entriesOf(value, at)) {
+    if (names.includes(name)) {
+      if (entry !== null && entry !== undefined) named[name] = read(entry, { ...at, name: inside(at, name) });
+    } else {
+      const nearest = nearestName(name, names);
+      at.warn(
+        `${at.file}: unknown setting ${quote(inside(at, name))} (` +
+          (nearest === null ? `known: ${names.join(', ')})` : `did you mean ${quote(inside(at, nearest))}?)`),
+      );
+    }
+  }
+  return named;
+}
+
+function entriesOf(value: unknown, at: Place): [string, unknown][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(at, 'must be a mapping of names to values', value);
+  }
+  const entries = Object.entries(value);
+  // The only name that an ordinary assignment would not store but act on.
+  if (entries.some(([name]) => name === '__proto__')) throw invalid(at, 'must not hold the name "__proto__"');
+  return entries;
+}
+
+function readText(value: unknown, at: Place): string {
+  if (typeof value !== 'string' || value.trim() === '') throw invalid(at, 'must be a text that is not empty', value);
+  return value;
+}
+
+function readSystem(value: unknown, at: Place): string {
+  // Its value is a prompt, and no message ever quotes a prompt.
+  if (typeof value !== 'string') throw invalid(at, `must be a text, and is ${kindOf(value)}`);
+  return value;
+}
+
+function readBaseUrl(url: string, at: Place): string {
+  try {
+    return normalizeBaseUrl(url);
+  } catch (error) {
+    if (!(error instanceof CllmError)) throw error;
+    throw new UsageError(`${where(at)}: ${error.message}`, {
+      code: 'base_url_invalid',
+      hint: error.hint,
+      cause: error,
+    });
+  }
+}
+
+function readParam(value: unknown, at: Place, name: string): Json {
+  const reason = Object.hasOwn(forbiddenParams, name) ? forbiddenParams[name] : undefined;
+  if (reason !== undefined) throw invalid(at, `can not be a param: ${reason}`);
+  assertJson(value, at);
+  return value;
+}
+
+/** YAML can say more than JSON can: dates, NaN, byte strings. None of them would reach the proxy as it was meant. */
+function assertJson(value: unknown, at: Place): asserts value is Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return;
+  if (typeof value === 'number' && Number.isFinite(value)) return;
+  if (Array.isArray(value) || isPlainObject(value)) {
+    for (const [name, entry] of Object.entries(value)) assertJson(entry, { ...at, name: `${at.name}.${name}` });
+    return;
+  }
+  throw invalid(at, `must be a JSON value, and is ${kindOf(value)}`);
+}
+
+function readSeconds(value: unknown, at: Place): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw invalid(at, 'must be a number of seconds, 0 (none) or more', value);
+  }
+  return value;
+}
+
+function readTags(value: unknown, at: Place): string[] {
+  if (!Array.isArray(value)) throw invalid(at, 'must be a list of texts', value);
+  return value.map((tag, index) => readText(tag, { ...at, name: `${at.name}[${index}]` }));
+}
+
+function readOneOf<const Words extends readonly string[]>(value: unknown, at: Place, words: Words): Words[number] {
+  if (typeof value === 'string' && words.includes(value)) return value;
+  const nearest = typeof value === 'string' ? nearestName(value, words) : null;
+  throw invalid(at, `must be ${words.join(', ').replace(/, (\w+)$/, ' or $1')}`, value, nearest);
+}
+
+function isKnown(name: string, names: readonly SettingName[]): name is SettingName {
+  return (names as readonly string[]).includes(name);
+}
+
+function isKeyName(name: string): boolean {
+  return keyName.test(name.replaceAll('-', '_').replaceAll(/([a-z])([A-Z])/g, '$1_$2'));
+}
+
+function keyInSettings(name: string, file: string): UsageError {
+  return new UsageError(`${file}: ${quote(name)} looks like a key, and a key never stands in the settings`, {
+    code: 'config_invalid',
+    hint: 'Remove it there and enter it with `cllm login`, or set LITELLM_PROXY_API_KEY.',
+  });
+}
+
+function invalid(at: Place, rule: string, value?: unknown, nearest: string | null = null): UsageError {
+  return new UsageError(`${where(at)} ${rule}${value === undefined ? '' : `; it is ${show(value)}`}`, {
+    code: 'config_invalid',
+    hint: nearest === null ? undefined : `Did you mean ${quote(nearest)}?`,
+  });
+}
+
+function where(at: Place): string {
+  return at.name === '' ? at.file : `${at.file}: ${at.name}`;
+}
+
+function inside(at: Place, name: string): string {
+  return at.name === '' ? name : `${at.name}.${name}`;
+}
+
+/** A value in a message: short, and never the look of a key, which people do paste into the wrong line. */
+function show(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return kindOf(value);
+  const text = JSON.stringify(value) ?? String(value);
+  const safe = text.replaceAll(/\b[a-z]{2,6}-[\w-]{8,}/gi, '…');
+  return safe.length > 60 ? `${safe.slice(0, 60)}…` : safe;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return Object.prototype.toString.call(value) === '[object Object]';
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (value instanceof Date) return 'a date';
+  return typeof value === 'object' ? 'a mapping' : `a ${typeof value}`;
+}
+
+function quote(name: string): string {
+  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
+}
