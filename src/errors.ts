@@ -40,6 +40,7 @@ export const errorCodes = [
   // How a stream ended, one for each verdict but `complete`.
   'stream_cut',
   'stream_error',
+  'event_too_large',
   'reply_empty',
   'reply_filtered',
   'reply_short',

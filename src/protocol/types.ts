@@ -17,13 +17,16 @@ export interface ChatMessage {
   [key: string]: unknown;
 }
 
-/** The body of `POST /v1/chat/completions`. */
-export interface ChatRequest {
+/** The body of `POST /v1/chat/completions`, but for its messages. */
+export interface RequestBody {
   model: string;
-  messages: ChatMessage[];
   stream?: boolean;
   stream_options?: { include_usage?: boolean };
   [key: string]: unknown;
+}
+
+export interface ChatRequest extends RequestBody {
+  messages: ChatMessage[];
 }
 
 /** A fragment of a tool call in a delta. */

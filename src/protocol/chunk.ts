@@ -1,0 +1,126 @@
+import { notAChunk, toErrorFrame, isErrorObject, isPresent, type ErrorFrame } from './error-frame.ts';
+import { isHtml } from './html-title.ts';
+import { isJsonObject, textOrNull, type JsonObject } from './json.ts';
+import type { SseEvent } from './sse.ts';
+import type { ChatCompletion, ChatCompletionChunk } from './types.ts';
+
+export type { ErrorFrame } from './error-frame.ts';
+
+/** LiteLLM's word, in the stream, that another model than the one asked for answers. No part of the reply. */
+export interface FallbackNotice {
+  fallbackModel: string | null;
+  /** Why the models before it did not answer. */
+  errors: { message: string; code: string | null }[];
+}
+
+/** What one event says. */
+export type StreamItem =
+  | { type: 'chunk'; chunk: ChatCompletionChunk }
+  | { type: 'error'; error: ErrorFrame }
+  | { type: 'fallback'; notice: FallbackNotice }
+  /** `[DONE]`. */
+  | { type: 'done' }
+  /** A whole `chat.completion`, although a stream was asked for. */
+  | { type: 'completion'; completion: ChatCompletion };
+
+const done: StreamItem = { type: 'done' };
+
+const openBrace = 0x7b;
+
+/**
+ * Says what an event is. The one place that decides it; it throws on nothing.
+ *
+ * A chunk is any JSON object that is nothing else, exactly as parsed, unknown keys included. `[DONE]` is compared after
+ * trimming, never by prefix, so that no text can forge it. An error is what `event: error` names, or an object with an
+ * `error`, whatever else it holds.
+ */
+export function readEvent(event: SseEvent): StreamItem {
+  const { data } = event;
+  if (data.charCodeAt(0) !== openBrace && data.trim() === '[DONE]') return done;
+  let value: unknown;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    return { type: 'error', error: unparsable(event) };
+  }
+  if (event.event === 'error') return { type: 'error', error: toErrorFrame(value) };
+  return readValue(value);
+}
+
+/** Says what a parsed event, or a parsed JSON body in place of a stream, is. */
+export function readValue(value: unknown): StreamItem {
+  if (!isJsonObject(value)) {
+    // Gemini's way to refuse: a list that holds the error.
+    if (Array.isArray(value) && value.some((item) => isJsonObject(item) && isPresent(item['error']))) {
+      return { type: 'error', error: toErrorFrame(value) };
+    }
+    return { type: 'error', error: notAChunk('the stream sent JSON that is no object') };
+  }
+  if (isPresent(value['error'])) return { type: 'error', error: toErrorFrame(value) };
+  const choices = value['choices'];
+  if (Array.isArray(choices) && choices.length > 0) {
+    if (isCompletion(value)) return { type: 'completion', completion: value };
+    return { type: 'chunk', chunk: value as unknown as ChatCompletionChunk };
+  }
+  if (isFallbackNotice(value)) return { type: 'fallback', notice: fallbackNotice(value) };
+  if (choices === undefined && value['object'] !== 'chat.completion.chunk' && isErrorObject(value)) {
+    return { type: 'error', error: toErrorFrame(value) };
+  }
+  return { type: 'chunk', chunk: value as unknown as ChatCompletionChunk };
+}
+
+/** Whether an object is LiteLLM's fallback notice, which looks like a chunk without choices. */
+export function isFallbackNotice(value: JsonObject): boolean {
+  return value['id'] === 'litellm-fallback-metadata' || isJsonObject(value['litellm_fallback']);
+}
+
+/**
+ * Whether a chunk has content: a delta that changes the message, be it text, reasoning, a refusal, a fragment of a call,
+ * audio or an image. A role, a finish_reason, usage and empty strings are none.
+ */
+export function hasContent(chunk: ChatCompletionChunk): boolean {
+  const choices: unknown = isJsonObject(chunk) ? chunk['choices'] : undefined;
+  if (!Array.isArray(choices)) return false;
+  return choices.some((choice) => isJsonObject(choice) && isJsonObject(choice['delta']) && changes(choice['delta']));
+}
+
+function changes(delta: JsonObject): boolean {
+  for (const key in delta) {
+    if (key !== 'role' && holdsSomething(delta[key])) return true;
+  }
+  return false;
+}
+
+/** Whether anything but positions, types and empty values is in a delta's member. */
+function holdsSomething(value: unknown): boolean {
+  if (typeof value === 'string') return value !== '';
+  if (Array.isArray(value)) return value.some(holdsSomething);
+  if (!isJsonObject(value)) return false;
+  return Object.entries(value).some(([key, inner]) => key !== 'type' && holdsSomething(inner));
+}
+
+function isCompletion(value: JsonObject): value is JsonObject & ChatCompletion {
+  if (value['object'] === 'chat.completion.chunk') return false;
+  const choices = value['choices'] as unknown[];
+  return choices.every(
+    (choice) => isJsonObject(choice) && isJsonObject(choice['message']) && !isJsonObject(choice['delta']),
+  );
+}
+
+function fallbackNotice(value: JsonObject): FallbackNotice {
+  const notice = isJsonObject(value['litellm_fallback']) ? value['litellm_fallback'] : {};
+  const errors = Array.isArray(notice['errors']) ? notice['errors'] : [];
+  return {
+    fallbackModel: textOrNull(notice['fallback_model']) ?? textOrNull(value['model']),
+    errors: errors.map((error: unknown) => {
+      const { message, code } = toErrorFrame(error);
+      return { message, code };
+    }),
+  };
+}
+
+function unparsable({ event, data }: SseEvent): ErrorFrame {
+  // A page, or the text of an `event: error`, is no reply: it may be shown.
+  if (event === 'error' || isHtml(data)) return toErrorFrame(data);
+  return notAChunk('the stream sent data that is no JSON');
+}

@@ -1,0 +1,260 @@
+import { CllmError } from '../errors.ts';
+import type { Verdict } from '../outcome.ts';
+import { bodyKind, type BodyKind } from './body-kind.ts';
+import { hasContent, readEvent, readValue, type FallbackNotice, type StreamItem } from './chunk.ts';
+import { CompletionBuilder } from './completion-builder.ts';
+import { chunkOfCompletion } from './completion-chunk.ts';
+import { htmlTitle, isHtml } from './html-title.ts';
+import { replyError } from './reply-error.ts';
+import { defaultMaxEventBytes, SseDecoder, type SseEvent } from './sse.ts';
+import type { ChatCompletion, ChatCompletionChunk } from './types.ts';
+import { verdict, type StreamEnd } from './verdict.ts';
+
+/** The part of a response's head that says how its body is to be read. */
+export interface ReplyHead {
+  status: number;
+  contentType: string | null;
+}
+
+export interface ReplyReaderOptions {
+  /** The largest event, in bytes: past it the verdict is `error`. Default 16 MiB. */
+  maxEventBytes?: number;
+  /** The largest body, in bytes: past it the verdict is `cut`. Default 256 MiB. */
+  maxReplyBytes?: number;
+}
+
+/** A reply that has ended. */
+export interface Reply {
+  /** What came, folded, or the proxy's own `chat.completion` exactly as received; null when no chunk came. */
+  completion: ChatCompletion | null;
+  /** Null when the body was no reply: a page, plain text, JSON of another kind, nothing at all. */
+  verdict: Verdict | null;
+  end: StreamEnd;
+  /** Null only for the verdict `complete`. */
+  error: CllmError | null;
+  fallback: FallbackNotice | null;
+  /** Whether the last event came without its blank line. */
+  isUnterminated: boolean;
+}
+
+export const defaultMaxReplyBytes = 256 * 1024 * 1024;
+
+/** How much of a body that is no reply is kept: enough for a page's title. */
+const keptOfOther = 64 * 1024;
+
+/**
+ * The one pipeline from the bytes of a body to a reply: events, chunks, fold, verdict. A live stream, a replayed
+ * recording and a recovered journal differ only in who pushes the bytes. Synchronous, without I/O and without a clock;
+ * it throws on nothing that can arrive.
+ */
+export class ReplyReader {
+  readonly #head: ReplyHead;
+  readonly #maxEventBytes: number;
+  readonly #maxReplyBytes: number;
+  readonly #decoder: SseDecoder;
+  readonly #builder = new CompletionBuilder();
+  /** Null until the first bytes tell. */
+  #kind: BodyKind | null = null;
+  /** The body, or the first part of it, where it is no event stream. */
+  #kept: Uint8Array[] = [];
+  #keptBytes = 0;
+  #bytes = 0;
+  /** How the stream itself ended, once it has. */
+  #end: StreamEnd | null = null;
+  #hasContent = false;
+  #fallback: FallbackNotice | null = null;
+  #isUnterminated = false;
+  #hasChunks = false;
+  /** A whole `chat.completion`, as long as nothing else came. */
+  #received: ChatCompletion | null = null;
+
+  constructor(head: ReplyHead, options: ReplyReaderOptions = {}) {
+    this.#head = head;
+    this.#maxEventBytes = options.maxEventBytes ?? defaultMaxEventBytes;
+    this.#maxReplyBytes = options.maxReplyBytes ?? defaultMaxReplyBytes;
+    this.#decoder = new SseDecoder({ maxEventBytes: this.#maxEventBytes });
+    if (head.status !== 200) this.#kind = 'other';
+  }
+
+  /** Takes the bytes of one read and gives the chunks that they completed; nothing once the reply is over. */
+  push(bytes: Uint8Array): ChatCompletionChunk[] {
+    if (this.#end !== null) return [];
+    const room = this.#maxReplyBytes - this.#bytes;
+    this.#bytes += bytes.length;
+    if (bytes.length <= room) return this.#take(bytes);
+    const chunks = this.#take(bytes.subarray(0, room));
+    this.#end ??= { type: 'limit', limit: 'reply', bytes: this.#maxReplyBytes };
+    return chunks;
+  }
+
+  /** Whether nothing more will be taken: after `[DONE]`, an error frame or a limit. The caller closes the connection. */
+  get isOver(): boolean {
+    return this.#end !== null || (this.#kind === 'other' && this.#keptBytes >= keptOfOther);
+  }
+
+  /** Whether a delta has changed the message yet: text, reasoning, a refusal, a call, audio or an image. */
+  get hasContent(): boolean {
+    return this.#hasContent;
+  }
+
+  /**
+   * Says how the source ended, and gives the last chunks and the reply. What the stream itself had decided before
+   * (`[DONE]`, an error frame, a limit) stands.
+   */
+  finish(end: StreamEnd): { chunks: ChatCompletionChunk[]; reply: Reply } {
+    const chunks: ChatCompletionChunk[] = [];
+    if (this.#end === null && this.#kind === null) {
+      this.#kind = bodyKind(this.#prefix(), this.#head.contentType, true);
+      if (this.#kind === 'sse') this.#readKept(chunks);
+    }
+    if (this.#end === null && this.#kind === 'sse' && end.type === 'end') this.#endEvents(chunks);
+    if (this.#kind === 'json') this.#readJson(chunks, end);
+    this.#end ??= end;
+    return { chunks, reply: this.#reply(this.#end) };
+  }
+
+  #take(bytes: Uint8Array): ChatCompletionChunk[] {
+    const chunks: ChatCompletionChunk[] = [];
+    if (this.#kind === 'sse') {
+      this.#readBytes(bytes, chunks);
+      return chunks;
+    }
+    this.#keep(bytes);
+    if (this.#kind === null) {
+      this.#kind = bodyKind(this.#prefix(), this.#head.contentType, false);
+      if (this.#kind === 'sse') this.#readKept(chunks);
+    }
+    return chunks;
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (this.#kind === 'other' && this.#keptBytes >= keptOfOther) return;
+    // A copy: the caller may use its buffer again.
+    this.#kept.push(Uint8Array.from(bytes));
+    this.#keptBytes += bytes.length;
+  }
+
+  #prefix(): string {
+    return Buffer.concat(this.#kept).toString('latin1');
+  }
+
+  #readKept(chunks: ChatCompletionChunk[]): void {
+    const kept = this.#kept;
+    this.#kept = [];
+    for (const bytes of kept) this.#readBytes(bytes, chunks);
+  }
+
+  #readBytes(bytes: Uint8Array, chunks: ChatCompletionChunk[]): void {
+    if (this.#end !== null) return;
+    this.#readEvents(() => this.#decoder.decode(bytes), chunks);
+  }
+
+  #endEvents(chunks: ChatCompletionChunk[]): void {
+    this.#readEvents(() => this.#decoder.end(), chunks);
+    if (this.#decoder.isTorn) this.#end ??= { type: 'torn' };
+  }
+
+  #readEvents(next: () => SseEvent[], chunks: ChatCompletionChunk[]): void {
+    let events: SseEvent[] = [];
+    try {
+      events = next();
+    } catch (error) {
+      if (!(error instanceof CllmError)) throw error;
+    }
+    for (const event of events) {
+      if (event.unterminated === true) this.#isUnterminated = true;
+      this.#readItem(readEvent(event), chunks);
+      if (this.#end !== null) return;
+    }
+    if (this.#decoder.error !== null) this.#end = { type: 'limit', limit: 'event', bytes: this.#maxEventBytes };
+  }
+
+  #readItem(item: StreamItem, chunks: ChatCompletionChunk[]): void {
+    switch (item.type) {
+      case 'chunk':
+        this.#received = null;
+        this.#addChunk(item.chunk, chunks);
+        break;
+      case 'completion':
+        this.#received = this.#hasChunks ? null : item.completion;
+        this.#addChunk(chunkOfCompletion(item.completion), chunks);
+        break;
+      case 'fallback':
+        this.#fallback = item.notice;
+        break;
+      case 'error':
+        this.#end = { type: 'error', error: item.error };
+        break;
+      case 'done':
+        this.#end = { type: 'done' };
+        break;
+    }
+  }
+
+  #addChunk(chunk: ChatCompletionChunk, chunks: ChatCompletionChunk[]): void {
+    this.#hasChunks = true;
+    this.#hasContent ||= hasContent(chunk);
+    this.#builder.add(chunk);
+    chunks.push(chunk);
+  }
+
+  /** A JSON body in place of a stream: a whole completion, or an error. */
+  #readJson(chunks: ChatCompletionChunk[], end: StreamEnd): void {
+    if (this.#end !== null) return;
+    let value: unknown;
+    try {
+      value = JSON.parse(
+        Buffer.concat(this.#kept)
+          .toString('utf8')
+          .replace(/^\uFEFF/, ''),
+      );
+    } catch {
+      // Torn, as far as anybody can tell.
+      if (end.type === 'end') this.#end = { type: 'torn' };
+      return;
+    }
+    const item = readValue(value);
+    if (item.type === 'completion' || (item.type === 'error' && end.type !== 'signal' && end.type !== 'deadline')) {
+      this.#readItem(item, chunks);
+    } else if (item.type !== 'error') {
+      this.#kind = 'other';
+    }
+  }
+
+  #reply(end: StreamEnd): Reply {
+    const completion = this.#received ?? this.#builder.build();
+    const isOther = this.#kind === 'other' && end.type !== 'signal' && end.type !== 'deadline';
+    const outcome = isOther ? null : verdict(completion, end);
+    return {
+      completion,
+      verdict: outcome,
+      end,
+      error: outcome === null ? this.#unexpectedResponse(end) : replyError(outcome, end, completion),
+      fallback: this.#fallback,
+      isUnterminated: this.#isUnterminated,
+    };
+  }
+
+  #unexpectedResponse(end: StreamEnd): CllmError {
+    const what = this.#describeBody();
+    const lost = end.type === 'lost' ? ', and the connection was lost' : '';
+    return new CllmError(
+      'unexpected_response',
+      `the answer is no reply: HTTP ${this.#head.status} with ${what}${lost}`,
+      {
+        hint: 'Check that the base URL is that of a LiteLLM proxy: cllm doctor',
+      },
+    );
+  }
+
+  #describeBody(): string {
+    if (this.#keptBytes === 0) return 'an empty body';
+    const text = Buffer.concat(this.#kept).toString('utf8');
+    if (isHtml(text)) {
+      const title = htmlTitle(text);
+      return title === null ? 'an HTML page' : `an HTML page titled "${title}"`;
+    }
+    const type = this.#head.contentType;
+    return type === null ? 'a body without a content type' : `a body of type ${type.slice(0, 80)}`;
+  }
+}

@@ -1,0 +1,226 @@
+// oxlint-disable-next-line no-restricted-imports -- a pure function, no I/O
+import { isAscii } from 'node:buffer';
+
+import { createParser } from 'eventsource-parser';
+
+import { CllmError } from '../errors.ts';
+
+/** One server-sent event. Ids and reconnection times, which nothing on this wire uses, are dropped. */
+export interface SseEvent {
+  /** The event type, `message` unless the block named one. */
+  event: string;
+  /** The block's `data` lines, joined by LF. */
+  data: string;
+  /** Only on the event that `end()` gave from a block which the body's end left without its blank line. */
+  unterminated?: true;
+}
+
+export interface SseDecoderOptions {
+  /**
+   * The largest event, as UTF-8 bytes of its block without the blank line. Default 16 MiB. A string of this runtime holds
+   * less than 512 MiB, so a larger limit is lowered to that.
+   */
+  maxEventBytes?: number;
+}
+
+export const defaultMaxEventBytes = 16 * 1024 * 1024;
+
+/** V8 refuses strings of 2^29 - 24 characters and more; a character is at least one byte. */
+const longestString = 2 ** 29 - 1024;
+
+/** Larger inputs are taken in steps of this size, so that a whole file given at once needs no string of its own size. */
+const stepBytes = 1024 * 1024;
+
+const lineFeed = 0x0a;
+
+/**
+ * Bytes to server-sent events, by WHATWG HTML §9.2.5 and §9.2.6, for `event` and `data`. How the bytes are cut makes no
+ * difference to the events, and an event is given as soon as the end of its blank line is known.
+ *
+ * eventsource-parser does the line grammar. It is kept away from what it gets wrong or does slowly: this class decodes
+ * UTF-8, removes the one byte order mark, turns every CR and CRLF into LF (the parser would hold a CR at the end of its
+ * input back for ever, and search the rest of the input twice for each line of one that has a CR), and bounds the size
+ * of an event by what was sent, not by how it was cut.
+ */
+export class SseDecoder {
+  readonly #maxEventBytes: number;
+  readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+  readonly #parser = createParser({
+    onEvent: ({ event, data }) => {
+      this.#events.push({ event: event ?? 'message', data });
+    },
+  });
+  #events: SseEvent[] = [];
+  /** Whether `#utf8` may hold the first bytes of a character. */
+  #mayHoldBytes = false;
+  #isAtStart = true;
+  /** Whether the text so far ended in a CR, whose line end is already counted: an LF that follows belongs to it. */
+  #endedInCarriageReturn = false;
+  /** UTF-8 bytes of the block that no blank line has closed yet. */
+  #blockBytes = 0;
+  #isAtLineStart = true;
+  #hasEnded = false;
+  #isTorn = false;
+  #error: CllmError | null = null;
+
+  constructor(options: SseDecoderOptions = {}) {
+    this.#maxEventBytes = Math.min(options.maxEventBytes ?? defaultMaxEventBytes, longestString);
+    // The parser would take the three characters U+00EF U+00BB U+00BF at the start of its first input for a byte order
+    // mark that was decoded as Latin-1.
+    this.#parser.feed('');
+  }
+
+  /** Set once an event was larger than `maxEventBytes`: `decode()` and `end()` throw it from then on. */
+  get error(): CllmError | null {
+    return this.#error;
+  }
+
+  /** Whether `end()` dropped a block that had data: the body's end tore it. */
+  get isTorn(): boolean {
+    return this.#isTorn;
+  }
+
+  /**
+   * Takes the next bytes and gives the events that they completed. After `end()` it gives nothing.
+   *
+   * @throws {CllmError} `event_too_large` when an event passes `maxEventBytes`. Events that these bytes completed before
+   * it are given first; the error is then thrown by the next call, and `error` has it at once.
+   */
+  decode(bytes: Uint8Array): SseEvent[] {
+    if (this.#error !== null) throw this.#error;
+    if (this.#hasEnded) return [];
+    if (bytes.length <= stepBytes) {
+      this.#take(this.#decodeText(bytes));
+    } else {
+      for (let from = 0; from < bytes.length && this.#error === null; from += stepBytes) {
+        this.#take(this.#decodeText(bytes.subarray(from, from + stepBytes)));
+      }
+    }
+    return this.#give();
+  }
+
+  /**
+   * The body has ended, cleanly. Gives the event that it left without its blank line if the event's data is `[DONE]` or
+   * whole JSON, marked as `unterminated`. (HTML discards such a block; gateways that drop the last blank line are too
+   * common to lose a finish_reason to them, and half a JSON text is never whole JSON.)
+   *
+   * @throws {CllmError} `event_too_large`, as `decode()`.
+   */
+  end(): SseEvent[] {
+    if (this.#error !== null) throw this.#error;
+    if (this.#hasEnded) return [];
+    this.#hasEnded = true;
+    this.#take(this.#normalize(this.#utf8.decode()));
+    if (this.#error !== null) throw this.#error;
+    // Closes the open line, then the open block. After a block that was closed both are blank lines, which do nothing.
+    this.#parser.feed('\n\n');
+    const pending = this.#give()[0];
+    if (pending === undefined) return [];
+    if (isWhole(pending.data)) return [{ ...pending, unterminated: true }];
+    this.#isTorn = pending.data !== '';
+    return [];
+  }
+
+  #give(): SseEvent[] {
+    const events = this.#events;
+    if (events.length === 0 && this.#error !== null) throw this.#error;
+    this.#events = [];
+    return events;
+  }
+
+  #decodeText(bytes: Uint8Array): string {
+    // Five times as fast as a TextDecoder, and the strings take half the memory. Most replies are ASCII on the wire.
+    if (!this.#mayHoldBytes && isAscii(bytes)) {
+      const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      return this.#normalize(buffer.toString('latin1'));
+    }
+    const last = bytes.at(-1);
+    if (last !== undefined) this.#mayHoldBytes = last >= 0x80;
+    return this.#normalize(this.#utf8.decode(bytes, { stream: true }));
+  }
+
+  /** Removes the byte order mark, and makes LF the only line end. */
+  #normalize(decoded: string): string {
+    let text = decoded;
+    if (text === '') return text;
+    if (this.#isAtStart) {
+      this.#isAtStart = false;
+      if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
+    }
+    if (this.#endedInCarriageReturn && text !== '') {
+      this.#endedInCarriageReturn = false;
+      if (text.charCodeAt(0) === lineFeed) text = text.slice(1);
+    }
+    if (text.includes('\r')) {
+      this.#endedInCarriageReturn = text.endsWith('\r');
+      text = text.replace(/\r\n?/g, '\n');
+    }
+    return text;
+  }
+
+  #take(text: string): void {
+    if (text === '' || this.#error !== null) return;
+    // No character takes more than three bytes a UTF-16 unit: in all but the rarest case nothing needs to be counted.
+    if (this.#blockBytes + text.length * 3 <= this.#maxEventBytes) {
+      this.#parser.feed(text);
+      this.#countOpenBlock(text);
+    } else {
+      this.#takeBounded(text);
+    }
+  }
+
+  /** Keeps `#blockBytes` up to date for a text that can not pass the limit. */
+  #countOpenBlock(text: string): void {
+    if (text.includes('\n')) {
+      const blank = text.lastIndexOf('\n\n');
+      if (blank !== -1) {
+        this.#blockBytes = Buffer.byteLength(text.slice(blank + 2));
+      } else if (this.#isAtLineStart && text.charCodeAt(0) === lineFeed) {
+        this.#blockBytes = Buffer.byteLength(text) - 1;
+      } else {
+        this.#blockBytes += Buffer.byteLength(text);
+      }
+    } else {
+      this.#blockBytes += Buffer.byteLength(text);
+    }
+    this.#isAtLineStart = text.endsWith('\n');
+  }
+
+  /** Feeds a text block by block, up to the one that passes the limit. */
+  #takeBounded(text: string): void {
+    let from = 0;
+    while (from < text.length) {
+      const isBlankLine = this.#isAtLineStart && text.charCodeAt(from) === lineFeed;
+      const blank = isBlankLine ? from - 1 : text.indexOf('\n\n', from);
+      const isClosed = isBlankLine || blank !== -1;
+      const part = text.slice(from, isClosed ? blank + 2 : text.length);
+      const bytes = this.#blockBytes + Buffer.byteLength(part) - (isClosed ? 1 : 0);
+      if (bytes > this.#maxEventBytes) {
+        this.#fail();
+        return;
+      }
+      this.#parser.feed(part);
+      this.#blockBytes = isClosed ? 0 : bytes;
+      this.#isAtLineStart = part.endsWith('\n');
+      from += part.length;
+    }
+  }
+
+  #fail(): void {
+    this.#parser.reset();
+    this.#error = new CllmError(
+      'event_too_large',
+      `one event of the stream is larger than the limit of ${this.#maxEventBytes} bytes`,
+    );
+  }
+}
+
+function isWhole(data: string): boolean {
+  if (data.trim() === '[DONE]') return true;
+  try {
+    JSON.parse(data);
+    return true;
+  } catch {
+    return false;
+  }
+}
