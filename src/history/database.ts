@@ -1,0 +1,259 @@
+import { closeSync, lstatSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from '@photostructure/sqlite';
+import { CllmError } from '../errors.ts';
+import { createPrivateFile, securePrivateDirectory, securePrivateFile } from '../private-files.ts';
+import { databaseError, isBusy, isDamage } from './database-error.ts';
+import { type FileSystemType, networkFileSystem } from './file-system.ts';
+import { migrate, schemaVersion } from './migrations.ts';
+import { moveAside } from './move-aside.ts';
+
+/** "cllm" in ASCII, in the header of every history: https://sqlite.org/pragma.html#pragma_application_id. */
+export const applicationId = 0x636c6c6d;
+
+/** Before this version two connections that write and checkpoint at once could lose commits: https://sqlite.org/wal.html#walresetbug. */
+const oldestSqlite = [3, 51, 3] as const;
+
+export type Value = string | number | null;
+
+export interface DatabaseOptions {
+  /** The user that the process runs as (`process.getuid`); null where the platform has none. */
+  uid: number | null;
+  /** How long a writer waits for the others, in milliseconds. Default 10,000. */
+  busyTimeout?: number;
+  /** Told of what works less well than usual. */
+  onWarning?: (warning: string) => void;
+  /** Default statfs(2). */
+  fileSystemType?: FileSystemType;
+  now?: () => Date;
+}
+
+/** What is used of the engine, `node:sqlite`'s interface: https://nodejs.org/api/sqlite.html. */
+interface Connection {
+  readonly isOpen: boolean;
+  readonly isTransaction: boolean;
+  exec(sql: string): void;
+  prepare(sql: string): Statement;
+  close(): void;
+}
+
+interface Statement {
+  run(...values: Value[]): { changes: number | bigint };
+  get(...values: Value[]): unknown;
+  all(...values: Value[]): unknown[];
+  iterate(...values: Value[]): IterableIterator<unknown>;
+}
+
+/**
+ * One SQLite file, opened so that nobody else can read it or have prepared it, in the newest schema, and damaged by
+ * neither a crash nor a second writer: WAL with `synchronous=FULL`, and every write in a transaction that takes its lock
+ * at the start, because one that reads first and then finds another writer fails at once, whatever the timeout.
+ *
+ * Every failure of SQLite leaves as a CllmError `history_unusable` that names the file and the next step. The errors of
+ * the engine hold no values, so no prompt or reply travels in a cause.
+ */
+export class Database {
+  readonly path: string;
+  readonly #connection: Connection;
+  readonly #statements = new Map<string, Statement>();
+  readonly #busyTimeout: number;
+  readonly #inode: number | null;
+  readonly #now: () => Date;
+
+  private constructor(path: string, inode: number | null, options: DatabaseOptions) {
+    this.path = path;
+    this.#inode = inode;
+    this.#now = options.now ?? (() => new Date());
+    this.#busyTimeout = options.busyTimeout ?? 10_000;
+    try {
+      this.#connection = new DatabaseSync(path, { timeout: this.#busyTimeout });
+    } catch (error) {
+      throw databaseError(error, path, this.#busyTimeout);
+    }
+  }
+
+  /**
+   * Opens the file, or makes it. `:memory:` gives a history that ends with the process.
+   *
+   * @throws CllmError `history_newer` when a newer cllm wrote it (it stays as it is), else `history_unusable`. A file
+   * that is no database was moved aside then, and the message says where.
+   */
+  static open(path: string, options: DatabaseOptions): Database {
+    const database = new Database(path, path === ':memory:' ? null : preparedFile(path, options), options);
+    try {
+      database.#prepare(options);
+    } catch (error) {
+      const failure = database.#failed(error);
+      database.close();
+      throw failure;
+    }
+    return database;
+  }
+
+  get<Row>(sql: string, ...values: Value[]): Row | undefined {
+    return this.#translated(() => this.#statement(sql).get(...values) as Row | undefined);
+  }
+
+  all<Row>(sql: string, ...values: Value[]): Row[] {
+    return this.#translated(() => this.#statement(sql).all(...values) as Row[]);
+  }
+
+  /** Row by row: for what may not fit in memory. The statement is not shared, so others may run in between. */
+  *iterate<Row>(sql: string, ...values: Value[]): Generator<Row> {
+    try {
+      yield* this.#connection.prepare(sql).iterate(...values) as IterableIterator<Row>;
+    } catch (error) {
+      throw databaseError(error, this.path, this.#busyTimeout);
+    }
+  }
+
+  /** @returns The number of rows changed. */
+  run(sql: string, ...values: Value[]): number {
+    return this.#translated(() => Number(this.#statement(sql).run(...values).changes));
+  }
+
+  execute(sql: string): void {
+    this.#translated(() => this.#connection.exec(sql));
+  }
+
+  /**
+   * Runs the action in one transaction: all of it is stored, or nothing. Damage that it meets moves the file aside.
+   *
+   * @throws What the action throws, after everything was undone.
+   */
+  write<Result>(action: () => Result): Result {
+    try {
+      return this.#transaction('BEGIN IMMEDIATE', action);
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  /** Runs the action on one unchanging view of the data, whatever others write meanwhile. */
+  read<Result>(action: () => Result): Result {
+    return this.#transaction('BEGIN', action);
+  }
+
+  close(): void {
+    if (this.#connection.isOpen) this.#connection.close();
+  }
+
+  #transaction<Result>(begin: string, action: () => Result): Result {
+    this.execute(begin);
+    try {
+      const result = action();
+      this.execute('COMMIT');
+      return result;
+    } catch (error) {
+      // SQLite has already rolled back after a full disk and the like.
+      if (this.#connection.isOpen && this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #prepare(options: DatabaseOptions): void {
+    const facts = this.get<{ version: string; application: number; schema: number; objects: number }>(
+      `SELECT sqlite_version() AS version, application_id AS application, user_version AS schema,
+        (SELECT count(*) FROM sqlite_schema) AS objects FROM pragma_application_id, pragma_user_version`,
+    ) as { version: string; application: number; schema: number; objects: number };
+    assertSqliteVersion(facts.version);
+    if (facts.application !== applicationId && (facts.application !== 0 || facts.schema !== 0 || facts.objects !== 0)) {
+      throw new CllmError('history_unusable', `${this.path} is a database of another program`, {
+        hint: `move it away: mv ${this.path} ${this.path}.old`,
+      });
+    }
+    if (facts.schema > schemaVersion) {
+      throw new CllmError(
+        'history_newer',
+        `${this.path} was written by a newer cllm (schema ${facts.schema}, this one knows ${schemaVersion})`,
+        { hint: 'update cllm: npm install -g cllm' },
+      );
+    }
+    const network = this.#inode === null ? null : networkFileSystem(dirname(this.path), options.fileSystemType);
+    if (network !== null) {
+      options.onWarning?.(`${this.path} is on a network file system (${network}): writing is slower and relies on its locks`);
+    }
+    if (this.#inode !== null) this.#setJournalMode(network === null ? 'wal' : 'delete');
+    // SQLite as compiled here falls back to NORMAL under WAL, which may lose the last commits with the power.
+    this.execute('PRAGMA synchronous = FULL');
+    if (facts.schema < schemaVersion) this.write(() => migrate(this, applicationId));
+  }
+
+  /** Changing to WAL takes an exclusive lock for which SQLite does not wait; two first starts at once would fail. */
+  #setJournalMode(mode: 'wal' | 'delete'): void {
+    const deadline = performance.now() + this.#busyTimeout;
+    for (;;) {
+      try {
+        this.#connection.exec(`PRAGMA journal_mode = ${mode}`);
+        return;
+      } catch (error) {
+        if (!isBusy(error) || performance.now() > deadline) throw error;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+      }
+    }
+  }
+
+  /** Statements are compiled when they are first needed: a start-up that appends one turn needs five of them. */
+  #statement(sql: string): Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#connection.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #translated<Result>(action: () => Result): Result {
+    try {
+      return action();
+    } catch (error) {
+      throw databaseError(error, this.path, this.#busyTimeout);
+    }
+  }
+
+  /** The error to throw. After damage the connection is closed and the file moved, for the next command to start afresh. */
+  #failed(error: unknown): unknown {
+    const original = error instanceof CllmError ? error.cause : error;
+    if (!isDamage(original) || this.#inode === null) return databaseError(error, this.path, this.#busyTimeout);
+    this.close();
+    const moved = moveAside(this.path, this.#inode, this.#now());
+    return new CllmError('history_unusable', `${this.path} is damaged${moved === null ? '' : `; it was moved to ${moved}`}`, {
+      cause: original,
+      hint:
+        moved === null
+          ? 'run the same command again'
+          : `a new history starts with the next command; \`sqlite3 ${moved} .recover\` reads what can be read of the old one`,
+    });
+  }
+}
+
+/** Makes sure that the file exists and is ours alone; gives its inode. */
+function preparedFile(path: string, options: DatabaseOptions): number {
+  securePrivateDirectory(dirname(path), options.uid);
+  try {
+    const descriptor = createPrivateFile(path);
+    if (descriptor !== null) closeSync(descriptor);
+  } catch (error) {
+    throw new CllmError('history_unusable', `${path} can not be created (${(error as { code?: string }).code ?? String(error)})`, {
+      cause: error,
+      hint: 'set CLLM_HOME to a directory that you can write to, or use --ephemeral to keep nothing',
+    });
+  }
+  const found = securePrivateFile(path, options.uid);
+  // SQLite gives these the mode of the database itself, but they may be older than that.
+  for (const suffix of ['-wal', '-shm', '-journal']) securePrivateFile(path + suffix, options.uid);
+  return (found ?? lstatSync(path)).ino;
+}
+
+/** @throws CllmError `history_unusable` for an engine that can lose commits. */
+export function assertSqliteVersion(version: string): void {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
+  const [oldestMajor, oldestMinor, oldestPatch] = oldestSqlite;
+  const isNewEnough =
+    major !== oldestMajor ? major > oldestMajor : minor !== oldestMinor ? minor > oldestMinor : patch >= oldestPatch;
+  if (!isNewEnough) {
+    throw new CllmError('history_unusable', `SQLite ${version} can lose commits; ${oldestSqlite.join('.')} or newer is needed`, {
+      hint: 'install the dependencies that the lock file names: npm ci',
+    });
+  }
+}

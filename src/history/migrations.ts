@@ -1,0 +1,119 @@
+import type { Database } from './database.ts';
+
+/**
+ * Every schema that a released cllm wrote, as the steps between them. A step is never changed after a release: what a
+ * later version needs is a new step at the end. The schema's version is their number, kept in `user_version`.
+ */
+const migrations: readonly ((database: Pick<Database, 'execute'>) => void)[] = [
+  m001ConversationsAndTurns,
+  m002Search,
+  m003Origin,
+];
+
+export const schemaVersion = migrations.length;
+
+/**
+ * Brings the schema from whatever version it has to `target`. Runs inside the caller's write transaction, so another
+ * process sees the old schema or the new one, and of two first starts at once the second finds nothing left to do.
+ */
+export function migrate(database: Pick<Database, 'get' | 'execute'>, applicationId: number, target = schemaVersion): void {
+  const current = database.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+  for (const step of migrations.slice(current, target)) step(database);
+  database.execute(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${Math.max(current, target)}`);
+}
+
+/**
+ * A conversation is a line of turns numbered from 1 without gaps. A fork holds only what came after it: turns up to
+ * `parent_seq` are the parent's. `activity` counts prompts over all conversations; it orders them, because a clock can go
+ * back. It and the columns after it follow the turns by trigger, so that a list of 10,000 conversations reads no turn.
+ * Long columns come last: a row's first columns are read without its overflow pages.
+ *
+ * The two checksums cover what the prompt's commit and the reply's commit wrote; a flipped bit in a text is something
+ * that no integrity check of SQLite sees.
+ */
+function m001ConversationsAndTurns(database: Pick<Database, 'execute'>): void {
+  database.execute(`
+    CREATE TABLE conversations (
+      position INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      name TEXT UNIQUE,
+      parent_id TEXT REFERENCES conversations (id),
+      parent_seq INTEGER CHECK ((parent_id IS NULL) = (parent_seq IS NULL)),
+      created_at TEXT NOT NULL,
+      checksum INTEGER NOT NULL,
+      activity INTEGER NOT NULL,
+      turn_count INTEGER NOT NULL,
+      model TEXT,
+      updated_at TEXT NOT NULL,
+      title TEXT NOT NULL,
+      system TEXT
+    ) STRICT;
+    CREATE INDEX conversations_activity ON conversations (activity);
+    CREATE INDEX conversations_parent ON conversations (parent_id) WHERE parent_id IS NOT NULL;
+
+    CREATE TABLE turns (
+      position INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      conversation_id TEXT NOT NULL REFERENCES conversations (id),
+      seq INTEGER NOT NULL CHECK (seq > 0),
+      model TEXT NOT NULL,
+      created_at TEXT NOT NULL,
+      ended_at TEXT,
+      verdict TEXT,
+      prompt_checksum INTEGER NOT NULL,
+      reply_checksum INTEGER,
+      error TEXT,
+      receipt TEXT,
+      request TEXT,
+      prompt TEXT NOT NULL,
+      messages TEXT NOT NULL,
+      completion TEXT,
+      reply TEXT GENERATED ALWAYS AS (completion ->> '$.choices[0].message.content') VIRTUAL,
+      UNIQUE (conversation_id, seq)
+    ) STRICT;
+
+    CREATE TRIGGER turns_count_insert AFTER INSERT ON turns BEGIN
+      UPDATE conversations
+      SET activity = (SELECT max(activity) + 1 FROM conversations),
+        turn_count = new.seq, model = new.model, updated_at = new.created_at
+      WHERE id = new.conversation_id;
+    END;
+    CREATE TRIGGER turns_count_end AFTER UPDATE OF ended_at ON turns BEGIN
+      UPDATE conversations SET updated_at = new.ended_at
+      WHERE id = new.conversation_id AND turn_count = new.seq AND new.ended_at IS NOT NULL;
+    END;
+  `);
+}
+
+/**
+ * Full-text search over prompts and replies. The index points at the turns instead of holding their text a second time,
+ * and forgets deleted words at once instead of at some later merge.
+ */
+function m002Search(database: Pick<Database, 'execute'>): void {
+  database.execute(`
+    CREATE VIRTUAL TABLE turns_search USING fts5 (
+      prompt, reply, content = 'turns', content_rowid = 'position', tokenize = 'unicode61 remove_diacritics 2'
+    );
+    INSERT INTO turns_search (turns_search, rank) VALUES ('secure-delete', 1);
+    INSERT INTO turns_search (turns_search) VALUES ('rebuild');
+
+    CREATE TRIGGER turns_search_insert AFTER INSERT ON turns BEGIN
+      INSERT INTO turns_search (rowid, prompt, reply) VALUES (new.position, new.prompt, new.reply);
+    END;
+    CREATE TRIGGER turns_search_update AFTER UPDATE OF prompt, completion ON turns BEGIN
+      INSERT INTO turns_search (turns_search, rowid, prompt, reply) VALUES ('delete', old.position, old.prompt, old.reply);
+      INSERT INTO turns_search (rowid, prompt, reply) VALUES (new.position, new.prompt, new.reply);
+    END;
+    CREATE TRIGGER turns_search_delete AFTER DELETE ON turns BEGIN
+      INSERT INTO turns_search (turns_search, rowid, prompt, reply) VALUES ('delete', old.position, old.prompt, old.reply);
+    END;
+  `);
+}
+
+/** Where an imported conversation came from, so that importing it again adds nothing. */
+function m003Origin(database: Pick<Database, 'execute'>): void {
+  database.execute(`
+    ALTER TABLE conversations ADD COLUMN origin TEXT;
+    CREATE UNIQUE INDEX conversations_origin ON conversations (origin) WHERE origin IS NOT NULL;
+  `);
+}

@@ -1,0 +1,154 @@
+import type { Verdict } from '../outcome.ts';
+import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
+
+/** A prompt to commit. */
+export interface NewTurn {
+  /** An existing conversation by its id; or a new one, unless one of that name exists: then the turn joins it. */
+  conversation: { id: string } | { name?: string | null; system: string | null };
+  /** What this turn adds to the request. */
+  messages: ChatMessage[];
+  /** The model asked for. */
+  model: string;
+  /** The other fields of the request body. */
+  request?: Record<string, unknown> | null;
+}
+
+export interface TurnError {
+  code: string;
+  message: string;
+}
+
+/** A reply to commit, or why there is none. */
+export interface TurnEnd {
+  completion: ChatCompletion | null;
+  verdict: Verdict | null;
+  error: TurnError | null;
+  receipt: Record<string, unknown> | null;
+}
+
+/** One prompt with its completion. Times are ISO 8601 in UTC, for display only: `seq` is the order. */
+export interface Turn extends TurnEnd {
+  id: string;
+  /** From 1, without gaps, in the order in which prompts were committed. */
+  seq: number;
+  createdAt: string;
+  /** Null while the reply is under way, or when a crash left the turn without an end. */
+  endedAt: string | null;
+  model: string;
+  messages: ChatMessage[];
+  request: Record<string, unknown> | null;
+}
+
+export interface ConversationSummary {
+  id: string;
+  name: string | null;
+  /** The beginning of the first prompt. */
+  title: string;
+  createdAt: string;
+  updatedAt: string;
+  /** Of a fork, with the turns that it shares. */
+  turnCount: number;
+  /** Of the latest turn. */
+  model: string | null;
+  system: string | null;
+  /** Where a fork left its parent: the last turn that both have. */
+  parent: { id: string; seq: number } | null;
+}
+
+/** The columns of a turn, as SQLite gives them. */
+export interface TurnRow {
+  position: number;
+  id: string;
+  conversation_id: string;
+  seq: number;
+  model: string;
+  created_at: string;
+  ended_at: string | null;
+  verdict: string | null;
+  prompt_checksum: number;
+  reply_checksum: number | null;
+  error: string | null;
+  receipt: string | null;
+  request: string | null;
+  prompt: string;
+  messages: string;
+  completion: string | null;
+}
+
+/** The columns of a conversation. */
+export interface ConversationRow {
+  position: number;
+  id: string;
+  name: string | null;
+  parent_id: string | null;
+  parent_seq: number | null;
+  created_at: string;
+  checksum: number;
+  activity: number;
+  turn_count: number;
+  model: string | null;
+  updated_at: string;
+  title: string;
+  system: string | null;
+  origin: string | null;
+}
+
+export function turnOf(row: TurnRow): Turn {
+  return {
+    id: row.id,
+    seq: row.seq,
+    createdAt: row.created_at,
+    endedAt: row.ended_at,
+    model: row.model,
+    messages: JSON.parse(row.messages) as ChatMessage[],
+    request: parsed<Record<string, unknown>>(row.request),
+    completion: parsed<ChatCompletion>(row.completion),
+    verdict: row.verdict as Verdict | null,
+    error: parsed<TurnError>(row.error),
+    receipt: parsed<Record<string, unknown>>(row.receipt),
+  };
+}
+
+export function summaryOf(row: ConversationRow): ConversationSummary {
+  return {
+    id: row.id,
+    name: row.name,
+    title: row.title,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    turnCount: row.turn_count,
+    model: row.model,
+    system: row.system,
+    parent: row.parent_id === null || row.parent_seq === null ? null : { id: row.parent_id, seq: row.parent_seq },
+  };
+}
+
+/** The text of messages, for the search and the title: text parts of every message, a line each. */
+export function textOf(messages: readonly ChatMessage[]): string {
+  const texts: string[] = [];
+  for (const { content } of messages) {
+    if (typeof content === 'string') texts.push(content);
+    else if (Array.isArray(content)) {
+      for (const part of content) {
+        const text = part !== null && typeof part === 'object' && !Array.isArray(part) ? part['text'] : null;
+        if (typeof text === 'string') texts.push(text);
+      }
+    }
+  }
+  return texts.join('\n');
+}
+
+/** The first line of a prompt that has text, at most 60 characters of it. */
+export function titleOf(prompt: string): string {
+  const line = prompt.slice(0, 4096).split(/[\r\n]+/).map((each) => each.trim().replaceAll(/\s+/g, ' ')).find((each) => each !== '');
+  const characters = [...(line ?? '(no text)')];
+  return characters.length <= 60 ? characters.join('') : `${characters.slice(0, 59).join('').trimEnd()}…`;
+}
+
+export function json(value: unknown): string | null {
+  return value === null || value === undefined ? null : JSON.stringify(value);
+}
+
+function parsed<Value>(text: string | null): Value | null {
+  return text === null ? null : (JSON.parse(text) as Value);
+}

@@ -1,0 +1,325 @@
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writevSync } from 'node:fs';
+import { CllmError, UsageError } from '../errors.ts';
+import { createPrivateFile, errorCode } from '../private-files.ts';
+import type { StreamEnd } from '../protocol/verdict.ts';
+
+/*
+ * The one format for the bytes of a reply, written by the journal and by `--record`, read by `replay` and `recover`:
+ *
+ *   cllm-recording 1\n
+ *   meta {json}\n
+ *   head <ms> {json}\n             the response's status, headers and URL; a later head starts the reply again
+ *   read <ms> <length>\n<bytes>\n  what one read of the socket gave, as it came
+ *   end <ms> {json}\n              how the stream ended
+ *
+ * Times are milliseconds since the recording was begun. Bytes are not encoded and not looked at: a length before them
+ * tells a whole read from a torn one, costs no CPU on the way from the socket to the screen, and leaves a recording that
+ * `less` can show.
+ */
+const signature = 'cllm-recording 1';
+
+/** What is known of the response before its body. Headers are an allow-list: no keys, no cookies. */
+export interface RecordedHead {
+  status: number;
+  headers: Record<string, string>;
+  url: string;
+}
+
+export interface RecordedRead {
+  /** Milliseconds since the recording was begun. */
+  atMs: number;
+  bytes: Uint8Array;
+}
+
+export interface WriterOptions {
+  /** Milliseconds that only go forward. Default `performance.now`. */
+  clock?: () => number;
+}
+
+const newline = Buffer.from('\n');
+
+/**
+ * Appends to a new recording; fits as a tap of a stream. Each call is one write and no fsync: what it wrote survives the
+ * process, `kill -9` included, and not a loss of power.
+ *
+ * @throws CllmError `output_failed` when the file can not be written; a write that went half way is taken back first, so
+ * that the recording ends with a whole entry.
+ */
+export class RecordingWriter {
+  readonly file: string;
+  readonly #clock: () => number;
+  readonly #startedAt: number;
+  #descriptor: number | null;
+  #length = 0;
+
+  /**
+   * @param file Must not exist; it is made for its owner alone.
+   * @param meta Free facts about the recording.
+   * @throws UsageError when the file exists.
+   */
+  constructor(file: string, meta: Record<string, unknown>, options: WriterOptions = {}) {
+    this.file = file;
+    this.#clock = options.clock ?? (() => performance.now());
+    this.#startedAt = this.#clock();
+    try {
+      this.#descriptor = createPrivateFile(file, constants.O_APPEND);
+    } catch (error) {
+      throw writeFailure(file, error);
+    }
+    if (this.#descriptor === null) throw new UsageError(`${file} exists already`, { hint: 'name another file, or remove that one first' });
+    this.#append(Buffer.from(`${signature}\nmeta ${JSON.stringify(meta)}\n`));
+  }
+
+  head(head: RecordedHead): void {
+    this.#append(Buffer.from(`head ${this.#elapsed()} ${JSON.stringify(head)}\n`));
+  }
+
+  read(bytes: Uint8Array): void {
+    this.#append(Buffer.from(`read ${this.#elapsed()} ${bytes.length}\n`), bytes, newline);
+  }
+
+  end(end: StreamEnd): void {
+    this.#append(Buffer.from(`end ${this.#elapsed()} ${JSON.stringify(end)}\n`));
+  }
+
+  close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+
+  #elapsed(): number {
+    return Math.round(this.#clock() - this.#startedAt);
+  }
+
+  #append(...pieces: Uint8Array[]): void {
+    if (this.#descriptor === null) return;
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    try {
+      let written = writevSync(this.#descriptor, pieces);
+      // A regular file takes less than it is given only when it is about to fail: the next write says why.
+      while (written < length) written += writevSync(this.#descriptor, [Buffer.concat(pieces).subarray(written)]);
+      this.#length += length;
+    } catch (error) {
+      takeBack(this.#descriptor, this.#length);
+      throw writeFailure(this.file, error);
+    }
+  }
+}
+
+export interface Recording {
+  meta: Record<string, unknown>;
+  /** The last response's head: the one that the reads belong to. Null when none had come. */
+  head: RecordedHead | null;
+  /** How many responses there were: more than one after retries. */
+  heads: number;
+  /** Bytes of the last response's body. */
+  byteLength: number;
+  /** The last response's reads, from the file each time: a reply may be larger than what should be held in memory. */
+  reads(): Iterable<RecordedRead>;
+  /** How the stream ended; null when the recording stopped before. */
+  end: StreamEnd | null;
+  endedAtMs: number | null;
+  /** Whether the file ends in the middle of an entry, or in something else. What comes before it is sound. */
+  isTorn: boolean;
+}
+
+/** @throws UsageError `input_invalid` when the file is no recording, or can not be read. */
+export function readRecording(file: string): Recording {
+  const recording: Recording = {
+    meta: {},
+    head: null,
+    heads: 0,
+    byteLength: 0,
+    reads: () => readsAfter(file, lastHead),
+    end: null,
+    endedAtMs: null,
+    isTorn: false,
+  };
+  let lastHead = 0;
+  for (const entry of entries(file, false)) {
+    switch (entry.type) {
+      case 'meta':
+        recording.meta = entry.meta;
+        break;
+      case 'head':
+        Object.assign(recording, { head: entry.head, heads: recording.heads + 1, byteLength: 0 });
+        lastHead = recording.heads;
+        break;
+      case 'read':
+        recording.byteLength += entry.length;
+        break;
+      case 'end':
+        Object.assign(recording, { end: entry.end, endedAtMs: entry.atMs });
+        break;
+      case 'torn':
+        recording.isTorn = true;
+    }
+  }
+  return recording;
+}
+
+/** Only the first lines: what a recording is about, without going through its body. Null when they are torn. */
+export function readRecordingMeta(file: string): Record<string, unknown> | null {
+  for (const entry of entries(file, false)) return entry.type === 'meta' ? entry.meta : null;
+  return null;
+}
+
+function* readsAfter(file: string, lastHead: number): Generator<RecordedRead> {
+  let heads = 0;
+  for (const entry of entries(file, true)) {
+    if (entry.type === 'head') heads += 1;
+    if (entry.type === 'read' && heads === lastHead) yield { atMs: entry.atMs, bytes: entry.bytes };
+  }
+}
+
+type Entry =
+  | { type: 'meta'; meta: Record<string, unknown> }
+  | { type: 'head'; atMs: number; head: RecordedHead }
+  | { type: 'read'; atMs: number; length: number; bytes: Uint8Array }
+  | { type: 'end'; atMs: number; end: StreamEnd }
+  | { type: 'torn' };
+
+/** The entries in their order; the last one is `torn` when the file does not end with a whole one. */
+function* entries(file: string, withBytes: boolean): Generator<Entry> {
+  const source = new FileWindow(file);
+  try {
+    if (source.line() !== signature) {
+      throw new UsageError(`${file} is no recording of cllm`, {
+        code: 'input_invalid',
+        hint: 'make one: cllm --record FILE "a prompt"',
+      });
+    }
+    while (!source.isAtEnd) {
+      const entry = parsedEntry(source, withBytes);
+      yield entry;
+      if (entry.type === 'torn') return;
+    }
+  } finally {
+    source.close();
+  }
+}
+
+const entryPattern = /^(?:(meta) (\{.*\})|(head|end) (\d+) (\{.*\})|(read) (\d+) (\d+))$/s;
+
+function parsedEntry(source: FileWindow, withBytes: boolean): Entry {
+  const match = entryPattern.exec(source.line() ?? '');
+  if (match === null) return { type: 'torn' };
+  const [, meta, metaJson = '', headOrEnd, time, json = '', , readTime, length] = match;
+  if (readTime !== undefined) {
+    const bytes = source.take(Number(length), withBytes);
+    if (bytes === null || source.take(1, true)?.[0] !== 0x0a) return { type: 'torn' };
+    return { type: 'read', atMs: Number(readTime), length: Number(length), bytes };
+  }
+  try {
+    if (meta !== undefined) return { type: 'meta', meta: JSON.parse(metaJson) as Record<string, unknown> };
+    if (headOrEnd === 'head') return { type: 'head', atMs: Number(time), head: JSON.parse(json) as RecordedHead };
+    return { type: 'end', atMs: Number(time), end: JSON.parse(json) as StreamEnd };
+  } catch {
+    return { type: 'torn' };
+  }
+}
+
+/** A file read forward, a window at a time. */
+class FileWindow {
+  readonly #file: string;
+  readonly #descriptor: number;
+  readonly #size: number;
+  #window: Buffer = Buffer.alloc(0);
+  /** Where the window begins in the file, and where in the window what was not taken yet begins. */
+  #start = 0;
+  #offset = 0;
+
+  constructor(file: string) {
+    this.#file = file;
+    try {
+      this.#descriptor = openSync(file, 'r');
+      const stats = fstatSync(this.#descriptor);
+      if (!stats.isFile()) throw new UsageError(`${file} is not a regular file`, { code: 'input_invalid' });
+      this.#size = stats.size;
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  get isAtEnd(): boolean {
+    return this.#start + this.#offset >= this.#size;
+  }
+
+  /** The text up to the next newline, which is taken too; null when there is none. */
+  line(): string | null {
+    for (let searched = 0; ; ) {
+      const index = this.#window.indexOf(0x0a, this.#offset + searched);
+      if (index !== -1) {
+        const text = this.#window.toString('utf8', this.#offset, index);
+        this.#offset = index + 1;
+        return text;
+      }
+      searched = this.#window.length - this.#offset;
+      // Doubling keeps a line of many megabytes (a prompt with an image in it) linear.
+      if (!this.#fill(Math.max(65_536, searched * 2))) return null;
+    }
+  }
+
+  /** The next bytes, or an empty array in their place when they are only to be skipped; null when the file has fewer. */
+  take(length: number, withBytes: boolean): Uint8Array | null {
+    if (length > this.#size - this.#start - this.#offset) return null;
+    if (!withBytes) {
+      this.#offset += length;
+      if (this.#offset > this.#window.length) {
+        this.#start += this.#offset;
+        this.#offset = 0;
+        this.#window = Buffer.alloc(0);
+      }
+      return new Uint8Array();
+    }
+    if (this.#window.length - this.#offset < length && !this.#fill(Math.max(65_536, length + 64))) return null;
+    const bytes = this.#window.subarray(this.#offset, this.#offset + length);
+    this.#offset += length;
+    return bytes.length === length ? bytes : null;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  /** Moves the window on so that it holds `length` bytes from the offset, or all that are left. False when nothing came. */
+  #fill(length: number): boolean {
+    const rest = this.#window.subarray(this.#offset);
+    const window = Buffer.allocUnsafe(Math.max(length, rest.length));
+    rest.copy(window);
+    this.#start += this.#offset;
+    this.#offset = 0;
+    let filled = rest.length;
+    try {
+      while (filled < window.length) {
+        const count = readSync(this.#descriptor, window, filled, window.length - filled, this.#start + filled);
+        if (count === 0) break;
+        filled += count;
+      }
+    } catch (error) {
+      throw this.#failure(error);
+    }
+    this.#window = window.subarray(0, filled);
+    return filled > rest.length;
+  }
+
+  #failure(error: unknown): CllmError {
+    if (error instanceof CllmError) return error;
+    return new UsageError(`${this.#file} can not be read (${errorCode(error) ?? String(error)})`, { code: 'input_invalid', cause: error });
+  }
+}
+
+function takeBack(descriptor: number, length: number): void {
+  try {
+    ftruncateSync(descriptor, length);
+  } catch {
+    // A torn entry at the end is what readers expect anyway.
+  }
+}
+
+function writeFailure(file: string, error: unknown): CllmError {
+  return new CllmError('output_failed', `${file} can not be written (${errorCode(error) ?? String(error)})`, {
+    cause: error,
+    hint: errorCode(error) === 'ENOSPC' ? 'free some space and try again' : 'name a file in a directory that you can write to',
+  });
+}
