@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { maskKey, readKey, type Credentials } from './credentials.ts';
 import type { Environment } from './paths.ts';
-import { readSmallFile } from './private-file.ts';
+import { readSmallFile } from './config-file.ts';
 import { describeOrigin, type Settings } from './settings.ts';
 
 /** The key for this run, and why it is that one. */

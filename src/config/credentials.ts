@@ -1,6 +1,6 @@
 import { normalizeBaseUrl } from '../client/base-url.ts';
 import { UsageError } from '../errors.ts';
-import { moveAside, readSmallFile, tightenFile, writePrivateFile } from './private-file.ts';
+import { moveAside, readSmallFile, tightenFile, writePrivateFile } from './config-file.ts';
 
 /** A kept key as it may be shown. */
 export interface CredentialSummary {

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { readSmallFile } from './private-file.ts';
+import { readSmallFile } from './config-file.ts';
 
 export const projectFileName = 'cllm.yaml';
 

@@ -1,6 +1,6 @@
 import { basename, dirname, extname } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { ensurePrivateDirectory, moveAside, readSmallFile, tightenFile } from './private-file.ts';
+import { ensurePrivateDirectory, moveAside, readSmallFile, tightenFile, unwritable } from './config-file.ts';
 
 /**
  * The user file as plain data: one JSON object, unchecked.
@@ -43,18 +43,22 @@ export async function changeUserFile(
   const movedTo = values === null ? moveAside(path, now) : null;
   const { default: Conf } = await import('conf');
   const extension = extname(path);
-  const conf = new Conf<Record<string, unknown>>({
-    cwd: dirname(path),
-    configName: basename(path, extension),
-    fileExtension: extension.slice(1),
-    projectSuffix: '',
-    configFileMode: 0o600,
-    // A dot is part of many names here: `aliases.gpt-4.1` is no path.
-    accessPropertiesByDotNotation: false,
-    // What conf finds here was judged above; only an empty file is left that it would stumble over.
-    clearInvalidConfig: true,
-  });
-  conf.store = changed;
+  try {
+    const conf = new Conf<Record<string, unknown>>({
+      cwd: dirname(path),
+      configName: basename(path, extension),
+      fileExtension: extension.slice(1),
+      projectSuffix: '',
+      configFileMode: 0o600,
+      // A dot is part of many names here: `aliases.gpt-4.1` is no path.
+      accessPropertiesByDotNotation: false,
+      // What conf finds here was judged above; only an empty file is left that it would stumble over.
+      clearInvalidConfig: true,
+    });
+    conf.store = changed;
+  } catch (error) {
+    throw unwritable(path, error);
+  }
   tightenFile(path);
   return { movedTo };
 }

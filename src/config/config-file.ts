@@ -3,7 +3,6 @@ import {
   chmodSync,
   closeSync,
   constants,
-  fchmodSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
@@ -15,27 +14,39 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { UsageError } from '../errors.ts';
+import { createPrivateFile, errorCode } from '../private-files.ts';
 
 /** A settings file larger than this is a mistake (the wrong file, a device), not a settings file. */
 const maxBytes = 1024 * 1024;
 
-/** Makes the directory, and those above it that are missing, for its owner alone (0700) whatever the umask. */
+/**
+ * Makes the directory, and those above it that are missing, for its owner alone (0700) whatever the umask. It may be a
+ * symbolic link: people keep their settings in a repository of their own and link to it.
+ *
+ * @throws UsageError `config_invalid`
+ */
 export function ensurePrivateDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  chmodSync(directory, 0o700);
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    chmodSync(directory, 0o700);
+  } catch (error) {
+    throw unwritable(directory, error);
+  }
 }
 
 /**
  * Replaces the file in one step, readable by its owner alone: a reader sees the old text or the new, never half of one,
- * and two writers never share a temporary file. The mode is set on the open file because the umask cuts what `open` asks for.
+ * and two writers never share a temporary file.
+ *
+ * @throws UsageError `config_invalid`
  */
 export function writePrivateFile(path: string, text: string): void {
   ensurePrivateDirectory(dirname(path));
   const temporary = `${path}.${randomUUID()}.tmp`;
-  const descriptor = openSync(temporary, 'wx', 0o600);
   try {
+    const descriptor = createPrivateFile(temporary);
+    if (descriptor === null) throw new Error('the temporary file is there already');
     try {
-      fchmodSync(descriptor, 0o600);
       writeSync(descriptor, text);
       fsyncSync(descriptor);
     } finally {
@@ -44,7 +55,7 @@ export function writePrivateFile(path: string, text: string): void {
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    throw unwritable(path, error);
   }
 }
 
@@ -69,7 +80,7 @@ export function readSmallFile(path: string): { text: string; mode: number } | nu
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     // ENOTDIR: a file stands where a directory of the path should be, so there is no such file either.
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return null;
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null;
     throw unreadable(path, error);
   }
   try {
@@ -87,20 +98,27 @@ export function readSmallFile(path: string): { text: string; mode: number } | nu
 /** Moves a file that can not be understood out of the way, with a time stamp, and says where it went: never deleted. */
 export function moveAside(path: string, now: Date): string {
   const aside = `${path}.broken-${now.toISOString().replaceAll(/[:.]/g, '-')}`;
-  renameSync(path, aside);
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    throw unwritable(aside, error);
+  }
   return aside;
 }
 
+/** Says that settings or keys could not be kept. */
+export function unwritable(path: string, error: unknown): UsageError {
+  return new UsageError(`${path} can not be written (${errorCode(error) ?? 'unknown reason'})`, {
+    code: 'config_invalid',
+    cause: error,
+    hint: 'Check who owns it and its permissions, or set CLLM_HOME to a directory that you can write to.',
+  });
+}
+
 function unreadable(path: string, error: unknown): UsageError {
-  return new UsageError(`${path} can not be read (${systemCode(error) ?? 'unknown reason'})`, {
+  return new UsageError(`${path} can not be read (${errorCode(error) ?? 'unknown reason'})`, {
     code: 'config_invalid',
     cause: error,
     hint: 'Check who owns the file and its permissions.',
   });
-}
-
-/** The `code` of an error of Node, e.g. `ENOENT`. */
-function systemCode(error: unknown): string | null {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : null;
 }
