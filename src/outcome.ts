@@ -1,4 +1,4 @@
-import { CllmError, DeadlineError, InterruptedError, type ErrorCode } from './errors.ts';
+import { type CllmError, type ErrorCode, InterruptedError } from './errors.ts';
 
 /** How a stream ended, decided once, by `verdict()` in protocol/verdict.ts. */
 export const verdicts = [
@@ -14,25 +14,105 @@ export const verdicts = [
 
 export type Verdict = (typeof verdicts)[number];
 
-/** The one table of exit codes. */
-export const exitCodes = {
-  ok: 0,
-  failed: 1,
-  usage: 2,
-  incomplete: 3,
-  auth: 4,
-  unreachable: 5,
-  throttled: 6,
-  budget: 7,
-  short: 8,
-  schema: 9,
-  unsaved: 10,
-  partial: 11,
-  timeout: 124,
-  sighup: 129,
-  sigint: 130,
-  sigterm: 143,
+/** The one table of exit codes: `cllm help exit-codes` prints it. An HTTP status never becomes one by arithmetic. */
+export const exits = {
+  ok: { code: 0, when: 'the reply is complete; cut by length under --allow-short; the reader closed the pipe early' },
+  failed: { code: 1, when: 'anything not named below' },
+  usage: { code: 2, when: 'bad flag, bad config, bad input, no model chosen' },
+  incomplete: { code: 3, when: 'cut, error, empty or content_filter: what arrived was printed and saved' },
+  auth: { code: 4, when: 'no key, a bad key, or a model that the key may not use' },
+  unreachable: { code: 5, when: 'DNS, refused, TLS, redirect, 5xx after retries' },
+  throttled: { code: 6, when: '429 that is no budget, after retries' },
+  budget: { code: 7, when: 'a budget is exceeded, or our own cost cap' },
+  short: { code: 8, when: 'cut by length (--allow-short makes it 0)' },
+  schema: { code: 9, when: 'the reply does not match the schema (it was saved all the same)' },
+  unsaved: { code: 10, when: 'the reply was printed but the history could not be written' },
+  partial: { code: 11, when: 'some items of a batch failed' },
+  timeout: { code: 124, when: 'one of the deadlines fired' },
+  sighup: { code: 129, when: 'SIGHUP' },
+  sigint: { code: 130, when: 'SIGINT (Ctrl-C)' },
+  sigterm: { code: 143, when: 'SIGTERM' },
 } as const;
 
-export type ExitName = keyof typeof exitCodes;
-export type ExitCode = (typeof exitCodes)[ExitName];
+export type ExitName = keyof typeof exits;
+export type ExitCode = (typeof exits)[ExitName]['code'];
+
+const exitOfError: Record<ErrorCode, ExitName> = {
+  usage: 'usage',
+  config_invalid: 'usage',
+  input_invalid: 'usage',
+  stdin_timeout: 'usage',
+  base_url_invalid: 'usage',
+  no_model: 'usage',
+  schema_invalid: 'usage',
+  no_key: 'auth',
+  key_rejected: 'auth',
+  model_not_allowed: 'auth',
+  dns_failed: 'unreachable',
+  connection_refused: 'unreachable',
+  connection_failed: 'unreachable',
+  tls_failed: 'unreachable',
+  http_proxy_failed: 'unreachable',
+  redirect_refused: 'unreachable',
+  server_error: 'unreachable',
+  rate_limited: 'throttled',
+  budget_exceeded: 'budget',
+  cost_cap: 'budget',
+  model_not_found: 'failed',
+  provider_auth: 'failed',
+  context_window_exceeded: 'failed',
+  content_policy: 'failed',
+  bad_request: 'failed',
+  not_found: 'failed',
+  unexpected_response: 'failed',
+  stream_cut: 'incomplete',
+  stream_error: 'incomplete',
+  event_too_large: 'incomplete',
+  reply_empty: 'incomplete',
+  reply_filtered: 'incomplete',
+  reply_short: 'short',
+  // Without a signal: the reader closed the pipe, which is no failure.
+  interrupted: 'ok',
+  connect_timeout: 'timeout',
+  first_token_timeout: 'timeout',
+  idle_timeout: 'timeout',
+  total_timeout: 'timeout',
+  schema_mismatch: 'schema',
+  history_unsaved: 'unsaved',
+  output_failed: 'failed',
+  batch_partial: 'partial',
+  local_proxy_unavailable: 'failed',
+  local_proxy_failed: 'failed',
+  history_unusable: 'failed',
+  history_newer: 'failed',
+  not_in_history: 'failed',
+  internal: 'failed',
+};
+
+const exitOfSignal = { SIGHUP: 'sighup', SIGINT: 'sigint', SIGTERM: 'sigterm' } as const;
+
+export function exitNameOf(error: CllmError | null): ExitName {
+  if (error === null) return 'ok';
+  if (error instanceof InterruptedError && error.signal !== null) return exitOfSignal[error.signal];
+  return exitOfError[error.code];
+}
+
+export function exitCodeOf(error: CllmError | null): ExitCode {
+  return exits[exitNameOf(error)].code;
+}
+
+/** Signal, timeout, the error's own, unsaved, schema, short: the first of these that happened is the one to report. */
+function precedence(error: CllmError): number {
+  const name = exitNameOf(error);
+  if (error.code === 'interrupted') return 0;
+  if (name === 'timeout') return 1;
+  if (name === 'unsaved') return 3;
+  if (name === 'schema') return 4;
+  if (name === 'short') return 5;
+  return 2;
+}
+
+/** Several things can go wrong in one run; this is the one that names the exit code. Null when nothing did. */
+export function decisive(errors: readonly CllmError[]): CllmError | null {
+  return errors.toSorted((a, b) => precedence(a) - precedence(b))[0] ?? null;
+}

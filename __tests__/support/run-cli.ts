@@ -1,0 +1,142 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The built command: `npm test` builds before it runs the tests. */
+export const builtCli = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
+
+export interface CliResult {
+  /** Null when a signal ended the process. */
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CliOptions {
+  /** Standard input: text or bytes written and closed, or `none` (/dev/null, the default). */
+  stdin?: string | Uint8Array;
+  env?: Record<string, string | undefined>;
+  cwd?: string;
+}
+
+/** A running command, for tests that act while it does. */
+export interface RunningCli {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** What stdout and stderr hold so far. */
+  readonly output: { stdout: string; stderr: string };
+  /** Settles when stdout holds the text; rejects when the process ends before. */
+  untilStdout(text: string): Promise<void>;
+  untilStderr(text: string): Promise<void>;
+  readonly result: Promise<CliResult>;
+}
+
+/** One user of cllm: a home of its own, a default proxy and key, and the commands it runs. */
+export class CliHome {
+  readonly directory = mkdtempSync(path.join(tmpdir(), 'cllm-test-'));
+  readonly #running = new Set<ChildProcess>();
+  env: Record<string, string | undefined>;
+
+  constructor(env: Record<string, string | undefined> = {}) {
+    this.env = {
+      PATH: process.env['PATH'],
+      HOME: this.directory,
+      CLLM_HOME: path.join(this.directory, 'cllm'),
+      LITELLM_PROXY_API_KEY: 'sk-test-key',
+      CLLM_MODEL: 'test-model',
+      ...env,
+    };
+  }
+
+  /** A file or folder in the home. */
+  at(...parts: string[]): string {
+    return path.join(this.directory, ...parts);
+  }
+
+  start(args: readonly string[], options: CliOptions & { stdio?: ('pipe' | 'ignore' | number)[] } = {}): RunningCli {
+    const child = spawn(process.execPath, [builtCli, ...args], {
+      cwd: options.cwd ?? this.directory,
+      env: { ...this.env, ...options.env } as NodeJS.ProcessEnv,
+      stdio: (options.stdio as ('pipe' | 'ignore')[] | undefined) ?? [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+    this.#running.add(child);
+    const output = { stdout: '', stderr: '' };
+    let changed: (() => void)[] = [];
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name]?.setEncoding('utf8').on('data', (text: string) => {
+        output[name] += text;
+        for (const tell of changed) tell();
+      });
+    }
+    if (options.stdin !== undefined) {
+      child.stdin?.on('error', () => {});
+      child.stdin?.end(options.stdin);
+    }
+    const result = new Promise<CliResult>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) => {
+        this.#running.delete(child);
+        resolve({ code, signal, ...output });
+        for (const tell of changed) tell();
+      });
+    });
+    const until = async (name: 'stdout' | 'stderr', text: string): Promise<void> => {
+      while (!output[name].includes(text)) {
+        if (child.exitCode !== null || child.signalCode !== null) {
+          await result;
+          if (output[name].includes(text)) break;
+          throw new Error(`the command ended before ${name} held ${JSON.stringify(text)}: ${JSON.stringify(output)}`);
+        }
+        await new Promise<void>((resolve) => {
+          const tell = (): void => {
+            changed = changed.filter((each) => each !== tell);
+            resolve();
+          };
+          changed.push(tell);
+        });
+      }
+    };
+    return {
+      process: child,
+      pid: child.pid as number,
+      output,
+      untilStdout: (text) => until('stdout', text),
+      untilStderr: (text) => until('stderr', text),
+      result,
+    };
+  }
+
+  async run(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+    return this.start(args, options).result;
+  }
+
+  /** Runs a shell line in which `cllm` is the built command. */
+  async shell(line: string, options: CliOptions = {}): Promise<CliResult> {
+    const script = `cllm() { ${JSON.stringify(process.execPath)} ${JSON.stringify(builtCli)} "$@"; }; ${line}`;
+    const child = spawn('bash', ['-c', script], {
+      cwd: options.cwd ?? this.directory,
+      env: { ...this.env, ...options.env } as NodeJS.ProcessEnv,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#running.add(child);
+    const output = { stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+    return new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) => {
+        this.#running.delete(child);
+        resolve({ code, signal, ...output });
+      });
+    });
+  }
+
+  /** Ends what still runs, by its id, and removes the home. */
+  close(): void {
+    for (const child of this.#running) child.kill('SIGKILL');
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}

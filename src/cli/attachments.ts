@@ -1,0 +1,54 @@
+import { isUtf8 } from 'node:buffer';
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { UsageError } from '../errors.ts';
+import type { ChatMessage, Json } from '../protocol/types.ts';
+import { block } from './prompt.ts';
+
+/** Providers refuse larger images; a base64 data URL adds a third. */
+const largestImage = 20 * 1024 * 1024;
+const largestText = 256 * 1024 * 1024;
+
+/** What the first bytes say: a file's name proves nothing. */
+const imageTypes: readonly [string, (bytes: Buffer) => boolean][] = [
+  ['image/png', (bytes) => bytes.subarray(0, 8).equals(Buffer.from('89504e470d0a1a0a', 'hex'))],
+  ['image/jpeg', (bytes) => bytes.subarray(0, 3).equals(Buffer.from('ffd8ff', 'hex'))],
+  ['image/gif', (bytes) => /^GIF8[79]a/.test(bytes.toString('latin1', 0, 6))],
+  ['image/webp', (bytes) => bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WEBP'],
+];
+
+/** The user message: the prompt, then text files as named blocks, then images as data URLs. */
+export function userMessage(prompt: string, files: readonly string[], cwd: string): ChatMessage {
+  const blocks: string[] = [prompt];
+  const images: Json[] = [];
+  for (const name of files) {
+    const bytes = readAttachment(path.resolve(cwd, name), name);
+    const type = imageTypes.find(([, isType]) => isType(bytes))?.[0];
+    if (type !== undefined) {
+      if (bytes.length > largestImage) throw refused(name, `is an image of ${bytes.length} bytes; the limit is ${largestImage}`);
+      images.push({ type: 'image_url', image_url: { url: `data:${type};base64,${bytes.toString('base64')}` } });
+    } else if (isUtf8(bytes)) {
+      blocks.push(block('file', ` name=${JSON.stringify(name)}`, bytes.toString('utf8')));
+    } else {
+      throw refused(name, 'is neither UTF-8 text nor a PNG, JPEG, GIF or WebP image');
+    }
+  }
+  const text = blocks.join('\n\n');
+  return { role: 'user', content: images.length === 0 ? text : [{ type: 'text', text }, ...images] };
+}
+
+function readAttachment(file: string, name: string): Buffer {
+  try {
+    const stat = statSync(file);
+    if (!stat.isFile() && !stat.isFIFO()) throw refused(name, 'is no file');
+    if (stat.size > largestText) throw refused(name, `has ${stat.size} bytes; the limit is ${largestText}`);
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw refused(name, `cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
+  }
+}
+
+function refused(name: string, why: string, cause?: unknown): UsageError {
+  return new UsageError(`-f ${name}: ${why}`, { code: 'input_invalid', hint: 'name a text file or an image', cause });
+}

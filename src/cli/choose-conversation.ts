@@ -1,0 +1,46 @@
+import type { LiteLLMClient } from '../client/client.ts';
+import { Conversation } from '../conversation.ts';
+import type { Store } from '../turn.ts';
+import { CllmError, UsageError } from '../errors.ts';
+import type { Context } from './context.ts';
+import { isSet, textFlag } from './flag-values.ts';
+import type { Flags } from './flags.ts';
+
+/**
+ * The conversation that the flags name: the latest (`-c`), one by name, id or prefix (`-C`, which starts one under a
+ * name that nobody has), or a new one. It keeps the system prompt it was started with, until a later `-s` replaces it.
+ */
+export async function chooseConversation(
+  flags: Flags,
+  context: Context,
+  client: LiteLLMClient,
+  store: Store,
+): Promise<Conversation> {
+  const reference = textFlag(flags, 'conversation');
+  const isReadOnly = isSet(flags, 'read-only');
+  const isContinued = isSet(flags, 'continue');
+  if (isContinued && reference !== undefined) throw new UsageError('-c and -C name two conversations', { hint: 'give one of them' });
+  const { system } = await context.settings();
+  const fresh = (): Conversation => new Conversation(client, store, { name: reference ?? null, system: system.value, isReadOnly });
+  if (!isContinued && reference === undefined) return fresh();
+
+  const { history } = store;
+  if (history === null) throw noHistory(context);
+  const summary = reference === undefined ? history.latest() : history.findOrNull(reference);
+  if (summary === null) {
+    if (reference !== undefined && !isReadOnly) return fresh();
+    throw new CllmError('not_in_history', reference === undefined ? 'there is no conversation to go on with' : `there is no conversation ${reference}`, {
+      hint: 'cllm history list shows them; without -c a new one begins',
+    });
+  }
+  const replaced = textFlag(flags, 'system') === undefined ? null : system.value;
+  if (replaced !== null && !isReadOnly) history.setSystem(summary.id, replaced);
+  return Conversation.of(client, store, replaced === null ? summary : { ...summary, system: replaced }, isReadOnly);
+}
+
+function noHistory(context: Context): CllmError {
+  return (
+    context.storeProblem ??
+    new UsageError('-c and -C need the history, and none is kept', { hint: 'leave out --ephemeral, or: cllm config set history on' })
+  );
+}

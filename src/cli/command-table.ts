@@ -1,0 +1,36 @@
+import type { Command } from './command.ts';
+
+export interface CommandEntry {
+  usage: string;
+  describe: string;
+  load(): Promise<Command>;
+}
+
+/** Every command but `ask`, each in a chunk of its own that is loaded when it is called for. */
+export const commandTable: readonly CommandEntry[] = [
+  {
+    usage: 'chat',
+    describe: 'a conversation at the terminal',
+    load: async () => (await import('./commands/chat.ts')).chat,
+  },
+  {
+    usage: 'history',
+    describe: 'list, show, search, rename, fork, delete, export, … conversations',
+    load: async () => (await import('./commands/history.ts')).historyCommand,
+  },
+  {
+    usage: 'models',
+    describe: 'what the proxy serves',
+    load: async () => (await import('./commands/models.ts')).models,
+  },
+  {
+    usage: 'config',
+    describe: 'get, set, unset, list, explain settings, or say where they are',
+    load: async () => (await import('./commands/config.ts')).config,
+  },
+  {
+    usage: 'help [topic]',
+    describe: 'exit-codes: what each one means',
+    load: async () => (await import('./commands/help.ts')).help,
+  },
+];

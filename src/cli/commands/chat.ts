@@ -1,0 +1,14 @@
+import type { Command } from '../command.ts';
+import { checkRepeats } from '../flag-values.ts';
+import { chatFlags } from '../flags.ts';
+
+export const chat: Command = {
+  usage: 'chat',
+  describe: 'a conversation at the terminal',
+  configure: (parser) => parser.options(chatFlags),
+  async run(flags, context) {
+    checkRepeats(flags, chatFlags);
+    const { runChat } = await import('../chat.ts');
+    return runChat(flags, context);
+  },
+};

@@ -1,0 +1,216 @@
+import type { ClientOptions, LiteLLMClient } from '../client/client.ts';
+import { proxySettingsOf } from '../client/http-proxy.ts';
+import { type ApiKey, resolveApiKey } from '../config/api-key.ts';
+import { Credentials } from '../config/credentials.ts';
+import { loadSettings, type Settings } from '../config/settings.ts';
+import { configPaths, type Paths } from '../config/paths.ts';
+import type { SettingValues } from '../config/validation.ts';
+import type { Store } from '../turn.ts';
+import type { DemoProxy } from '../demo/demo-proxy.ts';
+import { CllmError, UsageError } from '../errors.ts';
+import type { History } from '../history/history.ts';
+import { fileFlag, isSet, listFlag, numberFlag, pairsFlag, readFlagFile, textFlag } from './flag-values.ts';
+import type { Flags } from './flags.ts';
+import type { Io } from './io.ts';
+import { remark } from './render/report.ts';
+import { flagParams } from './request-body.ts';
+
+/** What commands are given. The costly parts are made when they are first asked for, and once. */
+export interface Context {
+  readonly io: Io;
+  readonly version: string;
+  readonly paths: Paths;
+  settings(): Promise<Settings>;
+  /** The model to ask; none is a usage error that names what the proxy serves. */
+  model(): Promise<string>;
+  apiKey(): Promise<ApiKey>;
+  client(): Promise<LiteLLMClient>;
+  /** History and journal as far as they can be opened; `storeProblem` has the reason why not. */
+  store(): Promise<Store>;
+  readonly storeProblem: CllmError | null;
+  /** The history, for commands that are about nothing else: throws when it cannot be opened. */
+  history(): Promise<History>;
+  /** What the command has to say besides its output. */
+  remark(text: string): void;
+  close(): Promise<void>;
+}
+
+export function createContext(flags: Flags, io: Io, version: string): Context {
+  const paths = configPaths(io.env, io.cwd);
+  const closers: (() => Promise<void> | void)[] = [];
+  const say = (text: string): void => void remark(io.stderr, text);
+  let storeProblem: CllmError | null = null;
+
+  const demo = once(async (): Promise<DemoProxy | null> => {
+    if (!isSet(flags, 'demo')) return null;
+    const { startDemoProxy } = await import('../demo/demo-proxy.ts');
+    const proxy = await startDemoProxy();
+    closers.push(() => proxy.close());
+    return proxy;
+  });
+
+  const settings = once(async () => {
+    const loaded = await loadSettings({
+      flags: flagSettings(flags, io.cwd, await demo()),
+      profile: textFlag(flags, 'profile'),
+      env: io.env,
+      cwd: io.cwd,
+    });
+    for (const warning of loaded.warnings) say(warning);
+    return loaded;
+  });
+
+  const apiKey = once(async () =>
+    resolveApiKey({
+      settings: await settings(),
+      credentials: new Credentials(paths.credentialsFile),
+      env: io.env,
+      cwd: io.cwd,
+      apiKeyFile: textFlag(flags, 'api-key-file'),
+    }),
+  );
+
+  const client = once(async () => {
+    const { LiteLLMClient } = await import('../client/client.ts');
+    const key = await apiKey();
+    if (key.withheld !== null) say(key.withheld);
+    const made = new LiteLLMClient(clientOptions(flags, io, version, await settings(), key, await demo()));
+    closers.push(() => made.close());
+    return made;
+  });
+
+  const history = once(async () => {
+    const { History } = await import('../history/history.ts');
+    const opened = History.open(paths.historyFile, { uid: io.uid, onWarning: say });
+    closers.push(() => opened.close());
+    return opened;
+  });
+
+  const store = once(async (): Promise<Store> => {
+    if (isSet(flags, 'ephemeral') || (await settings()).history.value === 'off') return { history: null, journal: null };
+    const { Journal } = await import('../journal/journal.ts');
+    const { identifyProcess } = await import('../journal/process-identity.ts');
+    const journal = new Journal(paths.journalDirectory, { uid: io.uid, identity: identifyProcess(io.pid), clock: io.now });
+    try {
+      return { history: await history(), journal };
+    } catch (error) {
+      storeProblem = unsaved(error);
+      return { history: null, journal };
+    }
+  });
+
+  return {
+    io,
+    version,
+    paths,
+    settings,
+    apiKey,
+    client,
+    history,
+    store,
+    get storeProblem() {
+      return storeProblem;
+    },
+    async model() {
+      const { model, baseUrl } = await settings();
+      if (model.value !== null) return model.value;
+      throw await noModel(await client(), baseUrl.value);
+    },
+    remark: say,
+    async close() {
+      for (const close of closers.reverse()) await close();
+    },
+  };
+}
+
+function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | null = null;
+  return () => (made ??= make());
+}
+
+/** What the command line says, under the names that the settings files use. */
+function flagSettings(flags: Flags, cwd: string, demo: DemoProxy | null): SettingValues {
+  const system = textFlag(flags, 'system');
+  const tags = listFlag(flags, 'tag');
+  const seconds = (name: string): number | undefined => numberFlag(flags, name, { least: 0 });
+  return {
+    base_url: demo?.baseUrl ?? textFlag(flags, 'base-url'),
+    model: textFlag(flags, 'model') ?? demo?.model,
+    system: system?.startsWith('@') ? readFlagFile('-s', system.slice(1), cwd) : system,
+    params: flagParams(flags),
+    output_schema: textFlag(flags, 'output-schema'),
+    tags: tags.length === 0 ? undefined : tags,
+    timeouts: {
+      connect: seconds('connect-timeout'),
+      first_token: seconds('first-token-timeout'),
+      idle: seconds('idle-timeout'),
+      total: seconds('timeout'),
+    },
+  };
+}
+
+function clientOptions(
+  flags: Flags,
+  io: Io,
+  version: string,
+  settings: Settings,
+  apiKey: ApiKey,
+  demo: DemoProxy | null,
+): ClientOptions {
+  const { env } = io;
+  const key = demo?.apiKey ?? apiKey.key;
+  const headers = Object.fromEntries(listFlag(flags, 'header').map(header));
+  if (settings.tags.value.length > 0) headers['x-litellm-tags'] = settings.tags.value.join(',');
+  const metadata = pairsFlag(flags, 'metadata');
+  if (metadata.length > 0) headers['x-litellm-spend-logs-metadata'] = JSON.stringify(Object.fromEntries(metadata));
+  const endUser = textFlag(flags, 'end-user');
+  if (endUser !== undefined) headers['x-litellm-end-user-id'] = endUser;
+  const optional = {
+    apiKey: key ?? undefined,
+    retries: numberFlag(flags, 'retries', { least: 0, isWhole: true }),
+    maxReplyBytes: numberFlag(flags, 'max-reply-bytes', { least: 1, isWhole: true }),
+    ca: fileFlag(flags, 'cacert', io.cwd) ?? (env['SSL_CERT_FILE'] ? readFlagFile('SSL_CERT_FILE', env['SSL_CERT_FILE'], io.cwd) : undefined),
+    onDebug: isSet(flags, 'debug') ? (line: string) => void io.stderr.write(`${line}\n`) : undefined,
+  };
+  return {
+    baseUrl: settings.baseUrl.value,
+    userAgent: `cllm/${version}`,
+    connectTimeout: settings.timeouts.connect.value,
+    firstTokenTimeout: settings.timeouts.firstToken.value,
+    idleTimeout: settings.timeouts.idle.value,
+    timeout: settings.timeouts.total.value,
+    headers,
+    // The demo is on this machine, whatever the environment says of proxies.
+    ...(demo === null && { proxy: proxySettingsOf(env) }),
+    ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<ClientOptions>),
+  };
+}
+
+function header(line: string): [string, string] {
+  const [, name, value] = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):\s*(.*)$/.exec(line) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new UsageError(`--header ${line.split(':')[0]} is not 'K: V'`, { hint: "for example --header 'x-litellm-trace-id: 42'" });
+  }
+  return [name.toLowerCase(), value];
+}
+
+async function noModel(client: LiteLLMClient, baseUrl: string): Promise<UsageError> {
+  const hint = 'set a default with: cllm config set model NAME, or choose one with -m NAME';
+  try {
+    const names = (await client.models({ signal: AbortSignal.timeout(5000) })).map(({ id }) => id);
+    const shown = names.slice(0, 12).join(', ') + (names.length > 12 ? `, … (${names.length} in all: cllm models)` : '');
+    return new UsageError(`no model chosen; ${baseUrl} serves ${shown || 'none'}`, { code: 'no_model', hint });
+  } catch (error) {
+    // What keeps the proxy from answering comes first: choosing a model would not help against it.
+    const reason = error instanceof CllmError ? ` (${error.message})` : '';
+    return new UsageError(`no model chosen, and the proxy could not be asked what it serves${reason}`, { code: 'no_model', hint });
+  }
+}
+
+function unsaved(error: unknown): CllmError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new CllmError('history_unsaved', `the turn could not be saved: ${reason}`, {
+    cause: error,
+    hint: (error instanceof CllmError ? error.hint : undefined) ?? 'cllm history path says where it is; --ephemeral asks without it',
+  });
+}

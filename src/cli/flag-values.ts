@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Options } from 'yargs';
+import { UsageError } from '../errors.ts';
+import type { Flags } from './flags.ts';
+
+/** Stands for a lone `-` while yargs parses, which would drop it: no argument of a process can hold a NUL. */
+export const inputMark = '\u0000-';
+
+/** yargs gathers a flag that is given twice into an array; where one value is meant that is a mistake. */
+export function checkRepeats(flags: Flags, declared: Readonly<Record<string, Options>>): void {
+  for (const [name, option] of Object.entries(declared)) {
+    const value = flags[name];
+    if (option.array !== true && Array.isArray(value)) {
+      throw new UsageError(`--${name} was given ${value.length} times (${value.join(', ')})`, { hint: `give --${name} once` });
+    }
+    if (option.array !== true && option.type === 'string' && value === '') {
+      throw new UsageError(`--${name} needs a value`, { hint: `see cllm --help` });
+    }
+  }
+}
+
+export function textFlag(flags: Flags, name: string): string | undefined {
+  const value = flags[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+export function listFlag(flags: Flags, name: string): string[] {
+  const value = flags[name];
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+export function isSet(flags: Flags, name: string): boolean {
+  return flags[name] === true;
+}
+
+/** Seconds, counts, temperatures: a plain decimal number, not below `least`. */
+export function numberFlag(
+  flags: Flags,
+  name: string,
+  { least = -Infinity, isWhole = false }: { least?: number; isWhole?: boolean } = {},
+): number | undefined {
+  const value = textFlag(flags, name);
+  if (value === undefined) return undefined;
+  const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isFinite(number) || number < least || (isWhole && !Number.isSafeInteger(number))) {
+    const kind = isWhole ? 'a whole number' : 'a number';
+    throw new UsageError(`--${name} ${value} is not ${kind}${least === -Infinity ? '' : `, ${least} or more`}`, {
+      hint: `for example --${name} ${isWhole ? Math.max(1, least) : Math.max(0.5, least)}`,
+    });
+  }
+  return number;
+}
+
+/** `KEY=VALUE` pairs; the value may hold further `=`. */
+export function pairsFlag(flags: Flags, name: string): [string, string][] {
+  return listFlag(flags, name).map((pair) => {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new UsageError(`--${name} ${pair} is not KEY=VALUE`, { hint: `for example --${name} team=search` });
+    return [pair.slice(0, at), pair.slice(at + 1)];
+  });
+}
+
+/** The text of a file that a flag names. */
+export function fileFlag(flags: Flags, name: string, cwd: string): string | undefined {
+  const file = textFlag(flags, name);
+  return file === undefined ? undefined : readFlagFile(`--${name}`, file, cwd);
+}
+
+export function readFlagFile(flag: string, file: string, cwd: string): string {
+  try {
+    return readFileSync(path.resolve(cwd, file), 'utf8');
+  } catch (cause) {
+    throw new UsageError(`${flag} ${file}: cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
+      code: 'input_invalid',
+      hint: 'check the path',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,180 @@
+import { fstatSync } from 'node:fs';
+import { InterruptedError } from '../errors.ts';
+
+/** A stream that people or programs read. */
+export interface Output {
+  readonly isTTY: boolean;
+  /** Columns of the terminal; 80 where there is none. */
+  readonly columns: number;
+  /** Whether colours and cursor codes may be written: a terminal that is not dumb, and no NO_COLOR. */
+  readonly isStyled: boolean;
+  /** The reader went away (EPIPE): nothing more is written, and that is no failure. */
+  readonly isClosed: boolean;
+  /** What made writing impossible, a full disk say; null as long as all is well. */
+  readonly failure: Error | null;
+  /** Resolves when there is room for more: awaiting it carries a slow reader's pace up to the socket. Never rejects. */
+  write(text: string): Promise<void> | void;
+  /** The stream itself, for line editing at a terminal. */
+  stream(): NodeJS.WriteStream;
+  /** Resolves when all that was written has left the process, or never will. */
+  flush(): Promise<void>;
+}
+
+/** Where standard input comes from; `none` is a closed one or a device such as /dev/null. */
+export type InputKind = 'terminal' | 'pipe' | 'file' | 'none';
+
+export interface Input {
+  readonly kind: InputKind;
+  /** The bytes of it, read on demand. */
+  bytes(): AsyncIterable<Uint8Array>;
+  /** The stream itself, for line editing at a terminal. */
+  stream(): NodeJS.ReadStream;
+  /** Stops reading, so that an idle pipe does not keep the process alive. */
+  close(): void;
+}
+
+/** Everything a command sees of the process. Tests pass one of their own. */
+export interface Io {
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly homeDirectory: string;
+  readonly pid: number;
+  /** The user that the process runs as; null where the platform has none. */
+  readonly uid: number | null;
+  readonly platform: string;
+  /** Aborted, with an InterruptedError as reason, by a signal or when the reader of stdout goes away. */
+  readonly signal: AbortSignal;
+  /** Milliseconds of a clock that only goes forward. */
+  now(): number;
+}
+
+type Env = Io['env'];
+
+class StreamOutput implements Output {
+  isClosed = false;
+  failure: Error | null = null;
+  readonly #stream: NodeJS.WriteStream;
+  readonly #isStyled: boolean;
+  #waiting: (() => void)[] = [];
+
+  constructor(stream: NodeJS.WriteStream, env: Env, onClose: () => void) {
+    this.#stream = stream;
+    this.#isStyled = this.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      // EIO is what a terminal gives once its window is gone.
+      if (error.code === 'EPIPE' || error.code === 'EIO') this.isClosed = true;
+      else this.failure ??= error;
+      this.#release();
+      if (this.isClosed) onClose();
+    });
+    stream.on('drain', () => this.#release());
+  }
+
+  get isTTY(): boolean {
+    return this.#stream.isTTY === true;
+  }
+
+  get columns(): number {
+    return this.#stream.columns || 80;
+  }
+
+  get isStyled(): boolean {
+    return this.#isStyled;
+  }
+
+  write(text: string): Promise<void> | void {
+    if (text === '' || this.isClosed || this.failure) return;
+    if (this.#stream.write(text)) return;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  stream(): NodeJS.WriteStream {
+    return this.#stream;
+  }
+
+  async flush(): Promise<void> {
+    if (this.isClosed || this.failure || this.#stream.writableLength === 0) {
+      // Errors of a synchronous write are still on their way when it returns.
+      await new Promise((resolve) => setImmediate(resolve));
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+      this.#stream.write('', () => resolve());
+    });
+  }
+
+  #release(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+class ProcessInput implements Input {
+  readonly kind: InputKind;
+
+  constructor() {
+    this.kind = inputKind();
+  }
+
+  bytes(): AsyncIterable<Uint8Array> {
+    return process.stdin;
+  }
+
+  stream(): NodeJS.ReadStream {
+    return process.stdin;
+  }
+
+  close(): void {
+    if (this.kind === 'pipe') process.stdin.destroy();
+  }
+}
+
+function inputKind(): InputKind {
+  try {
+    const stat = fstatSync(0);
+    if (stat.isFile()) return 'file';
+    // A parent that is a Node program gives a socket where a shell gives a pipe.
+    if (stat.isFIFO() || stat.isSocket()) return 'pipe';
+    return stat.isCharacterDevice() && process.stdin.isTTY ? 'terminal' : 'none';
+  } catch {
+    return 'none';
+  }
+}
+
+const signals = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
+const numberOfSignal = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+
+/**
+ * The real process. The first signal aborts `io.signal`, so that the request stops and what came is kept; a second one
+ * ends the process at once.
+ */
+export function processIo(): Io {
+  const controller = new AbortController();
+  for (const name of signals) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(128 + numberOfSignal[name]);
+      controller.abort(new InterruptedError(name));
+    });
+  }
+  const env = process.env;
+  return {
+    stdin: new ProcessInput(),
+    stdout: new StreamOutput(process.stdout, env, () => {
+      if (!controller.signal.aborted) controller.abort(new InterruptedError(null, 'the reader closed the pipe'));
+    }),
+    stderr: new StreamOutput(process.stderr, env, () => {}),
+    env,
+    cwd: process.cwd(),
+    homeDirectory: env['HOME'] ?? '/',
+    pid: process.pid,
+    uid: process.getuid?.() ?? null,
+    platform: process.platform,
+    signal: controller.signal,
+    now: () => performance.now(),
+  };
+}

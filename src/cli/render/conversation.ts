@@ -1,0 +1,62 @@
+import type { ConversationSummary, Turn } from '../../history/history.ts';
+import type { ChatMessage } from '../../protocol/types.ts';
+
+/** The JSON of `history list --json`, and with turns that of `history show --format json` (docs/history.md). */
+export function conversationJson(summary: ConversationSummary, turns?: readonly Turn[]): Record<string, unknown> {
+  const facts = {
+    conversation_id: summary.id,
+    name: summary.name,
+    title: summary.title,
+    created_at: summary.createdAt,
+    updated_at: summary.updatedAt,
+    model: summary.model,
+    system: summary.system,
+  };
+  if (turns === undefined) return { ...facts, turn_count: summary.turnCount };
+  return {
+    ...facts,
+    turns: turns.map((turn) => ({
+      seq: turn.seq,
+      created_at: turn.createdAt,
+      ended_at: turn.endedAt,
+      model: turn.model,
+      messages: turn.messages,
+      completion: turn.completion,
+      verdict: turn.verdict,
+      error: turn.error,
+      receipt: turn.receipt,
+    })),
+  };
+}
+
+/** A conversation for reading: headings in Markdown, marks at the line's start in plain text. */
+export function conversationText(summary: ConversationSummary, turns: readonly Turn[], isMarkdown: boolean): string {
+  const heading = (level: number, text: string): string => (isMarkdown ? `${'#'.repeat(level)} ${text}` : `${level === 1 ? '' : '> '}${text}`);
+  const blocks = [heading(1, `${summary.title} (${summary.name ?? summary.id})`)];
+  if (summary.system !== null) blocks.push(heading(2, 'system'), summary.system);
+  for (const turn of turns) {
+    for (const message of turn.messages) blocks.push(heading(2, message.role), messageText(message));
+    blocks.push(heading(2, `assistant (${turn.model})`));
+    const reply = turn.completion?.choices[0]?.message;
+    if (reply?.content) blocks.push(reply.content);
+    for (const call of reply?.tool_calls ?? []) blocks.push(`tool call: ${JSON.stringify('custom' in call ? call.custom : call.function)}`);
+    if (turn.verdict !== 'complete') blocks.push(`[${ending(turn)}]`);
+  }
+  return `${blocks.map((block) => block.replace(/\n+$/, '')).join('\n\n')}\n`;
+}
+
+function ending(turn: Turn): string {
+  if (turn.verdict !== null) return turn.verdict.replaceAll('_', ' ');
+  if (turn.error !== null) return `no reply: ${turn.error.message}`;
+  return 'no reply yet, or lost in a crash: cllm recover';
+}
+
+function messageText({ content }: ChatMessage): string {
+  if (typeof content === 'string') return content;
+  return (content ?? [])
+    .map((part) => {
+      const { type, text } = part as { type?: unknown; text?: unknown };
+      return typeof text === 'string' ? text : `[${String(type)}]`;
+    })
+    .join('\n');
+}

@@ -1,0 +1,48 @@
+import type { Receipt } from '../../client/receipt.ts';
+
+export interface ReceiptFacts {
+  receipt: Receipt;
+  conversationId: string | null;
+}
+
+/** One line that says who served a reply and what it cost. What nobody knows is left out, never shown as 0. */
+export function receiptLine({ receipt, conversationId }: ReceiptFacts): string {
+  const { modelRequested, modelServed, inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = receipt;
+  const parts: (string | null)[] = [
+    modelServed !== null && modelServed !== modelRequested ? `${modelRequested} → ${modelServed}` : modelRequested,
+    tokens(inputTokens, 'in', cachedInputTokens, 'cached'),
+    tokens(outputTokens, 'out', reasoningTokens, 'reasoning'),
+    receipt.costUsd === null ? null : `$${cost(receipt.costUsd)} (${receipt.costSource})`,
+    receipt.ttftMs === null ? null : `first token ${seconds(receipt.ttftMs)}`,
+    `${seconds(receipt.durationMs)} in all`,
+    rate(receipt),
+    count(receipt.retries, 'retry', 'retries'),
+    count(receipt.attemptedRetries, 'retry by the proxy', 'retries by the proxy'),
+    count(receipt.attemptedFallbacks, 'fallback', 'fallbacks'),
+    receipt.isCacheHit === true ? 'from the cache' : null,
+    conversationId === null ? null : `conversation ${conversationId}`,
+  ];
+  return parts.filter((part) => part !== null).join(' · ');
+}
+
+function tokens(total: number | null, word: string, part: number | null, partWord: string): string | null {
+  if (total === null) return null;
+  return part === null || part === 0 ? `${total} tokens ${word}` : `${total} tokens ${word} (${part} ${partWord})`;
+}
+
+function rate({ outputTokens, ttftMs, durationMs }: Receipt): string | null {
+  if (outputTokens === null || ttftMs === null || durationMs - ttftMs < 50) return null;
+  return `${Math.round(outputTokens / ((durationMs - ttftMs) / 1000))} tokens/s`;
+}
+
+function count(value: number | null, one: string, many: string): string | null {
+  return value === null || value === 0 ? null : `${value} ${value === 1 ? one : many}`;
+}
+
+function cost(usd: number): string {
+  return usd >= 0.01 ? usd.toFixed(4) : usd.toPrecision(2);
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(milliseconds < 995 ? 2 : 1)} s`;
+}

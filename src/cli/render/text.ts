@@ -1,0 +1,95 @@
+import type { RetryNotice } from '../../client/completion-stream.ts';
+import type { ChatCompletionChunk, ToolCall } from '../../protocol/types.ts';
+import type { Io, Output } from '../io.ts';
+import { deltas } from './json.ts';
+import { receiptLine } from './receipt-line.ts';
+import { remark, reportError } from './report.ts';
+import { styled } from './style.ts';
+import { TerminalSafe, terminalSafe } from './terminal-safe.ts';
+import type { TurnOutcome, View } from './view.ts';
+
+export interface TextOptions {
+  isReasoningShown: boolean;
+  isQuiet: boolean;
+  /** Nothing is printed before the end, and then only a reply that is in order: `--output-schema`. */
+  isHeldBack: boolean;
+}
+
+/** The reply on stdout as it arrives, everything for people on stderr. */
+export class TextView implements View {
+  readonly #stdout: Output;
+  readonly #stderr: Output;
+  readonly #options: TextOptions;
+  readonly #safe = new TerminalSafe();
+  readonly #safeReasoning = new TerminalSafe();
+  #lastCharacter = '\n';
+  #lastReasoning = '\n';
+
+  constructor(io: Pick<Io, 'stdout' | 'stderr'>, options: TextOptions) {
+    this.#stdout = io.stdout;
+    this.#stderr = io.stderr;
+    this.#options = options;
+  }
+
+  async begin({ partialReplies }: { partialReplies: number }): Promise<void> {
+    if (partialReplies === 0 || this.#options.isQuiet) return;
+    const replies = partialReplies === 1 ? 'an earlier reply is not complete and is' : `${partialReplies} earlier replies are not complete and are`;
+    await remark(this.#stderr, `${replies} sent as plain text, as far as it came`);
+  }
+
+  retry({ attempt, maxRetries, delayMs, error }: RetryNotice): void {
+    void remark(this.#stderr, `${error.message}; try ${attempt + 1} of ${maxRetries + 1} in ${(delayMs / 1000).toFixed(1)} s`);
+  }
+
+  async chunks(chunks: readonly ChatCompletionChunk[]): Promise<void> {
+    for (const [type, content] of deltas(chunks)) {
+      if (type === 'reasoning') await this.#reasoning(content);
+      else if (!this.#options.isHeldBack) await this.#reply(content);
+    }
+  }
+
+  async end(outcome: TurnOutcome): Promise<void> {
+    await this.#endReasoning();
+    const message = outcome.completion?.choices[0]?.message;
+    if (this.#options.isHeldBack && outcome.verdict === 'complete' && !outcome.errors.some((error) => error.code === 'schema_mismatch')) {
+      await this.#reply(message?.content ?? '');
+    }
+    if (this.#stdout.isTTY) await this.#stdout.write(this.#safe.end());
+    if (this.#lastCharacter !== '\n') await this.#stdout.write('\n');
+    for (const call of message?.tool_calls ?? []) await this.#stderr.write(`${terminalSafe(callLine(call))}\n`);
+    if (message?.refusal) await remark(this.#stderr, `the model refused: ${message.refusal}`);
+    if (outcome.receipt !== null && !this.#options.isQuiet && outcome.completion !== null) {
+      const line = receiptLine({ receipt: outcome.receipt, conversationId: outcome.conversationId });
+      await this.#stderr.write(`${styled(this.#stderr, 'dim', terminalSafe(line))}\n`);
+    }
+    for (const error of outcome.errors) {
+      // A reader that has gone needs no word about it.
+      if (!(error.code === 'interrupted' && this.#stdout.isClosed)) await reportError(this.#stderr, error);
+    }
+  }
+
+  async #reply(content: string): Promise<void> {
+    if (content === '') return;
+    await this.#endReasoning();
+    this.#lastCharacter = content.at(-1) as string;
+    await this.#stdout.write(this.#stdout.isTTY ? this.#safe.write(content) : content);
+  }
+
+  async #reasoning(content: string): Promise<void> {
+    if (!this.#options.isReasoningShown || content === '') return;
+    this.#lastReasoning = content.at(-1) as string;
+    await this.#stderr.write(styled(this.#stderr, 'dim', this.#safeReasoning.write(content)));
+  }
+
+  async #endReasoning(): Promise<void> {
+    if (this.#lastReasoning === '\n') return;
+    this.#lastReasoning = '\n';
+    await this.#stderr.write('\n\n');
+  }
+}
+
+function callLine(call: ToolCall): string {
+  const [name, input] =
+    'custom' in call ? [call.custom.name, call.custom.input] : [call.function.name, call.function.arguments];
+  return `tool call ${name ?? '(without a name)'}(${input}) ${call.id ?? ''}`.trimEnd();
+}

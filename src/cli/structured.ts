@@ -1,0 +1,66 @@
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { CllmError, UsageError } from '../errors.ts';
+import type { ChatCompletion } from '../protocol/types.ts';
+
+/** A JSON schema (2020-12) that a reply must match. */
+export interface ReplySchema {
+  /** What is sent, so that the model knows; models and proxies may ignore it. */
+  responseFormat: Record<string, unknown>;
+  /** Null when the reply's text is JSON and matches; what is wrong otherwise. */
+  mismatch(completion: ChatCompletion | null): CllmError | null;
+}
+
+export function replySchema(text: string, file: string): ReplySchema {
+  let schema: unknown;
+  try {
+    schema = JSON.parse(text);
+  } catch (cause) {
+    throw invalid(file, 'is not JSON', cause);
+  }
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) throw invalid(file, 'is no JSON object');
+  let validate: ReturnType<Ajv2020['compile']>;
+  try {
+    validate = new Ajv2020({ allErrors: false, strict: false, validateFormats: false }).compile(schema);
+  } catch (cause) {
+    throw invalid(file, `is no JSON schema: ${(cause as Error).message}`, cause);
+  }
+  const name = (schema as { title?: unknown }).title;
+  return {
+    responseFormat: {
+      type: 'json_schema',
+      json_schema: { name: schemaName(name), schema, strict: true },
+    },
+    mismatch(completion) {
+      const content = completion?.choices[0]?.message.content ?? '';
+      let value: unknown;
+      try {
+        value = JSON.parse(content);
+      } catch {
+        return mismatch(file, 'it is no JSON');
+      }
+      return validate(value) ? null : mismatch(file, describe(validate.errors?.[0]));
+    },
+  };
+}
+
+/** OpenAI takes letters, digits, `_` and `-`, 64 at most. */
+function schemaName(title: unknown): string {
+  const name = typeof title === 'string' ? title.replace(/[^A-Za-z0-9_-]+/g, '_').slice(0, 64) : '';
+  return name === '' ? 'reply' : name;
+}
+
+/** Where and why, never the value there: a reply has no place in a message. */
+function describe(error: ErrorObject | undefined): string {
+  if (error === undefined) return 'it does not validate';
+  return `at ${error.instancePath === '' ? 'the root' : error.instancePath}: ${error.message ?? error.keyword}`;
+}
+
+function mismatch(file: string, why: string): CllmError {
+  return new CllmError('schema_mismatch', `the reply does not match ${file}: ${why}`, {
+    hint: 'it was kept: cllm history show; ask again, or loosen the schema',
+  });
+}
+
+function invalid(file: string, why: string, cause?: unknown): UsageError {
+  return new UsageError(`--output-schema ${file} ${why}`, { code: 'schema_invalid', hint: 'a JSON schema, draft 2020-12', cause });
+}

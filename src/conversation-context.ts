@@ -1,0 +1,45 @@
+import type { Turn } from './history/history.ts';
+import type { ChatMessage, CompletionMessage } from './protocol/types.ts';
+
+export interface ConversationContext {
+  messages: ChatMessage[];
+  /** How many of the replies in it are not complete. */
+  partialReplies: number;
+}
+
+/**
+ * What earlier turns send along with the next one: those that have a reply. A turn without one (a 401, say) is kept and
+ * shown, but not sent. Calls are never run by cllm, so they stay unanswered and no provider would take them back; a
+ * partial reply goes as plain assistant text.
+ */
+export function contextOf(turns: readonly Turn[], options: { system: string | null; model: string }): ConversationContext {
+  const messages: ChatMessage[] = [];
+  let partialReplies = 0;
+  if (options.system !== null) messages.push({ role: 'system', content: options.system });
+  for (const turn of turns) {
+    const reply = turn.completion?.choices[0]?.message;
+    if (reply === undefined) continue;
+    const isComplete = turn.verdict === 'complete';
+    const assistant = assistantMessage(reply, isComplete && turn.model === options.model);
+    // A turn that brought neither text nor calls has nothing to go on from.
+    if (assistant === null && !reply.tool_calls?.length) continue;
+    if (!isComplete) partialReplies += 1;
+    messages.push(...turn.messages);
+    if (assistant !== null) messages.push(assistant);
+  }
+  return { messages, partialReplies };
+}
+
+/**
+ * Signed thinking goes back only to the model that signed it, and only whole: a provider refuses a block whose signature
+ * it does not know.
+ */
+function assistantMessage(reply: CompletionMessage, mayCarryThinking: boolean): ChatMessage | null {
+  const content = reply.content || reply.refusal || '';
+  if (content === '') return null;
+  const message: ChatMessage = { role: 'assistant', content };
+  const blocks = reply.thinking_blocks ?? [];
+  const isSigned = blocks.every((block) => block['type'] === 'redacted_thinking' || typeof block['signature'] === 'string');
+  if (mayCarryThinking && blocks.length > 0 && isSigned) message['thinking_blocks'] = blocks;
+  return message;
+}

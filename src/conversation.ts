@@ -1,0 +1,40 @@
+import type { LiteLLMClient } from './client/client.ts';
+import type { ConversationSummary } from './history/history.ts';
+import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.ts';
+import { TurnKeeper } from './turn-keeper.ts';
+
+/** A line of turns that share a context. `send` is one turn of it, from the prompt's commit to the reply's. */
+export class Conversation {
+  readonly #client: LiteLLMClient;
+  readonly #store: Store;
+  readonly state: ConversationState;
+
+  constructor(client: LiteLLMClient, store: Store, state: Partial<ConversationState> = {}) {
+    this.#client = client;
+    this.#store = store;
+    this.state = { id: null, name: null, system: null, isReadOnly: false, ...state };
+  }
+
+  static of(client: LiteLLMClient, store: Store, summary: ConversationSummary, isReadOnly = false): Conversation {
+    return new Conversation(client, store, { id: summary.id, name: summary.name, system: summary.system, isReadOnly });
+  }
+
+  /**
+   * Commits the prompt, streams, journals each read before it is shown, folds, and commits the reply with its verdict.
+   * Never throws for what the network or the disk does: the result says it.
+   */
+  async send(turn: TurnRequest): Promise<TurnResult> {
+    const keeper = new TurnKeeper(this.#store, this.state, turn);
+    const { messages, partialReplies } = keeper.context;
+    await turn.observer?.begin?.({ conversationId: this.state.id, model: turn.body.model, partialReplies });
+    const stream = this.#client.stream({ ...turn.body, messages: [...messages, ...turn.messages] }, {
+      taps: [keeper, ...(turn.taps ?? [])],
+      ...(turn.signal && { signal: turn.signal }),
+      onRetry: (retry) => turn.observer?.retry?.(retry),
+    });
+    for await (const chunks of stream.reads()) await turn.observer?.chunks?.(chunks);
+    const { completion, verdict, receipt, error } = await stream.result();
+    const unsaved = keeper.commit({ completion, verdict, receipt, error });
+    return { conversationId: this.state.id, completion, verdict, receipt, error, unsaved };
+  }
+}

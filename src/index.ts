@@ -1,0 +1,38 @@
+// The public API of the library: explicit names, no logic. __tests__/architecture.test.ts holds this list.
+
+export { LiteLLMClient } from './client/client.ts';
+export type { CallOptions, ClientOptions, ModelEntry, RequestInput } from './client/client.ts';
+export { CompletionStream } from './client/completion-stream.ts';
+export type { ResponseHead, StreamResult } from './client/completion-stream.ts';
+export type { Receipt } from './client/receipt.ts';
+export type { RetryNotice } from './client/retry.ts';
+
+export { CompletionBuilder } from './protocol/completion-builder.ts';
+export { SseDecoder } from './protocol/sse.ts';
+export type { SseDecoderOptions, SseEvent } from './protocol/sse.ts';
+export type { StreamEnd } from './protocol/verdict.ts';
+export type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatMessage,
+  ChatRequest,
+  ChunkChoice,
+  CompletionChoice,
+  CompletionMessage,
+  CustomToolCall,
+  Delta,
+  FunctionToolCall,
+  Json,
+  Logprobs,
+  ToolCall,
+  ToolCallDelta,
+  Usage,
+} from './protocol/types.ts';
+
+export { CllmError, DeadlineError, InterruptedError, ProxyError, UsageError, errorCodes } from './errors.ts';
+export type { CllmErrorOptions, Deadline, ErrorCode } from './errors.ts';
+
+export { exitCodeOf, exits, verdicts } from './outcome.ts';
+export type { ExitCode, ExitName, Verdict } from './outcome.ts';
+
+// Not exported on purpose: the journal, the history, settings and keys. The library reads no file and no environment.

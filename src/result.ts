@@ -1,0 +1,118 @@
+import type { CllmError } from './errors.ts';
+import { exitCodeOf, type ExitCode, type Verdict } from './outcome.ts';
+import type { ChatCompletion } from './protocol/types.ts';
+
+/** The version of the events and of the result object: raised when a field changes its meaning or goes. */
+export const schemaVersion = 1;
+
+/** `{"type":"error",…}`: the event before a failed `result`, and its `error` member. */
+export interface ErrorObject {
+  type: 'error';
+  /** ISO 8601, UTC. */
+  timestamp: string;
+  code: string;
+  message: string;
+  /** What to do next; null when there is nothing to say. */
+  hint: string | null;
+}
+
+/** The figures that a result takes from a receipt; null is unknown, never 0. */
+export interface ResultFigures {
+  inputTokens: number | null;
+  outputTokens: number | null;
+  cachedInputTokens: number | null;
+  reasoningTokens: number | null;
+  costUsd: number | null;
+  costSource: 'stream' | 'header' | 'unknown';
+  durationMs: number;
+  ttftMs: number | null;
+  callId: string | null;
+  modelServed: string | null;
+}
+
+export interface ResultParts {
+  timestamp: string;
+  error: CllmError | null;
+  verdict?: Verdict | null;
+  completion?: ChatCompletion | null;
+  figures?: ResultFigures | null;
+  conversationId?: string | null;
+  /** Milliseconds since the command began; used where no receipt has its own. */
+  durationMs?: number | null;
+}
+
+/** The one object that says how a run ended: `--output-format json` and the last line of `stream-json`. */
+export interface ResultObject {
+  type: 'result';
+  timestamp: string;
+  schema_version: number;
+  status: 'success' | 'error';
+  is_error: boolean;
+  verdict: Verdict | null;
+  exit_code: ExitCode;
+  /** The text of choice 0. */
+  result: string | null;
+  finish_reason: string | null;
+  usage: {
+    input_tokens: number | null;
+    output_tokens: number | null;
+    cached_input_tokens: number | null;
+    reasoning_tokens: number | null;
+  } | null;
+  total_cost_usd: number | null;
+  cost_source: 'stream' | 'header' | 'unknown';
+  duration_ms: number | null;
+  ttft_ms: number | null;
+  conversation_id: string | null;
+  call_id: string | null;
+  model_served: string | null;
+  error: ErrorObject | null;
+  completion: ChatCompletion | null;
+}
+
+export function errorObject(error: CllmError, timestamp: string): ErrorObject {
+  return { type: 'error', timestamp, code: error.code, message: error.message, hint: error.hint ?? null };
+}
+
+/** `is_error` is true exactly when the exit code is not 0, for both come from the same error. */
+export function resultObject(parts: ResultParts): ResultObject {
+  const { timestamp, error, completion = null, figures = null } = parts;
+  const exitCode = exitCodeOf(error);
+  const isError = exitCode !== 0;
+  const choice = completion?.choices[0];
+  return {
+    type: 'result',
+    timestamp,
+    schema_version: schemaVersion,
+    status: isError ? 'error' : 'success',
+    is_error: isError,
+    verdict: parts.verdict ?? null,
+    exit_code: exitCode,
+    result: completion === null ? null : (choice?.message.content ?? ''),
+    finish_reason: choice?.finish_reason ?? null,
+    usage: figures && usageOf(figures),
+    total_cost_usd: figures?.costUsd ?? null,
+    cost_source: figures?.costSource ?? 'unknown',
+    duration_ms: rounded(figures?.durationMs ?? parts.durationMs),
+    ttft_ms: rounded(figures?.ttftMs),
+    conversation_id: parts.conversationId ?? null,
+    call_id: figures?.callId ?? null,
+    model_served: figures?.modelServed ?? null,
+    error: error && isError ? errorObject(error, timestamp) : null,
+    completion,
+  };
+}
+
+function usageOf(figures: ResultFigures): ResultObject['usage'] {
+  if (figures.inputTokens === null && figures.outputTokens === null) return null;
+  return {
+    input_tokens: figures.inputTokens,
+    output_tokens: figures.outputTokens,
+    cached_input_tokens: figures.cachedInputTokens,
+    reasoning_tokens: figures.reasoningTokens,
+  };
+}
+
+function rounded(milliseconds: number | null | undefined): number | null {
+  return milliseconds === null || milliseconds === undefined ? null : Math.round(milliseconds);
+}

@@ -1,0 +1,112 @@
+import type { ReplyTap, ResponseHead } from './client/completion-stream.ts';
+import { receiptToJson } from './client/receipt.ts';
+import { type ConversationContext, contextOf } from './conversation-context.ts';
+import { CllmError } from './errors.ts';
+import type { History, Turn } from './history/history.ts';
+import type { JournalWriter } from './journal/journal.ts';
+import type { StreamEnd } from './protocol/verdict.ts';
+import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.ts';
+
+/**
+ * Keeps one turn: in the history when it starts and when it ends, in the journal in between. The first thing that goes
+ * wrong is kept as the reason why the turn is not saved; the reply goes on all the same.
+ */
+export class TurnKeeper implements ReplyTap {
+  readonly context: ConversationContext;
+  readonly #history: History | null;
+  readonly #turnId: string | null = null;
+  #journal: JournalWriter | null = null;
+  #failure: CllmError | null = null;
+
+  constructor(store: Store, state: ConversationState, turn: TurnRequest) {
+    const { history } = store;
+    const { model, ...request } = turn.body;
+    let earlier: Turn[] = [];
+    if (state.isReadOnly) {
+      this.#history = null;
+      if (history !== null && state.id !== null) earlier = history.turns(state.id);
+      this.context = contextOf(earlier, { system: state.system, model });
+      return;
+    }
+    this.#history = history;
+    if (history !== null) {
+      try {
+        const begun = history.beginTurn({
+          conversation: state.id === null ? { name: state.name, system: state.system } : { id: state.id },
+          messages: turn.messages,
+          model,
+          request,
+        });
+        state.id = begun.conversationId;
+        this.#turnId = begun.turnId;
+        // Others may write to the conversation too: what came before this prompt is its context.
+        if (begun.seq > 1) earlier = history.turns(begun.conversationId).filter((each) => each.seq < begun.seq);
+      } catch (error) {
+        this.#failure = unsavedError(error);
+      }
+    }
+    this.context = contextOf(earlier, { system: state.system, model });
+    try {
+      this.#journal =
+        store.journal?.begin({
+          conversationId: state.id,
+          turnId: this.#turnId,
+          // Without a row in the history the journal is all there is, so it holds what a row would.
+          ...(this.#turnId === null && { turn: { name: state.name, system: state.system, messages: turn.messages, model, request } }),
+        }) ?? null;
+    } catch (error) {
+      this.#failure ??= unsavedError(error);
+    }
+  }
+
+  head(head: ResponseHead): void {
+    this.#journaled((journal) => journal.head(head));
+  }
+
+  read(bytes: Uint8Array): void {
+    this.#journaled((journal) => journal.read(bytes));
+  }
+
+  end(end: StreamEnd): void {
+    this.#journaled((journal) => journal.end(end));
+  }
+
+  commit(end: Pick<TurnResult, 'completion' | 'verdict' | 'receipt' | 'error'>): CllmError | null {
+    if (this.#history !== null && this.#turnId !== null) {
+      try {
+        this.#history.endTurn(this.#turnId, {
+          completion: end.completion,
+          verdict: end.verdict,
+          error: end.error && { code: end.error.code, message: end.error.message },
+          receipt: end.receipt && receiptToJson(end.receipt),
+        });
+        this.#journal?.discard();
+        // The reply is in the history, so nothing is lost with a journal that failed on the way.
+        return null;
+      } catch (error) {
+        this.#failure = unsavedError(error);
+      }
+    }
+    this.#journal?.close();
+    return this.#failure;
+  }
+
+  #journaled(append: (journal: JournalWriter) => void): void {
+    if (this.#journal === null) return;
+    try {
+      append(this.#journal);
+    } catch (error) {
+      this.#failure ??= unsavedError(error);
+      this.#journal.close();
+      this.#journal = null;
+    }
+  }
+}
+
+function unsavedError(cause: unknown): CllmError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new CllmError('history_unsaved', `the turn could not be saved: ${reason}`, {
+    cause,
+    hint: 'the history is where `cllm history path` says; `cllm history verify` checks it',
+  });
+}

@@ -1,0 +1,54 @@
+import type { ReplyTap, RetryNotice } from './client/completion-stream.ts';
+import type { Receipt } from './client/receipt.ts';
+import type { CllmError } from './errors.ts';
+import type { History } from './history/history.ts';
+import type { Journal } from './journal/journal.ts';
+import type { Verdict } from './outcome.ts';
+import type { ChatCompletion, ChatCompletionChunk, ChatMessage, RequestBody } from './protocol/types.ts';
+
+/** Where turns are kept. Null parts keep nothing: `--ephemeral`, or a history that could not be opened. */
+export interface Store {
+  history: History | null;
+  journal: Journal | null;
+}
+
+/** The conversation that a turn belongs to. */
+export interface ConversationState {
+  /** Null until its first turn is committed, and for ever without a history. */
+  id: string | null;
+  name: string | null;
+  system: string | null;
+  /** Its turns are context, but no turn is added. */
+  isReadOnly: boolean;
+}
+
+/** Told of a turn as it happens; each call is awaited, which carries a slow reader's pace up to the socket. */
+export interface TurnObserver {
+  /** The prompt is committed; the request comes next. */
+  begin?(facts: { conversationId: string | null; model: string; partialReplies: number }): Promise<void> | void;
+  retry?(retry: RetryNotice): void;
+  /** The chunks of one read, journaled already. */
+  chunks?(chunks: readonly ChatCompletionChunk[]): Promise<void> | void;
+}
+
+export interface TurnRequest {
+  /** What this turn adds to the conversation. */
+  messages: ChatMessage[];
+  /** The other fields of the request body. */
+  body: RequestBody;
+  signal?: AbortSignal;
+  observer?: TurnObserver;
+  /** Further takers of the bytes, `--record` say. */
+  taps?: ReplyTap[];
+}
+
+export interface TurnResult {
+  conversationId: string | null;
+  completion: ChatCompletion | null;
+  verdict: Verdict | null;
+  receipt: Receipt | null;
+  /** How the stream failed; null when it is complete. */
+  error: CllmError | null;
+  /** What kept the turn from being saved; null when it was saved, or nobody asked for that. */
+  unsaved: CllmError | null;
+}
