@@ -1,0 +1,275 @@
+import { CllmError, UsageError } from '../errors.ts';
+import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
+import { normalizeBaseUrl } from './base-url.ts';
+import { CompletionStream, type ReplyTap, type RetryNotice } from './completion-stream.ts';
+import { getJson, type JsonPlan } from './json-request.ts';
+import { promptTexts, type Secrets } from './safe-text.ts';
+import { Transport, type TransportOptions } from './transport.ts';
+
+/** All of a client's facts; it reads no environment and no file. Times are seconds, fractions too, 0 = no limit. */
+export interface ClientOptions {
+  /** `http://host:port`, a path prefix if the proxy has one; `/v1` may be there or not. */
+  baseUrl: string;
+  /** Sent as `Authorization: Bearer`; none is sent without it. */
+  apiKey?: string;
+  /** How often a request is sent again before its first content. Default 2. */
+  retries?: number;
+  /** For name, connection and TLS. Default 10. */
+  connectTimeout?: number;
+  /** From the request to the first content. Default 300. */
+  firstTokenTimeout?: number;
+  /** Between two contents. Default 120. */
+  idleTimeout?: number;
+  /** For the whole reply, retries included. Default 0. */
+  timeout?: number;
+  /** A longer reply is cut. Default 256 MiB. */
+  maxReplyBytes?: number;
+  /** A longer event ends the reply. Default 16 MiB. */
+  maxEventBytes?: number;
+  /** Sent with every request. */
+  headers?: Record<string, string>;
+  /** PEM certificates of authorities, beside the built-in ones. */
+  ca?: string | string[];
+  /** PEM client certificate and its key. */
+  cert?: string;
+  key?: string;
+  proxy?: TransportOptions['proxy'];
+  /** Default `cllm`. LiteLLM makes tags of it. */
+  userAgent?: string;
+  /** Told what happens on the wire, line by line, without bodies or keys. */
+  onDebug?: (line: string) => void;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  onRetry?: (retry: RetryNotice) => void;
+  taps?: ReplyTap[];
+}
+
+/** A request in the wire's own names; a string is the one message of a user. */
+export interface RequestInput {
+  model: string;
+  messages: ChatMessage[] | string;
+  stream?: boolean;
+  stream_options?: { include_usage?: boolean; [key: string]: unknown };
+  [key: string]: unknown;
+}
+
+/** A model that the proxy serves. */
+export interface ModelEntry {
+  id: string;
+  /** `chat`, `embedding`, …; absent when the proxy does not know. */
+  mode?: string;
+  max_input_tokens?: number;
+  max_output_tokens?: number;
+  owned_by?: string;
+  [key: string]: unknown;
+}
+
+/** A deployment behind a model name; null in `model_info` is unknown. */
+export interface ModelInfo {
+  model_name: string;
+  litellm_params: Record<string, unknown>;
+  model_info: Record<string, unknown>;
+}
+
+/** What the proxy knows of a key; USD and UTC. */
+export interface KeyInfo {
+  key_alias?: string | null;
+  key_name?: string | null;
+  spend?: number | null;
+  max_budget?: number | null;
+  budget_reset_at?: string | null;
+  team_id?: string | null;
+  tpm_limit?: number | null;
+  rpm_limit?: number | null;
+  models?: string[];
+  expires?: string | null;
+  [key: string]: unknown;
+}
+
+/** Headers that are ours to set, or that would break the framing of a request. */
+const reservedHeaders = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'expect',
+  'te',
+]);
+
+/** Talks to one proxy. Keeps connections for reuse; `close()` ends them, and idle ones do not keep a program alive. */
+export class LiteLLMClient {
+  /** In its one form: no trailing slash, no `/v1`. */
+  readonly baseUrl: string;
+  readonly #options: ClientOptions;
+  readonly #transport: Transport;
+  readonly #headers: Record<string, string>;
+  readonly #keys: string[];
+  readonly #random: () => number;
+
+  /**
+   * @throws UsageError `base_url_invalid`, or `config_invalid` for a key, a header or a certificate that can not be used
+   */
+  constructor(options: ClientOptions, internals: { random?: () => number } = {}) {
+    this.baseUrl = normalizeBaseUrl(options.baseUrl);
+    this.#options = options;
+    this.#headers = headersOf(options);
+    this.#keys = secretValues(this.#headers);
+    this.#random = internals.random ?? Math.random;
+    const { ca, cert, key, proxy } = options;
+    this.#transport = new Transport({
+      connectTimeout: options.connectTimeout ?? 10,
+      ...(ca !== undefined && { ca: Array.isArray(ca) ? ca : [ca] }),
+      ...(cert !== undefined && { cert }),
+      ...(key !== undefined && { key }),
+      ...(proxy !== undefined && { proxy }),
+    });
+  }
+
+  /**
+   * Asks for a reply. The request goes out when the first chunk or the result is asked for.
+   *
+   * Streamed (the default) the chunks come as the model makes them, usage is asked for, and the cost is in the usage.
+   * With `stream: false` the proxy sends one JSON body at the end: it comes as a single chunk, the completion is that
+   * body exactly as received, and the cost is in a header. Verdicts, retries and the result are the same for both.
+   */
+  stream(request: RequestInput, options: CallOptions = {}): CompletionStream {
+    const { retries, firstTokenTimeout, idleTimeout, timeout, maxReplyBytes, maxEventBytes, onDebug } = this.#options;
+    const messages: ChatMessage[] =
+      typeof request.messages === 'string' ? [{ role: 'user', content: request.messages }] : request.messages;
+    const isStreamed = request.stream !== false;
+    const body = {
+      ...request,
+      messages,
+      stream: isStreamed,
+      ...(isStreamed && { stream_options: { include_usage: true, ...request.stream_options } }),
+    };
+    return new CompletionStream({
+      transport: this.#transport,
+      url: `${this.baseUrl}/v1/chat/completions`,
+      headers: {
+        ...this.#headers,
+        'content-type': 'application/json',
+        accept: isStreamed ? 'text/event-stream, application/json' : 'application/json',
+      },
+      body: JSON.stringify(body),
+      modelRequested: request.model,
+      hasKey: this.#keys.length > 0,
+      secrets: { keys: this.#keys, prompts: promptTexts(messages) },
+      limits: { firstToken: firstTokenTimeout ?? 300, idle: idleTimeout ?? 120, total: timeout ?? 0 },
+      retries: retries ?? 2,
+      taps: options.taps ?? [],
+      clock: () => performance.now(),
+      random: this.#random,
+      ...(maxReplyBytes !== undefined && { maxReplyBytes }),
+      ...(maxEventBytes !== undefined && { maxEventBytes }),
+      ...(options.signal && { signal: options.signal }),
+      ...(options.onRetry && { onRetry: options.onRetry }),
+      ...(onDebug && { onDebug }),
+    });
+  }
+
+  /**
+   * The whole reply.
+   *
+   * @throws CllmError unless the verdict is `complete` or `length`; `error.completion` has what came
+   */
+  async complete(request: RequestInput, options: CallOptions = {}): Promise<ChatCompletion> {
+    const { completion, verdict, error } = await this.stream(request, options).result();
+    if (completion !== null && (error === null || verdict === 'length')) return completion;
+    throw error ?? new CllmError('internal', 'a reply ended without a completion and without an error');
+  }
+
+  /** The models that this key may use. */
+  async models(options: CallOptions = {}): Promise<ModelEntry[]> {
+    return listOf<ModelEntry>(await this.#get('/v1/models', options), 'id');
+  }
+
+  /** What the proxy knows about each deployment: mode, context size, prices. */
+  async modelInfo(options: CallOptions = {}): Promise<ModelInfo[]> {
+    return listOf<ModelInfo>(await this.#get('/model/info', options), 'model_name');
+  }
+
+  /** What the proxy knows about this client's key. A proxy without a database answers `server_error`. */
+  async keyInfo(options: CallOptions = {}): Promise<KeyInfo> {
+    const answer = await this.#get('/key/info', options);
+    return isObject(answer) && isObject(answer['info']) ? answer['info'] : {};
+  }
+
+  /** Whether the proxy is ready, as `/health/readiness` says; asks for no key. */
+  async readiness(options: CallOptions = {}): Promise<Record<string, unknown>> {
+    const answer = await this.#get('/health/readiness', options);
+    return isObject(answer) ? answer : {};
+  }
+
+  /** Ends every connection, also those in use. */
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
+  #get(path: string, options: CallOptions): Promise<unknown> {
+    const { retries, firstTokenTimeout, timeout, onDebug } = this.#options;
+    const secrets: Secrets = { keys: this.#keys, prompts: [] };
+    const plan: JsonPlan = {
+      transport: this.#transport,
+      url: this.baseUrl + path,
+      headers: { ...this.#headers, accept: 'application/json' },
+      hasKey: this.#keys.length > 0,
+      secrets,
+      limits: { firstToken: firstTokenTimeout ?? 300, idle: 0, total: timeout ?? 0 },
+      retries: retries ?? 2,
+      random: this.#random,
+      ...(options.signal && { signal: options.signal }),
+      ...(options.onRetry && { onRetry: options.onRetry }),
+      ...(onDebug && { onDebug }),
+    };
+    return getJson(plan);
+  }
+}
+
+function headersOf({ apiKey, headers = {}, userAgent = 'cllm' }: ClientOptions): Record<string, string> {
+  const result: Record<string, string> = { 'user-agent': userAgent };
+  if (apiKey !== undefined && apiKey.trim() !== '') result['authorization'] = `Bearer ${apiKey.trim()}`;
+  for (const [name, value] of Object.entries(headers)) {
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || reservedHeaders.has(name.toLowerCase())) {
+      throw invalid(`"${name}" can not be sent as a header`);
+    }
+    result[name.toLowerCase()] = value;
+  }
+  for (const [name, value] of Object.entries(result)) {
+    // The value may be a key: it is not repeated.
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      throw invalid(
+        name === 'authorization'
+          ? 'the key holds a character that no header can carry'
+          : `the value of the header "${name}" can not be sent`,
+      );
+    }
+  }
+  return result;
+}
+
+/** What must never be shown: the key, and what a header of that kind holds. */
+function secretValues(headers: Record<string, string>): string[] {
+  return Object.entries(headers)
+    .filter(([name]) => /auth|key|token|secret|cookie|password/.test(name))
+    .map(([, value]) => value.replace(/^(bearer|basic)\s+/i, ''));
+}
+
+function invalid(message: string): UsageError {
+  return new UsageError(message, {
+    code: 'config_invalid',
+    hint: 'See `cllm login` for keys and --header for headers.',
+  });
+}
+
+function listOf<T>(answer: unknown, name: string): T[] {
+  const data = isObject(answer) ? answer['data'] : undefined;
+  return Array.isArray(data) ? data.filter((entry) => isObject(entry) && typeof entry[name] === 'string') : [];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

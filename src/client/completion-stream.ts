@@ -1,0 +1,416 @@
+import { CllmError, DeadlineError, InterruptedError } from '../errors.ts';
+import type { Verdict } from '../outcome.ts';
+import { ReplyReader, type Reply } from '../protocol/reply-reader.ts';
+import type { ChatCompletion, ChatCompletionChunk } from '../protocol/types.ts';
+import type { StreamEnd } from '../protocol/verdict.ts';
+import { Deadlines, type DeadlineLimits } from './deadlines.ts';
+import { errorFromResponse } from './error-response.ts';
+import { receiptOf, type Receipt } from './receipt.ts';
+import { retryDelay, type RetryNotice } from './retry.ts';
+import { safeText, type Secrets } from './safe-text.ts';
+import type { HttpResponse, Transport } from './transport.ts';
+import { requestLines, responseLines, shownHeaders } from './wire-log.ts';
+
+export type { RetryNotice } from './retry.ts';
+
+export interface ResponseHead {
+  status: number;
+  /** An allow-list, lower case: no keys, no cookies. */
+  headers: Record<string, string>;
+  /** The request's, without a query. */
+  url: string;
+}
+
+/** Taker of a reply's bytes: the journal and `--record`. Called synchronously, before the chunks of a read are handed on. */
+export interface ReplyTap {
+  /** A later head, of a retry before the first content, starts the reply again. */
+  head(head: ResponseHead): void;
+  read(bytes: Uint8Array): void;
+  end(end: StreamEnd): void;
+}
+
+/** How a reply ended, whether it did so well or not. */
+export interface StreamResult {
+  /** What arrived, folded; null when nothing did. */
+  completion: ChatCompletion | null;
+  /** Null when there was no stream: the error says why. */
+  verdict: Verdict | null;
+  /** Null when the proxy did not answer with a reply. */
+  receipt: Receipt | null;
+  /** Null only when the verdict is `complete`. */
+  error: CllmError | null;
+}
+
+/** What a stream needs to run; the client makes it. */
+export interface StreamPlan {
+  transport: Pick<Transport, 'send'>;
+  url: string;
+  headers: Record<string, string>;
+  body: string;
+  modelRequested: string;
+  hasKey: boolean;
+  secrets: Secrets;
+  limits: DeadlineLimits;
+  retries: number;
+  maxReplyBytes?: number;
+  maxEventBytes?: number;
+  signal?: AbortSignal;
+  onRetry?: (retry: RetryNotice) => void;
+  onDebug?: (line: string) => void;
+  taps: readonly ReplyTap[];
+  /** Milliseconds, monotonic. */
+  clock: () => number;
+  random: () => number;
+}
+
+/** How one attempt ended, before it is known whether it is the last. */
+interface Attempt {
+  error: CllmError | null;
+  verdict: Verdict | null;
+  reply: Reply | null;
+  /** Chunks that were not handed on yet. */
+  chunks: ChatCompletionChunk[];
+  /** The next attempt would repeat nothing that was handed on. */
+  isRepeatable: boolean;
+}
+
+/** A server that keeps itself alive with chunks that say nothing must not fill the memory. */
+const mostHeldChunks = 1_000;
+const longestErrorBody = 65_536;
+const longestErrorBodyWait = 10_000;
+
+/**
+ * One reply on its way. The request is sent when the first chunk, or the result, is asked for; nothing reads ahead of
+ * the consumer; leaving the loop closes the socket. It can be iterated once, by chunks or by reads.
+ */
+export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
+  readonly #plan: StreamPlan;
+  readonly #controller = new AbortController();
+  readonly #deadlines: Deadlines;
+  readonly #result: Promise<StreamResult>;
+  #resolve!: (result: StreamResult) => void;
+  #settled: StreamResult | null = null;
+  #isTaken = false;
+  #response: HttpResponse | null = null;
+  #reader: ReplyReader | null = null;
+  /** Whether the taps were given a head, and so are owed an end. */
+  #hasHead = false;
+  #headers: Record<string, string> = {};
+  #retries = 0;
+  #startedAt = 0;
+  #firstContentAt: number | null = null;
+
+  /** @internal Made by `LiteLLMClient.stream()`. */
+  constructor(plan: StreamPlan) {
+    this.#plan = plan;
+    this.#result = new Promise((resolve) => (this.#resolve = resolve));
+    this.#deadlines = new Deadlines(plan.limits, plan.clock, (deadline, seconds) =>
+      this.#stop({ type: 'deadline', deadline, seconds }),
+    );
+  }
+
+  /**
+   * The chunks, one by one.
+   *
+   * @throws (the iteration) CllmError when the reply breaks: any verdict but `complete` and `length`, and any failure
+   * before the reply. `error.completion` has what came.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<ChatCompletionChunk> {
+    const reads = this.#take();
+    let chunks: ChatCompletionChunk[] = [];
+    let index = 0;
+    const next = async (): Promise<IteratorResult<ChatCompletionChunk>> => {
+      for (;;) {
+        const read = await reads.next();
+        if (read.done) break;
+        [chunks, index] = [read.value, 1];
+        const first = chunks[0];
+        if (first !== undefined) return { value: first, done: false };
+      }
+      const { error, verdict } = await this.#result;
+      if (error !== null && verdict !== 'length') throw error;
+      return { value: undefined, done: true };
+    };
+    return {
+      // Most reads hold several chunks, and a chunk that is here already needs no async function.
+      next: () => {
+        const chunk = chunks[index];
+        if (chunk === undefined) return next();
+        index += 1;
+        return Promise.resolve({ value: chunk, done: false });
+      },
+      return: async () => {
+        this.abort();
+        await reads.return();
+        return { value: undefined, done: true };
+      },
+    };
+  }
+
+  /** The chunks of one read of the socket at once: one promise a read. Never throws; `result()` says how it ended. */
+  reads(): AsyncIterable<ChatCompletionChunk[]> {
+    return this.#take();
+  }
+
+  /** How the reply ended. Never rejects. Reads to the end if nobody iterates. */
+  async result(): Promise<StreamResult> {
+    if (!this.#isTaken && this.#settled === null) {
+      // Whoever asks first and iterates in the same breath gets the chunks.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!this.#isTaken) {
+        const reads = this.#take();
+        while (!(await reads.next()).done);
+      }
+    }
+    return this.#result;
+  }
+
+  /** Stops at once: closes the socket, ends a wait between retries. What arrived stays in the result. */
+  abort(reason?: InterruptedError): void {
+    this.#stop({ type: 'signal', signal: reason?.signal ?? null });
+  }
+
+  #take(): AsyncGenerator<ChatCompletionChunk[], void, undefined> {
+    if (this.#isTaken)
+      throw new CllmError('usage', 'a stream can be iterated once, and this one was', {
+        hint: 'Keep the chunks, or call stream() again.',
+      });
+    this.#isTaken = true;
+    return this.#run();
+  }
+
+  async *#run(): AsyncGenerator<ChatCompletionChunk[], void, undefined> {
+    const { signal, clock, retries, random } = this.#plan;
+    const onAbort = () => this.#stop({ type: 'signal', signal: signalOf(signal?.reason) });
+    this.#startedAt = clock();
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort);
+    try {
+      while (this.#settled === null) {
+        const attempt = yield* this.#attempt();
+        if (this.#settled !== null) return;
+        const { error } = attempt;
+        const delay = error !== null && attempt.isRepeatable ? retryDelay(error, this.#retries, retries, random) : null;
+        if (error === null || delay === null) {
+          // Settled before the last chunks are handed on: who leaves the loop at the last one has the whole reply.
+          this.#settle(attempt);
+          if (attempt.chunks.length > 0) yield attempt.chunks;
+          return;
+        }
+        this.#retries += 1;
+        this.#debug(`* attempt ${this.#retries} of ${retries} again in ${delay} ms (${error.code})`);
+        this.#plan.onRetry?.({ attempt: this.#retries, maxRetries: retries, delayMs: delay, error });
+        await this.#pause(delay);
+      }
+    } catch (thrown) {
+      if (this.#settled === null) {
+        const error =
+          thrown instanceof CllmError
+            ? thrown
+            : new CllmError('internal', 'cllm failed while it read the reply', { cause: thrown });
+        this.#settle({ error, verdict: null, reply: null, chunks: [], isRepeatable: false });
+      }
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      this.#stop({ type: 'signal', signal: null });
+    }
+  }
+
+  /** Sends the request once and hands on its chunks until it ends, one way or another. */
+  async *#attempt(): AsyncGenerator<ChatCompletionChunk[], Attempt, undefined> {
+    const { transport, url, headers, body } = this.#plan;
+    const deadlines = this.#deadlines;
+    this.#reader = null;
+    this.#debug(...requestLines('POST', url, headers));
+    deadlines.beginAttempt();
+    deadlines.startWaiting();
+    let response: HttpResponse;
+    try {
+      response = await transport.send({ method: 'POST', url, headers, body, signal: this.#controller.signal });
+    } catch (thrown) {
+      return this.#failed(thrown);
+    } finally {
+      deadlines.stopWaiting();
+    }
+    this.#response = response;
+    if (this.#settled !== null) response.destroy();
+    this.#headers = shownHeaders(response.headers, this.#plan.secrets);
+    this.#debug(...responseLines(response.status, this.#headers));
+    if (response.status < 200 || response.status > 299) return this.#refused(response);
+    return yield* this.#replied(response);
+  }
+
+  async *#replied(response: HttpResponse): AsyncGenerator<ChatCompletionChunk[], Attempt, undefined> {
+    const { taps, maxEventBytes, maxReplyBytes, url, clock } = this.#plan;
+    const deadlines = this.#deadlines;
+    const reader = new ReplyReader(
+      { status: response.status, contentType: response.headers['content-type'] ?? null },
+      { ...(maxEventBytes !== undefined && { maxEventBytes }), ...(maxReplyBytes !== undefined && { maxReplyBytes }) },
+    );
+    this.#reader = reader;
+    this.#hasHead = true;
+    for (const tap of taps) tap.head({ status: response.status, headers: this.#headers, url });
+    // Until content comes a retry is possible, and it must not repeat a role or an id to the consumer.
+    let held: ChatCompletionChunk[] = [];
+    let hasHandedOn = false;
+    let end: StreamEnd = { type: 'end' };
+    const source = response.body[Symbol.asyncIterator]();
+    try {
+      while (!reader.isOver) {
+        deadlines.startWaiting();
+        const read = await source.next();
+        deadlines.stopWaiting();
+        if (this.#settled !== null) return nothing;
+        if (read.done) break;
+        for (const tap of taps) tap.read(read.value);
+        const chunks = reader.push(read.value);
+        if (reader.hasContent && chunks.length > 0) {
+          this.#firstContentAt ??= clock();
+          deadlines.content();
+        } else if (!hasHandedOn && held.length < mostHeldChunks) {
+          held.push(...chunks);
+          continue;
+        }
+        if (held.length > 0) {
+          chunks.unshift(...held);
+          held = [];
+        }
+        if (chunks.length === 0) continue;
+        if (reader.isOver) {
+          held = chunks;
+          break;
+        }
+        hasHandedOn = true;
+        yield chunks;
+      }
+    } catch (thrown) {
+      deadlines.stopWaiting();
+      if (this.#settled !== null) return nothing;
+      if (!(thrown instanceof CllmError) || thrown.code !== 'connection_failed') throw thrown;
+      end = { type: 'lost', message: thrown.message };
+    } finally {
+      deadlines.endAttempt();
+      response.destroy();
+    }
+    const { chunks, reply } = reader.finish(end);
+    if (chunks.length > 0) held.push(...chunks);
+    return {
+      error: reply.error && this.#withoutSecrets(reply.error),
+      verdict: reply.verdict,
+      reply,
+      chunks: held,
+      isRepeatable: !hasHandedOn && !reader.hasContent,
+    };
+  }
+
+  /** The answer is no reply: its body, as far as it comes soon, says why. */
+  async #refused(response: HttpResponse): Promise<Attempt> {
+    const timer = setTimeout(() => response.destroy(), longestErrorBodyWait);
+    const decoder = new TextDecoder();
+    let text = '';
+    this.#deadlines.startWaiting();
+    try {
+      for await (const bytes of response.body) {
+        text += decoder.decode(bytes, { stream: true });
+        if (text.length > longestErrorBody) break;
+      }
+    } catch {
+      // A status and half a message are better than the news that the other half is missing.
+    } finally {
+      clearTimeout(timer);
+      this.#deadlines.stopWaiting();
+      this.#deadlines.endAttempt();
+      response.destroy();
+    }
+    const { url, hasKey, secrets } = this.#plan;
+    const error = errorFromResponse(
+      { status: response.status, headers: response.headers, body: text },
+      { request: { method: 'POST', url }, hasKey, secrets },
+    );
+    return { ...nothing, error, isRepeatable: true };
+  }
+
+  /** No answer at all. */
+  #failed(thrown: unknown): Attempt {
+    this.#deadlines.endAttempt();
+    if (this.#settled !== null) return nothing;
+    if (thrown instanceof DeadlineError) return { ...nothing, error: thrown, verdict: 'timed_out' };
+    if (thrown instanceof CllmError) return { ...nothing, error: thrown, isRepeatable: true };
+    throw thrown;
+  }
+
+  /** A deadline, a signal or the consumer ends the reply where it is. */
+  #stop(end: StreamEnd & { type: 'deadline' | 'signal' }): void {
+    if (this.#settled === null) {
+      const reader = this.#reader ?? new ReplyReader({ status: 200, contentType: null });
+      const { reply } = reader.finish(end);
+      this.#settle({ error: reply.error, verdict: reply.verdict, reply, chunks: [], isRepeatable: false });
+    }
+    if (!this.#controller.signal.aborted) this.#controller.abort(this.#settled?.error ?? undefined);
+    this.#response?.destroy();
+  }
+
+  #settle({ error, verdict, reply }: Attempt): void {
+    this.#deadlines.stop();
+    const completion = reply?.completion ?? null;
+    const since = (time: number) => time - this.#startedAt;
+    const { modelRequested, taps, clock } = this.#plan;
+    this.#settled = {
+      completion,
+      verdict,
+      error,
+      receipt:
+        reply === null || !this.#hasHead
+          ? null
+          : receiptOf({
+              modelRequested,
+              headers: this.#headers,
+              completion,
+              fallbackModel: reply.fallback?.fallbackModel ?? null,
+              retries: this.#retries,
+              durationMs: since(clock()),
+              ttftMs: this.#firstContentAt === null ? null : since(this.#firstContentAt),
+            }),
+    };
+    this.#debug(`* ${verdict ?? 'no reply'}${error === null ? '' : ` (${error.code})`}`);
+    this.#resolve(this.#settled);
+    if (this.#hasHead && reply !== null) for (const tap of taps) tap.end(reply.end);
+  }
+
+  /** Waits between two attempts; an abort ends the wait. */
+  async #pause(milliseconds: number): Promise<void> {
+    const { signal } = this.#controller;
+    this.#deadlines.startWaiting();
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, milliseconds);
+      signal.addEventListener('abort', done);
+    });
+    this.#deadlines.stopWaiting();
+  }
+
+  #withoutSecrets(error: CllmError): CllmError {
+    const message = safeText(error.message, this.#plan.secrets);
+    if (message === error.message) return error;
+    return new CllmError(error.code, message, {
+      hint: error.hint,
+      isRetryable: error.isRetryable,
+      completion: error.completion,
+    });
+  }
+
+  #debug(...lines: string[]): void {
+    const { onDebug } = this.#plan;
+    if (onDebug) for (const line of lines) onDebug(line);
+  }
+}
+
+const nothing: Attempt = { error: null, verdict: null, reply: null, chunks: [], isRepeatable: false };
+
+function signalOf(reason: unknown): InterruptedError['signal'] {
+  return reason instanceof InterruptedError ? reason.signal : null;
+}

@@ -1,0 +1,133 @@
+import type { Deadline } from '../errors.ts';
+
+/** Seconds, fractions too; 0 = none. The connect deadline is the transport's. */
+export interface DeadlineLimits {
+  firstToken: number;
+  idle: number;
+  total: number;
+}
+
+/** A timer that fires later than this was not late: the process was stopped (Ctrl-Z, a sleeping laptop). */
+const longestLateness = 1_000;
+/** Node's timers hold 31 bits. */
+const longestTimer = 2 ** 31 - 1;
+
+/**
+ * Watches how long the *network* is waited for: to the first content, between two contents, and in all. Time in which
+ * the consumer holds the stream (a terminal that is paused in `less`, a slow program) counts for none of them, nor does
+ * time in which the process was stopped.
+ *
+ * One Node timer serves all three. It is not touched for each read: it fires early, finds that content came meanwhile,
+ * and is set for the rest.
+ */
+export class Deadlines {
+  readonly #limits: DeadlineLimits;
+  readonly #clock: () => number;
+  readonly #expire: (deadline: Deadline, seconds: number) => void;
+  #timer: NodeJS.Timeout | undefined;
+  /** When the timer fires, in waited time. */
+  #armedFor = Number.POSITIVE_INFINITY;
+  #recheck: NodeJS.Immediate | undefined;
+  /** Milliseconds waited up to `#since`. */
+  #waited = 0;
+  #since: number | null = null;
+  /** The deadline that content moves: first-token, then idle. */
+  #contentDeadline: 'first-token' | 'idle' = 'first-token';
+  #contentDue = Number.POSITIVE_INFINITY;
+  readonly #totalDue: number;
+  #isStopped = false;
+
+  /** @param clock milliseconds, monotonic */
+  constructor(limits: DeadlineLimits, clock: () => number, expire: (deadline: Deadline, seconds: number) => void) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#expire = expire;
+    this.#totalDue = due(0, limits.total);
+  }
+
+  /** A request goes out, the first or again: its first content is awaited from here. */
+  beginAttempt(): void {
+    this.#contentDeadline = 'first-token';
+    this.#contentDue = due(this.#waitedNow(), this.#limits.firstToken);
+    this.#arm();
+  }
+
+  /** The attempt is over and the next one waits; only the total runs on. */
+  endAttempt(): void {
+    this.#contentDue = Number.POSITIVE_INFINITY;
+  }
+
+  /** From here on the network is waited for. */
+  startWaiting(): void {
+    if (this.#isStopped) return;
+    this.#since ??= this.#clock();
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  /** From here on it is the consumer's turn. */
+  stopWaiting(): void {
+    this.#waited = this.#waitedNow();
+    this.#since = null;
+  }
+
+  /** Content came. */
+  content(): void {
+    this.#contentDeadline = 'idle';
+    this.#contentDue = due(this.#waitedNow(), this.#limits.idle);
+    if (this.#contentDue < this.#armedFor) this.#arm();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    clearImmediate(this.#recheck);
+  }
+
+  #waitedNow(): number {
+    return this.#since === null ? this.#waited : this.#waited + this.#clock() - this.#since;
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#armedFor = Math.min(this.#contentDue, this.#totalDue);
+    if (this.#isStopped || this.#since === null || this.#armedFor === Number.POSITIVE_INFINITY) return;
+    const delay = Math.min(Math.max(1, Math.ceil(this.#armedFor - this.#waitedNow())), longestTimer);
+    const expectedAt = this.#clock() + delay;
+    this.#timer = setTimeout(() => this.#fire(expectedAt), delay);
+  }
+
+  #fire(expectedAt: number): void {
+    this.#timer = undefined;
+    if (this.#since === null) return;
+    const lateness = this.#clock() - expectedAt;
+    if (lateness > longestLateness) this.#since += lateness;
+    if (this.#expired() === null) {
+      this.#arm();
+      return;
+    }
+    // Node runs timers before it looks at sockets: what has arrived meanwhile, during a long computation say, gets its
+    // turn first.
+    this.#recheck = setImmediate(() => {
+      if (this.#isStopped || this.#since === null) return;
+      const deadline = this.#expired();
+      if (deadline === null) this.#arm();
+      else {
+        this.stop();
+        this.#expire(deadline, deadline === 'total' ? this.#limits.total : this.#limits[limitNames[deadline]]);
+      }
+    });
+  }
+
+  #expired(): 'first-token' | 'idle' | 'total' | null {
+    const waited = this.#waitedNow();
+    if (waited >= this.#totalDue) return 'total';
+    return waited >= this.#contentDue ? this.#contentDeadline : null;
+  }
+}
+
+const limitNames = { 'first-token': 'firstToken', idle: 'idle' } as const;
+
+function due(waited: number, seconds: number): number {
+  return seconds > 0 ? waited + seconds * 1000 : Number.POSITIVE_INFINITY;
+}

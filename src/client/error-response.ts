@@ -1,0 +1,93 @@
+import { ProxyError } from '../errors.ts';
+import { toErrorFrame, type ErrorFrame } from '../protocol/error-frame.ts';
+import { cleanErrorMessage, looksLikeHtml } from '../protocol/error-message.ts';
+import { errorRules, unexpectedResponse, type ErrorFacts } from './error-rules.ts';
+import type { RequestLine } from './network-error.ts';
+import { retryAfterOf } from './retry.ts';
+import { safeText, type Secrets } from './safe-text.ts';
+
+/** An answer that is no reply. */
+export interface ErrorResponse {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  /** What of the body was read; a piece is enough. */
+  body: string;
+}
+
+export interface ErrorContext {
+  request: RequestLine;
+  /** Whether a key went with the request. */
+  hasKey: boolean;
+  secrets: Secrets;
+}
+
+/**
+ * What an HTTP answer that is no reply means, as an error with the proxy's own words, cleaned, and with whose fault it is
+ * as far as the answer tells.
+ */
+export function errorFromResponse(response: ErrorResponse, context: ErrorContext): ProxyError {
+  const { status, headers } = response;
+  if (status >= 300 && status < 400) return redirectError(response, context);
+  const frame = frameOf(response);
+  const facts: ErrorFacts = {
+    ...frame,
+    status,
+    isForeign: !isJson(response.body),
+    hasKey: context.hasKey,
+    url: new URL(context.request.url),
+  };
+  const rule = errorRules.find((each) => each.when(facts)) ?? unexpectedResponse;
+  const words = safeText(cleanErrorMessage(frame.message), context.secrets);
+  const told = <T>(value: T | ((facts: ErrorFacts) => T)): T =>
+    typeof value === 'function' ? (value as (facts: ErrorFacts) => T)(facts) : value;
+  const what = told(rule.what);
+  const callId = headers['x-litellm-call-id'];
+  return new ProxyError(rule.code, titled(words === '' ? what : `${what}: ${words}`, status, context), {
+    status,
+    type: frame.type,
+    callId: callId === undefined ? null : safeText(callId, context.secrets),
+    retryAfter: retryAfterOf(headers),
+    isRetryable: told(rule.isRetryable ?? false),
+    hint: told(rule.hint),
+  });
+}
+
+function redirectError({ status, headers }: ErrorResponse, context: ErrorContext): ProxyError {
+  const { url } = context.request;
+  const location = headers['location'];
+  // The target's path and query may hold a token of a login page; its host is what has to be judged.
+  const target = location !== undefined && URL.canParse(location, url) ? new URL(location, url) : null;
+  const isElsewhere = target !== null && target.origin !== new URL(url).origin;
+  const where =
+    target === null ? 'to nowhere' : isElsewhere ? `to ${target.origin}` : 'to another path of the same host';
+  return new ProxyError(
+    'redirect_refused',
+    titled(`the answer is a redirect ${where}, which is not followed`, status, context),
+    {
+      status,
+      hint: isElsewhere
+        ? `If that is your proxy, name it: --base-url ${target.origin}; a login page there means that the key did not get through.`
+        : 'Check the path in --base-url.',
+    },
+  );
+}
+
+function titled(what: string, status: number, { request }: ErrorContext): string {
+  return `${what} (HTTP ${status}): ${request.method} ${request.url}`;
+}
+
+function frameOf({ body }: ErrorResponse): ErrorFrame {
+  const nothing = { message: '', type: null, code: null, param: null };
+  if (body.trim() === '') return nothing;
+  if (looksLikeHtml(body) || !isJson(body)) return { ...nothing, message: cleanErrorMessage(body) };
+  return toErrorFrame(JSON.parse(body));
+}
+
+function isJson(body: string): boolean {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null;
+  } catch {
+    return false;
+  }
+}

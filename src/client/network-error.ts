@@ -1,0 +1,146 @@
+import { CllmError, type ErrorCode } from '../errors.ts';
+import { redactSecrets } from '../protocol/error-message.ts';
+import { ConnectFailure } from './connect.ts';
+
+/** The request that failed, as a message may name it. */
+export interface RequestLine {
+  method: string;
+  /** Without a query. */
+  url: string;
+}
+
+/** Says what failed on the way, in words, with the next command to try. The original stays in `cause`. */
+export function networkError(thrown: unknown, request: RequestLine, proxy: URL | null): CllmError {
+  if (thrown instanceof ConnectFailure) return connectError(thrown, request, proxy);
+  const { code, message } = facts(thrown);
+  const reason = bodyReasons[code] ?? `connection failed (${code || message})`;
+  return failure('connection_failed', reason, request, {
+    cause: thrown,
+    isRetryable: code !== 'HPE' && !code.startsWith('UND_ERR_INVALID'),
+    hint: code.startsWith('HPE')
+      ? 'Something that is no HTTP server answered; check --base-url.'
+      : 'Try again, or see `cllm doctor`.',
+  });
+}
+
+/** What undici's and Node's codes mean while a request or a reply is on its way. */
+const bodyReasons: Record<string, string> = {
+  ECONNRESET: 'connection reset',
+  EPIPE: 'connection closed while the request was sent',
+  UND_ERR_SOCKET: 'connection closed before the answer was complete',
+  UND_ERR_HEADERS_OVERFLOW: 'the answer has too many headers',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the answer is not as long as it said',
+  HPE: 'the answer is no HTTP',
+};
+
+function connectError(thrown: ConnectFailure, request: RequestLine, proxy: URL | null): CllmError {
+  const { code, message } = facts(thrown.cause);
+  const host = new URL(request.url).host;
+  if (thrown.phase === 'proxy' && proxy !== null) return proxyError(thrown, request, proxy, code || message);
+  if (thrown.phase === 'tls') return tlsError(thrown, request, code, message);
+  switch (code) {
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EAI_NODATA':
+    case 'EAI_FAIL':
+      return failure('dns_failed', `no address found for ${host} (${code})`, request, {
+        cause: thrown.cause,
+        isRetryable: code === 'EAI_AGAIN',
+        hint: 'Check the host in --base-url and the network; `cllm doctor` looks at each step.',
+      });
+    case 'ECONNREFUSED':
+      return failure('connection_refused', `nothing listens on ${host}`, request, {
+        cause: thrown.cause,
+        isRetryable: true,
+        hint: isLoopback(host)
+          ? 'Start a proxy with `cllm proxy up`, name another with --base-url, or try `cllm --demo`.'
+          : 'Check --base-url; `cllm doctor` looks at each step.',
+      });
+    default:
+      return failure('connection_failed', `${host} can not be reached (${code || message})`, request, {
+        cause: thrown.cause,
+        isRetryable: true,
+        hint: 'Check the network and --base-url; `cllm doctor` looks at each step.',
+      });
+  }
+}
+
+function proxyError(thrown: ConnectFailure, request: RequestLine, proxy: URL, reason: string): CllmError {
+  const name = request.url.startsWith('https:') ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  const status = thrown.proxyStatus;
+  const { host } = new URL(request.url);
+  let what = `the HTTP proxy ${proxy.host} can not be reached (${reason})`;
+  if (status !== null) what = `the HTTP proxy ${proxy.host} refused the way to ${host} (HTTP ${status})`;
+  let hint = `Check ${name}, or put ${isLoopback(host) ? 'localhost,127.0.0.1' : host} in NO_PROXY.`;
+  if (status === 407) hint = `Put the proxy's user name and password into ${name}: http://user:password@${proxy.host}.`;
+  return failure('http_proxy_failed', what, request, {
+    cause: thrown.cause,
+    isRetryable: status === null ? reason !== 'ENOTFOUND' : status >= 502 && status <= 504,
+    hint,
+  });
+}
+
+function tlsError(thrown: ConnectFailure, request: RequestLine, code: string, message: string): CllmError {
+  let reason = code || message;
+  let hint = '`cllm doctor` shows the certificate and which authorities are known.';
+  if (/SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/.test(code)) {
+    reason = `its certificate comes from an authority that is not known here (${code})`;
+    hint = "Name your company's certificate authority: --cacert FILE, or SSL_CERT_FILE.";
+  } else if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+    reason = `its certificate ${code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'}`;
+    hint = "Check this machine's clock; else the proxy's admin has to renew the certificate.";
+  } else if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    reason = `its certificate is for another name (${code})`;
+    hint = 'Use the name that the certificate was made for in --base-url.';
+  } else if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|EPROTO/.test(`${code} ${message}`)) {
+    reason = `it does not speak TLS there (${code})`;
+    hint = `If the proxy speaks plain HTTP: --base-url ${new URL(request.url).origin.replace('https:', 'http:')}`;
+  } else if (/CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE/.test(code)) {
+    reason = `it may ask for a client certificate (${code})`;
+  }
+  return failure('tls_failed', `no secure connection to ${new URL(request.url).host}: ${reason}`, request, {
+    cause: thrown.cause,
+    isRetryable: code === 'ECONNRESET',
+    hint,
+  });
+}
+
+function failure(
+  code: ErrorCode,
+  what: string,
+  request: RequestLine,
+  options: { cause: unknown; hint: string; isRetryable: boolean },
+): CllmError {
+  return new CllmError(code, `${what}: ${request.method} ${request.url}`, {
+    ...options,
+    ...(options.cause !== undefined && { cause: harmless(options.cause) }),
+  });
+}
+
+/** By members: Node's own errors may come from another realm, and several addresses fail as one AggregateError. */
+function facts(thrown: unknown): { code: string; message: string } {
+  const error = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as {
+    code?: unknown;
+    message?: unknown;
+    errors?: unknown[];
+  };
+  const code = typeof error.code === 'string' ? error.code : '';
+  if (code === '' && Array.isArray(error.errors) && error.errors.length > 0) return facts(error.errors[0]);
+  return {
+    code: code.startsWith('HPE_') ? 'HPE' : code,
+    message: redactSecrets(
+      typeof error.message === 'string' && error.message !== '' ? error.message : 'unknown reason',
+    ),
+  };
+}
+
+/** undici's parser error carries the bytes that it choked on: a piece of the reply, which no error of ours may hold. */
+function harmless(thrown: unknown): unknown {
+  if (typeof thrown !== 'object' || thrown === null || !('data' in thrown)) return thrown;
+  const { code, message } = facts(thrown);
+  return Object.assign(new Error(message), { code });
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(host);
+}

@@ -1,0 +1,153 @@
+import type { ChatCompletion, Usage } from '../protocol/types.ts';
+
+/**
+ * Who served a reply, and what it cost. A figure that nobody told is null, never 0.
+ *
+ * Source: LiteLLM 1.104.2's response headers and usage.
+ */
+export interface Receipt {
+  modelRequested: string;
+  /** The name under which the proxy says it was served; another one than requested after a fallback. */
+  modelServed: string | null;
+  /** The deployment's hash. */
+  modelId: string | null;
+  modelGroup: string | null;
+  apiBase: string | null;
+  /** What the proxy's admin looks a call up by. */
+  callId: string | null;
+  proxyVersion: string | null;
+  inputTokens: number | null;
+  outputTokens: number | null;
+  /** Part of `inputTokens`. */
+  cachedInputTokens: number | null;
+  /** Part of `outputTokens`. */
+  reasoningTokens: number | null;
+  costUsd: number | null;
+  costSource: 'stream' | 'header' | 'unknown';
+  /** USD; a streamed reply's own cost is not in it yet. */
+  keySpend: number | null;
+  keyMaxBudget: number | null;
+  /** The proxy's own, upstream. */
+  attemptedRetries: number | null;
+  attemptedFallbacks: number | null;
+  /** cllm's own. */
+  retries: number;
+  isCacheHit: boolean | null;
+  /** Milliseconds from the first attempt to the end. */
+  durationMs: number;
+  /** Milliseconds from the first attempt to the first content; null when none came. */
+  ttftMs: number | null;
+}
+
+export function receiptOf(facts: {
+  modelRequested: string;
+  headers: Readonly<Record<string, string>>;
+  completion: ChatCompletion | null;
+  /** The model that a fallback notice in the stream named. */
+  fallbackModel: string | null;
+  retries: number;
+  durationMs: number;
+  ttftMs: number | null;
+}): Receipt {
+  const { headers, completion } = facts;
+  const usage = completion?.usage ?? null;
+  const modelGroup = text(headers['x-litellm-model-group']);
+  const attemptedFallbacks = number(headers['x-litellm-attempted-fallbacks']);
+  const costInStream = number(usage?.cost);
+  const costInHeader = number(headers['x-litellm-response-cost']);
+  return {
+    modelRequested: facts.modelRequested,
+    // Streamed, `model` names the group that served. Not streamed it is the provider's own name after a fallback.
+    modelServed:
+      facts.fallbackModel ??
+      (attemptedFallbacks !== null && attemptedFallbacks > 0 ? modelGroup : null) ??
+      text(completion?.model) ??
+      modelGroup,
+    modelId: text(headers['x-litellm-model-id']),
+    modelGroup,
+    apiBase: text(headers['x-litellm-model-api-base']),
+    callId: text(headers['x-litellm-call-id']),
+    proxyVersion: text(headers['x-litellm-version']),
+    inputTokens: number(usage?.prompt_tokens),
+    outputTokens: number(usage?.completion_tokens),
+    cachedInputTokens:
+      detail(usage, 'prompt_tokens_details', 'cached_tokens') ?? number(usage?.cache_read_input_tokens),
+    reasoningTokens: detail(usage, 'completion_tokens_details', 'reasoning_tokens'),
+    // The other cost headers of a stream (`-cost-original`, …) say 0.0 whatever it costs.
+    costUsd: costInStream ?? costInHeader,
+    costSource: costInStream !== null ? 'stream' : costInHeader !== null ? 'header' : 'unknown',
+    keySpend: number(headers['x-litellm-key-spend']),
+    keyMaxBudget: number(headers['x-litellm-key-max-budget']),
+    attemptedRetries: number(headers['x-litellm-attempted-retries']),
+    attemptedFallbacks,
+    retries: facts.retries,
+    isCacheHit: cacheHit(headers),
+    durationMs: facts.durationMs,
+    ttftMs: facts.ttftMs,
+  };
+}
+
+/** The JSON form: the same names in snake_case. */
+export function receiptToJson(receipt: Receipt): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(receipt).map(([name, value]) => [
+      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+}
+
+/** Reads `receiptToJson`'s form; a member that is missing, or no longer what it should be, is unknown. */
+export function receiptFromJson(json: Readonly<Record<string, unknown>>): Receipt {
+  const costSource = json['cost_source'];
+  const isCacheHit = json['is_cache_hit'];
+  return {
+    modelRequested: text(json['model_requested']) ?? '',
+    modelServed: text(json['model_served']),
+    modelId: text(json['model_id']),
+    modelGroup: text(json['model_group']),
+    apiBase: text(json['api_base']),
+    callId: text(json['call_id']),
+    proxyVersion: text(json['proxy_version']),
+    inputTokens: number(json['input_tokens']),
+    outputTokens: number(json['output_tokens']),
+    cachedInputTokens: number(json['cached_input_tokens']),
+    reasoningTokens: number(json['reasoning_tokens']),
+    costUsd: number(json['cost_usd']),
+    costSource: costSource === 'stream' || costSource === 'header' ? costSource : 'unknown',
+    keySpend: number(json['key_spend']),
+    keyMaxBudget: number(json['key_max_budget']),
+    attemptedRetries: number(json['attempted_retries']),
+    attemptedFallbacks: number(json['attempted_fallbacks']),
+    retries: number(json['retries']) ?? 0,
+    isCacheHit: typeof isCacheHit === 'boolean' ? isCacheHit : null,
+    durationMs: number(json['duration_ms']) ?? 0,
+    ttftMs: number(json['ttft_ms']),
+  };
+}
+
+function cacheHit(headers: Readonly<Record<string, string>>): boolean | null {
+  const said = headers['x-litellm-cache-hit']?.toLowerCase();
+  if (said === 'true' || said === 'false') return said === 'true';
+  // Sent only with a reply that came from the proxy's cache.
+  return headers['x-litellm-cache-key'] === undefined ? null : true;
+}
+
+function detail(
+  usage: Usage | null,
+  group: 'prompt_tokens_details' | 'completion_tokens_details',
+  name: string,
+): number | null {
+  const details = usage?.[group];
+  return typeof details === 'object' && details !== null ? number(details[name]) : null;
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' && value !== 'None' ? value : null;
+}
+
+/** Headers are strings (`7.2e-06`, `None`), usage has numbers. */
+function number(value: unknown): number | null {
+  const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof parsed === 'number' && Number.isFinite(parsed) ? parsed : null;
+}

@@ -1,0 +1,196 @@
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { Agent, type buildConnector, type Dispatcher } from 'undici';
+import { CllmError, DeadlineError, UsageError } from '../errors.ts';
+import { ConnectFailure, openConnection, proxyAuthorization } from './connect.ts';
+import { decodedBody } from './content-encoding.ts';
+import { proxyFor, type ProxySettings } from './http-proxy.ts';
+import { networkError, type RequestLine } from './network-error.ts';
+
+export interface TransportOptions {
+  /** Seconds for the name, the TCP connection, a proxy's tunnel and TLS together; 0 = no limit. */
+  connectTimeout: number;
+  /** PEM certificates of authorities to trust beside the built-in ones. */
+  ca?: string[];
+  /** PEM client certificate and its key. */
+  cert?: string;
+  key?: string;
+  proxy?: ProxySettings;
+}
+
+export interface TransportRequest {
+  method: 'GET' | 'POST';
+  url: string;
+  headers: Record<string, string>;
+  body?: string;
+  signal: AbortSignal;
+}
+
+export interface HttpResponse {
+  status: number;
+  /** Lower-case names; a repeated header's values are joined by a comma. */
+  headers: Record<string, string>;
+  /** Decoded if the server compressed unasked. Throws `connection_failed` when the connection breaks. */
+  body: AsyncIterable<Uint8Array>;
+  /** Closes the connection at once; harmless when it is over. */
+  destroy(): void;
+}
+
+/**
+ * HTTP/1.1 requests over kept connections: bytes in, bytes out, and failures of the network as CllmErrors. Statuses mean
+ * nothing here, and no redirect is ever followed: it would carry the prompt, and perhaps the key, to a place that nobody
+ * named.
+ *
+ * undici's own limits on headers and bodies are off, for they can not tell a slow model from a dead one, nor a paused
+ * reader from a stalled server; deadlines.ts does. Pipelining stays at 1 and HTTP/2 off: one long stream must not hold
+ * up another.
+ */
+export class Transport {
+  readonly #agent: Agent;
+  readonly #options: TransportOptions;
+  readonly #secureContext: SecureContext | undefined;
+  /** Abandons each connection that is being opened. */
+  readonly #connecting = new Set<() => void>();
+  /** Requests without an answer yet: when the last is aborted, nobody needs the connections that are being opened. */
+  #waiting = 0;
+
+  /** @throws UsageError `config_invalid` when a certificate can not be read. */
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#secureContext = secureContextOf(options);
+    this.#agent = new Agent({
+      connect: (target, callback) => this.#connect(target, callback),
+      allowH2: false,
+      pipelining: 1,
+      bodyTimeout: 0,
+      headersTimeout: 0,
+      // LiteLLM repeats every header of the provider as `llm_provider-…`; some send long policies.
+      maxHeaderSize: 65_536,
+    });
+  }
+
+  /**
+   * Sends a request and waits for the head of the answer, whatever its status.
+   *
+   * @throws CllmError when the network failed, DeadlineError `connect` when the connection took too long, and the
+   * signal's own reason when that was aborted.
+   */
+  async send(request: TransportRequest): Promise<HttpResponse> {
+    const url = new URL(request.url);
+    const line = { method: request.method, url: url.origin + url.pathname };
+    const proxy = proxyFor(url, this.#options.proxy ?? {});
+    // RFC 9112 section 3.2.2: plain http goes to a proxy as it is, with the whole URL in the request line.
+    const isForwarded = proxy !== null && url.protocol === 'http:';
+    const path = url.pathname + url.search;
+    this.#waiting += 1;
+    try {
+      const response = await this.#agent.request({
+        origin: url.origin,
+        path: isForwarded ? url.origin + path : path,
+        method: request.method,
+        headers: { 'accept-encoding': 'identity', ...request.headers, ...(isForwarded && proxyAuthorization(proxy)) },
+        body: request.body ?? null,
+        signal: request.signal,
+      });
+      return received(response, line, proxy);
+    } catch (thrown) {
+      if (request.signal.aborted) throw request.signal.reason;
+      throw thrown instanceof CllmError ? thrown : this.#failure(thrown, line, proxy);
+    } finally {
+      this.#waiting -= 1;
+      if (this.#waiting === 0 && request.signal.aborted) this.#abandonConnecting();
+    }
+  }
+
+  /** Ends every connection, also those in use. */
+  async close(): Promise<void> {
+    this.#abandonConnecting();
+    await this.#agent.destroy();
+  }
+
+  #failure(thrown: unknown, line: RequestLine, proxy: URL | null): CllmError {
+    if (thrown instanceof ConnectTimeout) {
+      const seconds = this.#options.connectTimeout;
+      return new DeadlineError('connect', `no connection within ${seconds} s: ${line.method} ${line.url}`, {
+        hint: 'Check the network and --base-url with `cllm doctor`, or wait longer: --connect-timeout.',
+      });
+    }
+    return networkError(thrown, line, proxy);
+  }
+
+  #connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
+    const url = new URL(`${target.protocol}//${target.host ?? target.hostname}`);
+    const seconds = this.#options.connectTimeout;
+    let timer: NodeJS.Timeout | undefined;
+    const settle = (failure: Error | null, socket: Parameters<typeof callback>[1]) => {
+      clearTimeout(timer);
+      this.#connecting.delete(abandon);
+      if (failure === null && socket !== null) callback(null, socket);
+      else callback(failure ?? new Error('no socket'), null);
+    };
+    const drop = openConnection(
+      {
+        isHttps: url.protocol === 'https:',
+        host: url.hostname.replace(/^\[|\]$/g, ''),
+        port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
+        proxy: proxyFor(url, this.#options.proxy ?? {}),
+        secureContext: this.#secureContext,
+      },
+      settle,
+    );
+    const abandon = () => {
+      drop();
+      settle(new ConnectFailure('connect', new Error('abandoned')), null);
+    };
+    this.#connecting.add(abandon);
+    if (seconds > 0) {
+      timer = setTimeout(() => {
+        drop();
+        settle(new ConnectTimeout(), null);
+      }, seconds * 1000);
+    }
+  }
+
+  #abandonConnecting(): void {
+    for (const abandon of this.#connecting) abandon();
+  }
+}
+
+class ConnectTimeout extends Error {}
+
+function received(response: Dispatcher.ResponseData, line: RequestLine, proxy: URL | null): HttpResponse {
+  const { body } = response;
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(response.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  // Without a listener a connection that breaks while nobody reads would end the process.
+  body.on('error', () => {});
+  return {
+    status: response.statusCode,
+    headers,
+    body: decodedBody(body, headers['content-encoding'], (thrown) => networkError(thrown, line, proxy)),
+    destroy: () => void body.destroy(),
+  };
+}
+
+function secureContextOf({ ca, cert, key }: TransportOptions): SecureContext | undefined {
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  for (const pem of ca ?? []) {
+    if (!pem.includes('-----BEGIN')) throw badCertificate('the certificate authority file holds no PEM certificate');
+  }
+  try {
+    return createSecureContext({
+      // Node's `ca` replaces the built-in roots; a company's authority is meant beside them.
+      ...(ca && { ca: [...rootCertificates, ...ca] }),
+      ...(cert !== undefined && { cert }),
+      ...(key !== undefined && { key }),
+    });
+  } catch {
+    // The thrown error may quote a private key's file; it stays out of `cause`.
+    throw badCertificate('a certificate or its key can not be read');
+  }
+}
+
+function badCertificate(message: string): UsageError {
+  return new UsageError(message, { code: 'config_invalid', hint: 'Give PEM files: --cacert FILE, or SSL_CERT_FILE.' });
+}
