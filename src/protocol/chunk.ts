@@ -1,6 +1,6 @@
 import { notAChunk, toErrorFrame, isErrorObject, isPresent, type ErrorFrame } from './error-frame.ts';
 import { isHtml } from './html-title.ts';
-import { isJsonObject, textOrNull, type JsonObject } from './json.ts';
+import { isJsonObject, parseJson, textOrNull, type JsonObject } from './json.ts';
 import type { SseEvent } from './sse.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './types.ts';
 
@@ -39,7 +39,7 @@ export function readEvent(event: SseEvent): StreamItem {
   if (data.charCodeAt(0) !== openBrace && data.trim() === '[DONE]') return done;
   let value: unknown;
   try {
-    value = JSON.parse(data);
+    value = parseJson(data);
   } catch {
     return { type: 'error', error: unparsable(event) };
   }

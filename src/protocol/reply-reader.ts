@@ -5,6 +5,7 @@ import { hasContent, readEvent, readValue, type FallbackNotice, type StreamItem 
 import { CompletionBuilder } from './completion-builder.ts';
 import { chunkOfCompletion } from './completion-chunk.ts';
 import { htmlTitle, isHtml } from './html-title.ts';
+import { parseJson } from './json.ts';
 import { replyError } from './reply-error.ts';
 import { defaultMaxEventBytes, SseDecoder, type SseEvent } from './sse.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './types.ts';
