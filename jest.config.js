@@ -1,8 +1,28 @@
 /** @type {import('jest').Config} */
-export default {
+const shared = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['ts-jest', { useESM: true }] },
-  testMatch: ['**/__tests__/**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.litellm/'],
+};
+
+/** @type {import('jest').Config} */
+export default {
+  reporters: ['default', '<rootDir>/__tests__/support/closing-line.mjs'],
+  projects: [
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['**/__tests__/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '/__tests__/litellm/', '\\.litellm\\.test\\.ts$'],
+    },
+    {
+      // What needs a real LiteLLM proxy, or its Python. The proxy is started once, and only when one of these tests runs.
+      ...shared,
+      displayName: 'litellm',
+      testMatch: ['**/__tests__/litellm/**/*.test.ts', '**/__tests__/**/*.litellm.test.ts'],
+      globalSetup: '<rootDir>/__tests__/support/litellm-setup.mjs',
+      globalTeardown: '<rootDir>/__tests__/support/litellm-teardown.mjs',
+    },
+  ],
 };

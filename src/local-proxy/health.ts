@@ -17,12 +17,12 @@ export async function isLive(baseUrl: string): Promise<boolean> {
  */
 export async function proxyVersion(baseUrl: string, masterKey: string): Promise<string | null> {
   try {
-    const answer = await fetch(`${baseUrl}/v1/models`, {
+    const answer = await fetch(`${baseUrl}/health/readiness/details`, {
       headers: { authorization: `Bearer ${masterKey}` },
       signal: AbortSignal.timeout(10_000),
     });
-    await answer.arrayBuffer();
-    return answer.ok ? (answer.headers.get('x-litellm-version') ?? 'unknown') : null;
+    const { litellm_version: version } = (await answer.json()) as { litellm_version?: unknown };
+    return answer.ok && typeof version === 'string' ? version : null;
   } catch {
     return null;
   }
