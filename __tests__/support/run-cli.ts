@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+/** The Node that runs the command; another one than the tests' own in the run for Node 24. */
+const node = process.env['CLLM_TEST_NODE'] ?? process.execPath;
+
 /** The built command: `npm test` builds before it runs the tests. */
 export const builtCli = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
 
@@ -57,7 +60,7 @@ export class CliHome {
   }
 
   start(args: readonly string[], options: CliOptions & { stdio?: ('pipe' | 'ignore' | number)[] } = {}): RunningCli {
-    const child = spawn(process.execPath, [builtCli, ...args], {
+    const child = spawn(node, [builtCli, ...args], {
       cwd: options.cwd ?? this.directory,
       env: { ...this.env, ...options.env } as NodeJS.ProcessEnv,
       stdio: (options.stdio as ('pipe' | 'ignore')[] | undefined) ?? [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -115,7 +118,7 @@ export class CliHome {
 
   /** Runs a shell line in which `cllm` is the built command. */
   async shell(line: string, options: CliOptions = {}): Promise<CliResult> {
-    const script = `cllm() { ${JSON.stringify(process.execPath)} ${JSON.stringify(builtCli)} "$@"; }; ${line}`;
+    const script = `cllm() { ${JSON.stringify(node)} ${JSON.stringify(builtCli)} "$@"; }; ${line}`;
     const child = spawn('bash', ['-c', script], {
       cwd: options.cwd ?? this.directory,
       env: { ...this.env, ...options.env } as NodeJS.ProcessEnv,
