@@ -1,4 +1,14 @@
-import { chmodSync, closeSync, constants, fchmodSync, fstatSync, lstatSync, mkdirSync, openSync, type Stats } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  type Stats,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { CllmError } from './errors.ts';
 
@@ -19,12 +29,17 @@ export function securePrivateDirectory(directory: string, uid: number | null): v
     return;
   }
   if (found.isSymbolicLink()) throw refusal(directory, 'is a symbolic link', 'name the directory that it leads to');
-  if (!found.isDirectory()) throw refusal(directory, 'is not a directory', `move it away: mv ${directory} ${directory}.old`);
+  if (!found.isDirectory())
+    throw refusal(directory, 'is not a directory', `move it away: mv ${directory} ${directory}.old`);
   assertOwner(directory, found, uid);
   const parent = lstatSync(dirname(directory));
   // With the sticky bit (/tmp) only the owner may rename or remove what is in it.
   if ((parent.mode & 0o002) !== 0 && (parent.mode & 0o1000) === 0) {
-    throw refusal(dirname(directory), 'can be written by everybody', `take that right away: chmod o-w ${dirname(directory)}`);
+    throw refusal(
+      dirname(directory),
+      'can be written by everybody',
+      `take that right away: chmod o-w ${dirname(directory)}`,
+    );
   }
   if ((found.mode & 0o077) !== 0) change(directory, () => chmodSync(directory, 0o700));
 }
@@ -36,7 +51,11 @@ export function securePrivateDirectory(directory: string, uid: number | null): v
 export function createPrivateFile(path: string, flags = 0): number | null {
   let descriptor: number;
   try {
-    descriptor = openSync(path, constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_WRONLY | flags, 0o600);
+    descriptor = openSync(
+      path,
+      constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_WRONLY | flags,
+      0o600,
+    );
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return null;
     throw error;

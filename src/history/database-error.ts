@@ -1,7 +1,16 @@
 import { CllmError } from '../errors.ts';
 
 /** Primary result codes of SQLite (https://sqlite.org/rescode.html), as `errcode & 0xff`. */
-const codes = { busy: 5, locked: 6, readOnly: 8, ioError: 10, corrupt: 11, full: 13, cantOpen: 14, notADatabase: 26 } as const;
+const codes = {
+  busy: 5,
+  locked: 6,
+  readOnly: 8,
+  ioError: 10,
+  corrupt: 11,
+  full: 13,
+  cantOpen: 14,
+  notADatabase: 26,
+} as const;
 
 /** SQLITE_CORRUPT_VTAB: the search index is damaged, which can be built again from the turns; the turns are not. */
 const corruptIndex = 267;

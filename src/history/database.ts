@@ -90,8 +90,9 @@ export class Database {
     return database;
   }
 
-  get<Row>(sql: string, ...values: Value[]): Row | undefined {
-    return this.#translated(() => this.#statement(sql).get(...values) as Row | undefined);
+  /** The first row, or undefined. */
+  get(sql: string, ...values: Value[]): unknown {
+    return this.#translated(() => this.#statement(sql).get(...values));
   }
 
   all<Row>(sql: string, ...values: Value[]): Row[] {
@@ -134,8 +135,19 @@ export class Database {
     return this.#transaction('BEGIN', action);
   }
 
+  /**
+   * Brings the log's pages into the file and empties it, unless somebody else is using it. The engine does not do that by
+   * itself: it has no way to end a statement, and a connection that still has some stays open until they are collected.
+   */
   close(): void {
-    if (this.#connection.isOpen) this.#connection.close();
+    if (!this.#connection.isOpen) return;
+    try {
+      this.#connection.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // What is committed is safe in the log.
+    }
+    this.#statements.clear();
+    this.#connection.close();
   }
 
   #transaction<Result>(begin: string, action: () => Result): Result {
@@ -152,7 +164,7 @@ export class Database {
   }
 
   #prepare(options: DatabaseOptions): void {
-    const facts = this.get<{ version: string; application: number; schema: number; objects: number }>(
+    const facts = this.get(
       `SELECT sqlite_version() AS version, application_id AS application, user_version AS schema,
         (SELECT count(*) FROM sqlite_schema) AS objects FROM pragma_application_id, pragma_user_version`,
     ) as { version: string; application: number; schema: number; objects: number };
@@ -171,7 +183,9 @@ export class Database {
     }
     const network = this.#inode === null ? null : networkFileSystem(dirname(this.path), options.fileSystemType);
     if (network !== null) {
-      options.onWarning?.(`${this.path} is on a network file system (${network}): writing is slower and relies on its locks`);
+      options.onWarning?.(
+        `${this.path} is on a network file system (${network}): writing is slower and relies on its locks`,
+      );
     }
     if (this.#inode !== null) this.#setJournalMode(network === null ? 'wal' : 'delete');
     // SQLite as compiled here falls back to NORMAL under WAL, which may lose the last commits with the power.
@@ -215,15 +229,20 @@ export class Database {
   #failed(error: unknown): unknown {
     const original = error instanceof CllmError ? error.cause : error;
     if (!isDamage(original) || this.#inode === null) return databaseError(error, this.path, this.#busyTimeout);
-    this.close();
+    // Without a checkpoint: nothing more is written to what is damaged.
+    this.#connection.close();
     const moved = moveAside(this.path, this.#inode, this.#now());
-    return new CllmError('history_unusable', `${this.path} is damaged${moved === null ? '' : `; it was moved to ${moved}`}`, {
-      cause: original,
-      hint:
-        moved === null
-          ? 'run the same command again'
-          : `a new history starts with the next command; \`sqlite3 ${moved} .recover\` reads what can be read of the old one`,
-    });
+    return new CllmError(
+      'history_unusable',
+      `${this.path} is damaged${moved === null ? '' : `; it was moved to ${moved}`}`,
+      {
+        cause: original,
+        hint:
+          moved === null
+            ? 'run the same command again'
+            : `a new history starts with the next command; \`sqlite3 ${moved} .recover\` reads what can be read of the old one`,
+      },
+    );
   }
 }
 
@@ -234,10 +253,14 @@ function preparedFile(path: string, options: DatabaseOptions): number {
     const descriptor = createPrivateFile(path);
     if (descriptor !== null) closeSync(descriptor);
   } catch (error) {
-    throw new CllmError('history_unusable', `${path} can not be created (${(error as { code?: string }).code ?? String(error)})`, {
-      cause: error,
-      hint: 'set CLLM_HOME to a directory that you can write to, or use --ephemeral to keep nothing',
-    });
+    throw new CllmError(
+      'history_unusable',
+      `${path} can not be created (${(error as { code?: string }).code ?? String(error)})`,
+      {
+        cause: error,
+        hint: 'set CLLM_HOME to a directory that you can write to, or use --ephemeral to keep nothing',
+      },
+    );
   }
   const found = securePrivateFile(path, options.uid);
   // SQLite gives these the mode of the database itself, but they may be older than that.
@@ -252,8 +275,12 @@ export function assertSqliteVersion(version: string): void {
   const isNewEnough =
     major !== oldestMajor ? major > oldestMajor : minor !== oldestMinor ? minor > oldestMinor : patch >= oldestPatch;
   if (!isNewEnough) {
-    throw new CllmError('history_unusable', `SQLite ${version} can lose commits; ${oldestSqlite.join('.')} or newer is needed`, {
-      hint: 'install the dependencies that the lock file names: npm ci',
-    });
+    throw new CllmError(
+      'history_unusable',
+      `SQLite ${version} can lose commits; ${oldestSqlite.join('.')} or newer is needed`,
+      {
+        hint: 'install the dependencies that the lock file names: npm ci',
+      },
+    );
   }
 }

@@ -1,8 +1,9 @@
 import { CllmError, UsageError } from '../errors.ts';
-import { checksum } from './checksum.ts';
 import { isIndexDamage } from './database-error.ts';
 import { Database, type DatabaseOptions } from './database.ts';
-import { newIdentifier, prefixEnd } from './identifiers.ts';
+import { type ImportReport, exportConversation, exportHistory, importConversations } from './exchange.ts';
+import { prefixEnd } from './identifiers.ts';
+import { Records } from './records.ts';
 import { searchQuery } from './search-query.ts';
 import {
   type ConversationRow,
@@ -14,9 +15,8 @@ import {
   titleOf,
   type Turn,
   type TurnEnd,
-  turnOf,
-  type TurnRow,
 } from './turn.ts';
+import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
 
 export type { ConversationSummary, NewTurn, Turn, TurnEnd, TurnError } from './turn.ts';
 
@@ -42,7 +42,13 @@ export interface UnsavedTurn {
   conversationId: string | null;
   turnId: string;
   /** What the prompt's commit would have written; null when the journal does not hold it. */
-  turn: { name: string | null; system: string | null; messages: NewTurn['messages']; model: string; request?: NewTurn['request'] } | null;
+  turn: {
+    name: string | null;
+    system: string | null;
+    messages: NewTurn['messages'];
+    model: string;
+    request?: NewTurn['request'];
+  } | null;
 }
 
 export interface TurnPlace {
@@ -64,13 +70,11 @@ const [matchStart, matchEnd] = ['\u{E000}', '\u{E001}'];
  */
 export class History {
   readonly #database: Database;
-  readonly #now: () => Date;
-  readonly #random: () => number;
+  readonly #records: Records;
 
   private constructor(database: Database, options: HistoryOptions) {
     this.#database = database;
-    this.#now = options.now ?? (() => new Date());
-    this.#random = options.random ?? Math.random;
+    this.#records = new Records(database, options);
   }
 
   /**
@@ -91,7 +95,7 @@ export class History {
    * @throws CllmError `not_in_history` when there is no conversation of that id.
    */
   beginTurn(turn: NewTurn): TurnPlace {
-    return this.#write(() => this.#insertTurn(turn, this.#newTurnId()));
+    return this.#write(() => this.#insertTurn(turn, this.#records.newTurnId()));
   }
 
   /**
@@ -101,7 +105,7 @@ export class History {
    * @throws CllmError `not_in_history` when the turn was deleted meanwhile.
    */
   endTurn(turnId: string, end: TurnEnd): void {
-    this.#write(() => this.#updateEnd(turnId, end));
+    this.#write(() => this.#records.updateEnd(turnId, end));
   }
 
   /**
@@ -110,23 +114,34 @@ export class History {
    */
   restoreTurn(unsaved: UnsavedTurn, end: TurnEnd): TurnPlace & { wasSaved: boolean } {
     return this.#write(() => {
-      const found = this.#database.get<TurnRow>('SELECT * FROM turns WHERE id = ?', unsaved.turnId);
+      const found = this.#records.turnRow(unsaved.turnId);
       if (found !== undefined) {
-        if (found.ended_at === null) this.#updateEnd(found.id, end);
-        return { conversationId: found.conversation_id, turnId: found.id, seq: found.seq, wasSaved: found.ended_at !== null };
+        if (found.ended_at === null) this.#records.updateEnd(found.id, end);
+        return {
+          conversationId: found.conversation_id,
+          turnId: found.id,
+          seq: found.seq,
+          wasSaved: found.ended_at !== null,
+        };
       }
-      const { name = null, system = null, messages = [], model = end.completion?.model ?? 'unknown', request = null } = unsaved.turn ?? {};
-      const existing = unsaved.conversationId === null ? undefined : this.#byId(unsaved.conversationId);
+      const {
+        name = null,
+        system = null,
+        messages = [],
+        model = end.completion?.model ?? 'unknown',
+        request = null,
+      } = unsaved.turn ?? {};
+      const existing = unsaved.conversationId === null ? undefined : this.#records.byId(unsaved.conversationId);
       const conversation = existing === undefined ? { name, system } : { id: existing.id };
       const place = this.#insertTurn({ conversation, messages, model, request }, unsaved.turnId);
-      this.#updateEnd(place.turnId, end);
+      this.#records.updateEnd(place.turnId, end);
       return { ...place, wasSaved: false };
     });
   }
 
   /** Whether the history has the turn's reply (`ended`), only its prompt (`open`), or nothing of it. */
   turnState(turnId: string): 'ended' | 'open' | 'absent' {
-    const row = this.#database.get<{ ended_at: string | null }>('SELECT ended_at FROM turns WHERE id = ?', turnId);
+    const row = this.#records.turnRow(turnId);
     if (row === undefined) return 'absent';
     return row.ended_at === null ? 'open' : 'ended';
   }
@@ -159,17 +174,7 @@ export class History {
 
   /** The turns of a conversation in their order, of a fork with those that it shares. */
   turns(conversationId: string): Turn[] {
-    return this.#database
-      .all<TurnRow>(
-        `WITH RECURSIVE line (id, last_seq) AS (
-          SELECT id, 9223372036854775807 FROM conversations WHERE id = ?
-          UNION ALL
-          SELECT parent_id, min(last_seq, parent_seq) FROM conversations JOIN line USING (id) WHERE parent_id IS NOT NULL
-        )
-        SELECT turns.* FROM line JOIN turns ON conversation_id = line.id AND seq <= last_seq ORDER BY seq`,
-        conversationId,
-      )
-      .map(turnOf);
+    return this.#records.turns(conversationId);
   }
 
   /**
@@ -179,7 +184,14 @@ export class History {
   search(query: string, options: { limit?: number } = {}): SearchHit[] {
     const expression = searchQuery(query);
     if (expression === null) return [];
-    type Row = { conversation_id: string; name: string | null; title: string; seq: number; created_at: string; excerpt: string };
+    type Row = {
+      conversation_id: string;
+      name: string | null;
+      title: string;
+      seq: number;
+      created_at: string;
+      excerpt: string;
+    };
     return this.#database
       .all<Row>(
         `SELECT conversation_id, name, title, seq, turns.created_at, excerpt
@@ -203,7 +215,7 @@ export class History {
 
   /** The system prompt that later turns send. Turns that were had keep theirs. */
   setSystem(reference: string, system: string | null): void {
-    this.#write(() => this.#updateFacts({ ...this.#row(reference), system }));
+    this.#write(() => this.#records.updateConversation({ ...this.#row(reference), system }));
   }
 
   /** @throws UsageError when another conversation has the name. */
@@ -211,7 +223,7 @@ export class History {
     return this.#write(() => {
       const row = this.#row(reference);
       if (name !== row.name) this.#assertNameFree(name);
-      this.#updateFacts({ ...row, name });
+      this.#records.updateConversation({ ...row, name });
       return summaryOf({ ...row, name });
     });
   }
@@ -226,20 +238,23 @@ export class History {
       const source = this.#row(reference);
       const seq = options.atSeq ?? source.turn_count;
       if (!Number.isInteger(seq) || seq < 1 || seq > source.turn_count) {
-        throw new UsageError(`conversation ${source.name ?? source.id} has no turn ${seq}; it has ${source.turn_count}`, {
-          hint: `see its turns: cllm history show ${source.id}`,
-        });
+        throw new UsageError(
+          `conversation ${source.name ?? source.id} has no turn ${seq}; it has ${source.turn_count}`,
+          {
+            hint: `see its turns: cllm history show ${source.id}`,
+          },
+        );
       }
       const name = options.name ?? null;
       this.#assertNameFree(name);
       // The parent is the one that holds the turn, so that forks of forks are no longer chains than they need be.
       let parent = source;
       while (parent.parent_id !== null && parent.parent_seq !== null && seq <= parent.parent_seq) {
-        parent = this.#byId(parent.parent_id) ?? parent;
+        parent = this.#records.byId(parent.parent_id) ?? parent;
       }
       const model = this.turns(source.id)[seq - 1]?.model ?? null;
       return summaryOf(
-        this.#insertConversation({
+        this.#records.insertConversation({
           name,
           system: source.system,
           title: source.title,
@@ -274,9 +289,38 @@ export class History {
       );
       const turnIds: string[] = [];
       // An earlier deletion may have given a row another parent.
-      for (const { id } of rows) turnIds.push(...this.#deleteConversation(this.#byId(id) as ConversationRow));
+      for (const { id } of rows) turnIds.push(...this.#deleteConversation(this.#records.byId(id) as ConversationRow));
       return { conversations: rows.map(summaryOf), turnIds };
     });
+  }
+
+  /**
+   * The history as JSON lines, a conversation each, forks after their parents; of one conversation, with the turns that
+   * it shares, as a line of its own. One unchanging view of the file: take all lines before the next write.
+   */
+  export(reference?: string): Iterable<string> {
+    if (reference === undefined) return exportHistory(this.#records);
+    return [exportConversation(this.#records, this.#row(reference))];
+  }
+
+  /**
+   * Adds what `export` gave, all of it or, after an error, nothing. What is there already is not added again, a
+   * conversation that has gone on is extended, and one that has gone another way comes in under a new id.
+   *
+   * @throws UsageError `input_invalid`, naming the line.
+   */
+  import(lines: Iterable<string>): ImportReport {
+    return this.#write(() => importConversations(this.#records, lines));
+  }
+
+  /** Reads every page and every turn: is all of it as it was written? Changes nothing. */
+  verify(): VerifyReport {
+    return verifyHistory(this.#database);
+  }
+
+  /** Builds the search index again from the turns. */
+  rebuildSearch(): void {
+    this.#database.write(() => rebuildSearch(this.#database));
   }
 
   /** Frees the file. Not closing loses nothing, but leaves the last commits in the file beside it. */
@@ -291,7 +335,7 @@ export class History {
     } catch (error) {
       if (!(error instanceof CllmError) || !isIndexDamage(error.cause)) throw error;
       return this.#database.write(() => {
-        this.#database.execute("INSERT INTO turns_search (turns_search) VALUES ('rebuild')");
+        rebuildSearch(this.#database);
         return action();
       });
     }
@@ -311,106 +355,29 @@ export class History {
     const prompt = textOf(turn.messages);
     const conversation = this.#conversationFor(turn, prompt);
     const seq = conversation.turn_count + 1;
-    const createdAt = this.#now().toISOString();
-    const messages = JSON.stringify(turn.messages);
-    const request = json(turn.request);
-    this.#database.run(
-      `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      turnId,
-      conversation.id,
+    this.#records.insertTurn({
+      id: turnId,
+      conversationId: conversation.id,
       seq,
-      turn.model,
-      createdAt,
-      checksum([turnId, seq, turn.model, createdAt, request, messages]),
-      request,
+      model: turn.model,
+      createdAt: this.#records.now(),
+      messages: JSON.stringify(turn.messages),
       prompt,
-      messages,
-    );
+      request: json(turn.request),
+    });
     return { conversationId: conversation.id, turnId, seq };
   }
 
   #conversationFor(turn: NewTurn, prompt: string): { id: string; turn_count: number } {
     if ('id' in turn.conversation) {
-      const found = this.#byId(turn.conversation.id);
+      const found = this.#records.byId(turn.conversation.id);
       if (found === undefined) throw notInHistory(turn.conversation.id);
       return found;
     }
     const { name = null, system } = turn.conversation;
     // Two first turns under one name at once: both are kept, in one conversation.
-    const existing = name === null ? undefined : this.#byName(name);
-    return existing ?? this.#insertConversation({ name, system, title: titleOf(prompt) });
-  }
-
-  #updateEnd(turnId: string, end: TurnEnd): void {
-    const endedAt = this.#now().toISOString();
-    const [completion, error, receipt] = [json(end.completion), json(end.error), json(end.receipt)];
-    const changed = this.#database.run(
-      `UPDATE turns SET completion = ?, verdict = ?, error = ?, receipt = ?, ended_at = ?, reply_checksum = ? WHERE id = ?`,
-      completion,
-      end.verdict,
-      error,
-      receipt,
-      endedAt,
-      checksum([turnId, completion, end.verdict, error, receipt, endedAt]),
-      turnId,
-    );
-    if (changed === 0) {
-      throw new CllmError('not_in_history', `turn ${turnId} is no longer in the history: its conversation was deleted meanwhile`, {
-        hint: 'see what is there: cllm history list',
-      });
-    }
-  }
-
-  #insertConversation(
-    facts: Pick<ConversationRow, 'name' | 'system' | 'title'> & Partial<ConversationRow>,
-  ): ConversationRow {
-    const createdAt = this.#now().toISOString();
-    const row: ConversationRow = {
-      position: 0,
-      id: this.#newConversationId(),
-      parent_id: null,
-      parent_seq: null,
-      created_at: createdAt,
-      updated_at: createdAt,
-      checksum: 0,
-      activity: 0,
-      turn_count: 0,
-      model: null,
-      origin: null,
-      ...facts,
-    };
-    row.checksum = conversationChecksum(row);
-    this.#database.run(
-      `INSERT INTO conversations
-        (id, name, parent_id, parent_seq, created_at, checksum, activity, turn_count, model, updated_at, title, system, origin)
-      VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(activity), 0) + 1 FROM conversations), ?, ?, ?, ?, ?, ?)`,
-      row.id,
-      row.name,
-      row.parent_id,
-      row.parent_seq,
-      row.created_at,
-      row.checksum,
-      row.turn_count,
-      row.model,
-      row.updated_at,
-      row.title,
-      row.system,
-      row.origin,
-    );
-    return row;
-  }
-
-  #updateFacts(row: ConversationRow): void {
-    this.#database.run(
-      'UPDATE conversations SET name = ?, parent_id = ?, parent_seq = ?, system = ?, checksum = ? WHERE id = ?',
-      row.name,
-      row.parent_id,
-      row.parent_seq,
-      row.system,
-      conversationChecksum(row),
-      row.id,
-    );
+    const existing = name === null ? undefined : this.#records.byName(name);
+    return existing ?? this.#records.insertConversation({ name, system, title: titleOf(prompt) });
   }
 
   /** The fork that shares the most takes over what the forks share; the other forks become forks of it. */
@@ -420,9 +387,14 @@ export class History {
       row.id,
     );
     if (heir !== undefined) {
-      this.#database.run('UPDATE turns SET conversation_id = ? WHERE conversation_id = ? AND seq <= ?', heir.id, row.id, heir.parent_seq);
-      this.#updateFacts({ ...heir, parent_id: row.parent_id, parent_seq: row.parent_seq });
-      for (const other of others) this.#updateFacts({ ...other, parent_id: heir.id });
+      this.#database.run(
+        'UPDATE turns SET conversation_id = ? WHERE conversation_id = ? AND seq <= ?',
+        heir.id,
+        row.id,
+        heir.parent_seq,
+      );
+      this.#records.updateConversation({ ...heir, parent_id: row.parent_id, parent_seq: row.parent_seq });
+      for (const other of others) this.#records.updateConversation({ ...other, parent_id: heir.id });
     }
     const gone = this.#database.all<{ id: string }>('SELECT id FROM turns WHERE conversation_id = ?', row.id);
     this.#database.run('DELETE FROM turns WHERE conversation_id = ?', row.id);
@@ -437,7 +409,7 @@ export class History {
   }
 
   #rowOrNull(reference: string): ConversationRow | null {
-    const exact = this.#byName(reference) ?? this.#byId(reference);
+    const exact = this.#records.byName(reference) ?? this.#records.byId(reference);
     if (exact !== undefined) return exact;
     if (reference === '') return null;
     const found = this.#database.all<ConversationRow>(
@@ -455,42 +427,15 @@ export class History {
     return found[0] ?? null;
   }
 
-  #byId(id: string): ConversationRow | undefined {
-    return this.#database.get<ConversationRow>('SELECT * FROM conversations WHERE id = ?', id);
-  }
-
-  #byName(name: string): ConversationRow | undefined {
-    return this.#database.get<ConversationRow>('SELECT * FROM conversations WHERE name = ?', name);
-  }
-
   #assertNameFree(name: string | null): void {
     if (name === '') throw new UsageError('a name can not be empty');
-    const other = name === null ? undefined : this.#byName(name);
+    const other = name === null ? undefined : this.#records.byName(name);
     if (other !== undefined) {
       throw new UsageError(`conversation ${other.id} is called "${name}" already`, {
         hint: `choose another name, or rename that one first: cllm history rename ${other.id} NAME`,
       });
     }
   }
-
-  #newConversationId(): string {
-    for (;;) {
-      const id = newIdentifier(this.#random);
-      if (this.#byId(id) === undefined) return id;
-    }
-  }
-
-  #newTurnId(): string {
-    for (;;) {
-      const id = newIdentifier(this.#random);
-      if (this.turnState(id) === 'absent') return id;
-    }
-  }
-}
-
-/** Over what only a command changes; the counters follow the turns and are checked against them. */
-export function conversationChecksum(row: Omit<ConversationRow, 'checksum'>): number {
-  return checksum([row.id, row.name, row.parent_id, row.parent_seq, row.created_at, row.title, row.system]);
 }
 
 function notInHistory(reference: string): CllmError {

@@ -16,8 +16,12 @@ export const schemaVersion = migrations.length;
  * Brings the schema from whatever version it has to `target`. Runs inside the caller's write transaction, so another
  * process sees the old schema or the new one, and of two first starts at once the second finds nothing left to do.
  */
-export function migrate(database: Pick<Database, 'get' | 'execute'>, applicationId: number, target = schemaVersion): void {
-  const current = database.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+export function migrate(
+  database: Pick<Database, 'get' | 'execute'>,
+  applicationId: number,
+  target = schemaVersion,
+): void {
+  const { user_version: current } = database.get('PRAGMA user_version') as { user_version: number };
   for (const step of migrations.slice(current, target)) step(database);
   database.execute(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${Math.max(current, target)}`);
 }

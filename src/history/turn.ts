@@ -101,11 +101,11 @@ export function turnOf(row: TurnRow): Turn {
     endedAt: row.ended_at,
     model: row.model,
     messages: JSON.parse(row.messages) as ChatMessage[],
-    request: parsed<Record<string, unknown>>(row.request),
-    completion: parsed<ChatCompletion>(row.completion),
+    request: parsed(row.request) as Turn['request'],
+    completion: parsed(row.completion) as Turn['completion'],
     verdict: row.verdict as Verdict | null,
-    error: parsed<TurnError>(row.error),
-    receipt: parsed<Record<string, unknown>>(row.receipt),
+    error: parsed(row.error) as Turn['error'],
+    receipt: parsed(row.receipt) as Turn['receipt'],
   };
 }
 
@@ -140,8 +140,12 @@ export function textOf(messages: readonly ChatMessage[]): string {
 
 /** The first line of a prompt that has text, at most 60 characters of it. */
 export function titleOf(prompt: string): string {
-  const line = prompt.slice(0, 4096).split(/[\r\n]+/).map((each) => each.trim().replaceAll(/\s+/g, ' ')).find((each) => each !== '');
-  const characters = [...(line ?? '(no text)')];
+  const line = prompt
+    .slice(0, 4096)
+    .split(/[\r\n]+/)
+    .map((each) => each.trim().replaceAll(/\s+/g, ' '))
+    .find((each) => each !== '');
+  const characters = Array.from(line ?? '(no text)');
   return characters.length <= 60 ? characters.join('') : `${characters.slice(0, 59).join('').trimEnd()}…`;
 }
 
@@ -149,6 +153,6 @@ export function json(value: unknown): string | null {
   return value === null || value === undefined ? null : JSON.stringify(value);
 }
 
-function parsed<Value>(text: string | null): Value | null {
-  return text === null ? null : (JSON.parse(text) as Value);
+function parsed(text: string | null): unknown {
+  return text === null ? null : JSON.parse(text);
 }

@@ -100,10 +100,14 @@ export class Journal {
       return readdirSync(this.directory).filter((name) => name.endsWith(suffix));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return [];
-      throw new CllmError('history_unusable', `${this.directory} can not be read (${errorCode(error) ?? String(error)})`, {
-        cause: error,
-        hint: 'see who owns it: `cllm history path` names it',
-      });
+      throw new CllmError(
+        'history_unusable',
+        `${this.directory} can not be read (${errorCode(error) ?? String(error)})`,
+        {
+          cause: error,
+          hint: 'see who owns it: `cllm history path` names it',
+        },
+      );
     }
   }
 
@@ -166,7 +170,9 @@ function metaOf(file: string): Record<string, unknown> | null {
 
 function identityOf(meta: Record<string, unknown> | null): ProcessIdentity | null {
   const { pid, process_started_at: startedAt, realm } = meta ?? {};
-  return typeof pid === 'number' && typeof startedAt === 'string' && typeof realm === 'string' ? { pid, startedAt, realm } : null;
+  return typeof pid === 'number' && typeof startedAt === 'string' && typeof realm === 'string'
+    ? { pid, startedAt, realm }
+    : null;
 }
 
 function stringOr<Other>(value: unknown, other: Other): string | Other {

@@ -1,0 +1,205 @@
+import { CllmError } from '../errors.ts';
+import { checksum } from './checksum.ts';
+import type { Database } from './database.ts';
+import { newIdentifier } from './identifiers.ts';
+import { type ConversationRow, json, type Turn, type TurnEnd, turnOf, type TurnRow } from './turn.ts';
+
+/** What a new row of `conversations` is made from; the rest has its beginning. */
+export type NewConversation = Pick<ConversationRow, 'name' | 'system' | 'title'> &
+  Partial<
+    Pick<
+      ConversationRow,
+      'id' | 'parent_id' | 'parent_seq' | 'turn_count' | 'model' | 'created_at' | 'updated_at' | 'origin'
+    >
+  >;
+
+/** What a new row of `turns` is made from. */
+export interface NewRecord {
+  id: string;
+  conversationId: string;
+  seq: number;
+  model: string;
+  createdAt: string;
+  messages: string;
+  /** The text of the messages, for the search. */
+  prompt: string;
+  request: string | null;
+}
+
+/** The rows of the history one by one: ids, checksums and the SQL. Transactions and rules are History's. */
+export class Records {
+  readonly database: Database;
+  readonly #now: () => Date;
+  readonly #random: () => number;
+
+  constructor(database: Database, options: { now?: () => Date; random?: () => number }) {
+    this.database = database;
+    this.#now = options.now ?? (() => new Date());
+    this.#random = options.random ?? Math.random;
+  }
+
+  now(): string {
+    return this.#now().toISOString();
+  }
+
+  byId(id: string): ConversationRow | undefined {
+    return this.database.get('SELECT * FROM conversations WHERE id = ?', id) as ConversationRow | undefined;
+  }
+
+  byName(name: string): ConversationRow | undefined {
+    return this.database.get('SELECT * FROM conversations WHERE name = ?', name) as ConversationRow | undefined;
+  }
+
+  byOrigin(origin: string): ConversationRow | undefined {
+    return this.database.get('SELECT * FROM conversations WHERE origin = ?', origin) as ConversationRow | undefined;
+  }
+
+  turnRow(turnId: string): TurnRow | undefined {
+    return this.database.get('SELECT * FROM turns WHERE id = ?', turnId) as TurnRow | undefined;
+  }
+
+  /** Of a fork with those that it shares. */
+  turns(conversationId: string): Turn[] {
+    return this.database
+      .all<TurnRow>(
+        `WITH RECURSIVE line (id, last_seq) AS (
+          SELECT id, 9223372036854775807 FROM conversations WHERE id = ?
+          UNION ALL
+          SELECT parent_id, min(last_seq, parent_seq) FROM conversations JOIN line USING (id) WHERE parent_id IS NOT NULL
+        )
+        SELECT turns.* FROM line JOIN turns ON conversation_id = line.id AND seq <= last_seq ORDER BY seq`,
+        conversationId,
+      )
+      .map(turnOf);
+  }
+
+  insertConversation(facts: NewConversation): ConversationRow {
+    const createdAt = facts.created_at ?? this.now();
+    const row: ConversationRow = {
+      position: 0,
+      id: facts.id ?? this.newConversationId(),
+      parent_id: null,
+      parent_seq: null,
+      created_at: createdAt,
+      updated_at: createdAt,
+      checksum: 0,
+      activity: 0,
+      turn_count: 0,
+      model: null,
+      origin: null,
+      ...facts,
+    };
+    row.checksum = conversationChecksum(row);
+    this.database.run(
+      `INSERT INTO conversations
+        (id, name, parent_id, parent_seq, created_at, checksum, activity, turn_count, model, updated_at, title, system, origin)
+      VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(activity), 0) + 1 FROM conversations), ?, ?, ?, ?, ?, ?)`,
+      row.id,
+      row.name,
+      row.parent_id,
+      row.parent_seq,
+      row.created_at,
+      row.checksum,
+      row.turn_count,
+      row.model,
+      row.updated_at,
+      row.title,
+      row.system,
+      row.origin,
+    );
+    return row;
+  }
+
+  /** Writes what a command may change: name, parent and system prompt. */
+  updateConversation(row: ConversationRow): void {
+    this.database.run(
+      'UPDATE conversations SET name = ?, parent_id = ?, parent_seq = ?, system = ?, checksum = ? WHERE id = ?',
+      row.name,
+      row.parent_id,
+      row.parent_seq,
+      row.system,
+      conversationChecksum(row),
+      row.id,
+    );
+  }
+
+  insertTurn(record: NewRecord): void {
+    this.database.run(
+      `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      record.id,
+      record.conversationId,
+      record.seq,
+      record.model,
+      record.createdAt,
+      promptChecksum({ ...record, created_at: record.createdAt }),
+      record.request,
+      record.prompt,
+      record.messages,
+    );
+  }
+
+  /** @throws CllmError `not_in_history` */
+  updateEnd(turnId: string, end: TurnEnd, endedAt = this.now()): void {
+    const row = {
+      id: turnId,
+      completion: json(end.completion),
+      verdict: end.verdict,
+      error: json(end.error),
+      receipt: json(end.receipt),
+      ended_at: endedAt,
+    };
+    const changed = this.database.run(
+      'UPDATE turns SET completion = ?, verdict = ?, error = ?, receipt = ?, ended_at = ?, reply_checksum = ? WHERE id = ?',
+      row.completion,
+      row.verdict,
+      row.error,
+      row.receipt,
+      row.ended_at,
+      replyChecksum(row),
+      turnId,
+    );
+    if (changed === 0) {
+      throw new CllmError(
+        'not_in_history',
+        `turn ${turnId} is no longer in the history: its conversation was deleted meanwhile`,
+        {
+          hint: 'see what is there: cllm history list',
+        },
+      );
+    }
+  }
+
+  newConversationId(): string {
+    for (;;) {
+      const id = newIdentifier(this.#random);
+      if (this.byId(id) === undefined) return id;
+    }
+  }
+
+  newTurnId(): string {
+    for (;;) {
+      const id = newIdentifier(this.#random);
+      if (this.database.get('SELECT 1 FROM turns WHERE id = ?', id) === undefined) return id;
+    }
+  }
+}
+
+/** Over what only a command changes; the counters follow the turns and are checked against them. */
+export function conversationChecksum(row: Omit<ConversationRow, 'checksum'>): number {
+  return checksum([row.id, row.name, row.parent_id, row.parent_seq, row.created_at, row.title, row.system]);
+}
+
+/** Over what the prompt's commit writes. Not over the conversation: deleting one may hand its turns to a fork. */
+export function promptChecksum(
+  row: Pick<TurnRow, 'id' | 'seq' | 'model' | 'created_at' | 'request' | 'messages' | 'prompt'>,
+): number {
+  return checksum([row.id, row.seq, row.model, row.created_at, row.request, row.messages, row.prompt]);
+}
+
+/** Over what the reply's commit writes. */
+export function replyChecksum(
+  row: Pick<TurnRow, 'id' | 'completion' | 'verdict' | 'error' | 'receipt'> & { ended_at: string | null },
+): number {
+  return checksum([row.id, row.completion, row.verdict, row.error, row.receipt, row.ended_at]);
+}

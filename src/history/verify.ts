@@ -1,0 +1,118 @@
+import { CllmError } from '../errors.ts';
+import { isBusy, isIndexDamage } from './database-error.ts';
+import type { Database } from './database.ts';
+import { conversationChecksum, promptChecksum, replyChecksum } from './records.ts';
+import type { ConversationRow, TurnRow } from './turn.ts';
+
+export interface Problem {
+  /** `page`: the file's structure; `conversation`, `turn`: their content; `order`: a gap; `search`: the index, which can be built again. */
+  kind: 'page' | 'conversation' | 'turn' | 'order' | 'search';
+  /** Names the place, never the text. */
+  message: string;
+}
+
+export interface VerifyReport {
+  conversations: number;
+  turns: number;
+  problems: Problem[];
+}
+
+/** At most this many problems of the file's structure are told; SQLite itself stops there. */
+const pageProblems = 100;
+
+export function verifyHistory(database: Database): VerifyReport {
+  const report: VerifyReport = { conversations: 0, turns: 0, problems: [] };
+  const checks = [checkPages, checkConversations, checkTurns, checkOrder, checkSearch];
+  for (const check of checks) {
+    try {
+      check(database, report);
+    } catch (error) {
+      // A page that can not be read stops a check half way; the others may get further.
+      if (!(error instanceof CllmError) || isBusy(error.cause)) throw error;
+      report.problems.push({ kind: 'page', message: `${check.name}: ${causeOf(error)}` });
+    }
+  }
+  return report;
+}
+
+/** The index holds nothing of its own. */
+export function rebuildSearch(database: Pick<Database, 'execute'>): void {
+  database.execute("INSERT INTO turns_search (turns_search) VALUES ('rebuild')");
+}
+
+function checkPages(database: Database, { problems }: VerifyReport): void {
+  for (const row of database.all<{ integrity_check: string }>(`PRAGMA integrity_check(${pageProblems})`)) {
+    if (row.integrity_check !== 'ok') {
+      const kind = row.integrity_check.includes('turns_search') ? 'search' : 'page';
+      problems.push({ kind, message: row.integrity_check });
+    }
+  }
+  for (const row of database.all<{ table: string; rowid: number }>('PRAGMA foreign_key_check')) {
+    problems.push({
+      kind: 'order',
+      message: `row ${row.rowid} of ${row.table} belongs to a conversation that is not there`,
+    });
+  }
+}
+
+/** A flipped bit in a text is sound as far as SQLite can tell. */
+function checkConversations(database: Database, report: VerifyReport): void {
+  for (const row of database.iterate<ConversationRow>('SELECT * FROM conversations')) {
+    report.conversations += 1;
+    if (row.checksum !== conversationChecksum(row)) {
+      report.problems.push({ kind: 'conversation', message: `conversation ${row.id} is not as it was written` });
+    }
+  }
+}
+
+function checkTurns(database: Database, report: VerifyReport): void {
+  for (const row of database.iterate<TurnRow>('SELECT * FROM turns')) {
+    report.turns += 1;
+    const place = `turn ${row.seq} of conversation ${row.conversation_id}`;
+    if (row.prompt_checksum !== promptChecksum(row)) {
+      report.problems.push({ kind: 'turn', message: `the prompt of ${place} is not as it was written` });
+    }
+    const isReplySound =
+      row.reply_checksum === null
+        ? row.ended_at === null && row.completion === null && row.verdict === null
+        : row.reply_checksum === replyChecksum(row);
+    if (!isReplySound)
+      report.problems.push({ kind: 'turn', message: `the reply of ${place} is not as it was written` });
+  }
+}
+
+/** Own turns follow the parent's without a gap, and the counters that lists are made from agree. */
+function checkOrder(database: Database, { problems }: VerifyReport): void {
+  const rows = database.all<{
+    id: string;
+    turn_count: number;
+    first: number | null;
+    last: number;
+    turns: number;
+    shared: number;
+  }>(
+    `SELECT conversations.id, turn_count, min(seq) AS first, coalesce(max(seq), parent_seq, 0) AS last, count(seq) AS turns,
+      coalesce(parent_seq, 0) AS shared
+    FROM conversations LEFT JOIN turns ON conversation_id = conversations.id GROUP BY conversations.id`,
+  );
+  for (const { id, turn_count, first, last, turns, shared } of rows) {
+    if ((first !== null && first !== shared + 1) || last !== shared + turns || turn_count !== last) {
+      problems.push({ kind: 'order', message: `conversation ${id} has a gap in its turns` });
+    }
+  }
+}
+
+/** The index against the text of the turns: https://sqlite.org/fts5.html#the_integrity_check_command */
+function checkSearch(database: Database, { problems }: VerifyReport): void {
+  try {
+    database.execute("INSERT INTO turns_search (turns_search, rank) VALUES ('integrity-check', 1)");
+  } catch (error) {
+    if (!(error instanceof CllmError) || !isIndexDamage(error.cause)) throw error;
+    problems.push({ kind: 'search', message: 'the search index does not fit the turns' });
+  }
+}
+
+function causeOf(error: CllmError): string {
+  const cause = error.cause as { message?: unknown } | undefined;
+  return typeof cause?.message === 'string' ? cause.message : error.message;
+}
