@@ -31,7 +31,7 @@ export async function runAsk(flags: Flags, context: Context): Promise<CllmError 
   const conversation = await chooseConversation(flags, context, client, store);
   const view = createView(flags, context, { isHeldBack: schema !== null, baseUrl: settings.baseUrl.value });
   const record = textFlag(flags, 'record');
-  const recording = record === undefined ? null : openRecording(record, context);
+  const recording = record === undefined ? null : openRecording(record, model, context);
 
   const result = await conversation.send({
     messages: [message],
@@ -75,6 +75,7 @@ async function schemaOf(file: string | null, cwd: string): Promise<ReplySchema |
   return replySchema(readFlagFile('--output-schema', file, cwd), file);
 }
 
-function openRecording(file: string, { io, version }: Context): RecordingWriter {
-  return new RecordingWriter(path.resolve(io.cwd, file), { cllm: version }, { clock: io.now });
+function openRecording(file: string, model: string, { io, version }: Context): RecordingWriter {
+  const meta = { cllm: version, model, created_at: new Date().toISOString() };
+  return new RecordingWriter(path.resolve(io.cwd, file), meta, { clock: io.now });
 }

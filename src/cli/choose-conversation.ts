@@ -33,6 +33,8 @@ export async function chooseConversation(
       hint: 'cllm history list shows them; without -c a new one begins',
     });
   }
+  const { restoreConversation } = await import('./restore-conversation.ts');
+  await restoreConversation(context, summary.id);
   const replaced = textFlag(flags, 'system') === undefined ? null : system.value;
   if (replaced !== null && !isReadOnly) history.setSystem(summary.id, replaced);
   return Conversation.of(client, store, replaced === null ? summary : { ...summary, system: replaced }, isReadOnly);

@@ -19,6 +19,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/history.ts')).historyCommand,
   },
   {
+    usage: 'recover [id]',
+    describe: 'turns that a crash left in flight; restores all with --yes',
+    load: async () => (await import('./commands/recover.ts')).recover,
+  },
+  {
+    usage: 'replay <recording>',
+    describe: 'a recording, offline, through the same pipeline',
+    load: async () => (await import('./commands/replay.ts')).replayCommand,
+  },
+  {
     usage: 'models',
     describe: 'what the proxy serves',
     load: async () => (await import('./commands/models.ts')).models,

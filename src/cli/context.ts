@@ -9,6 +9,7 @@ import type { Store } from '../turn.ts';
 import type { DemoProxy } from '../demo/demo-proxy.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import type { History } from '../history/history.ts';
+import type { Journal } from '../journal/journal.ts';
 import { fileFlag, isSet, listFlag, numberFlag, pairsFlag, readFlagFile, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
@@ -30,6 +31,7 @@ export interface Context {
   readonly storeProblem: CllmError | null;
   /** The history, for commands that are about nothing else: throws when it cannot be opened. */
   history(): Promise<History>;
+  journal(): Promise<Journal>;
   /** What the command has to say besides its output. */
   remark(text: string): void;
   close(): Promise<void>;
@@ -86,16 +88,21 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     return opened;
   });
 
-  const store = once(async (): Promise<Store> => {
-    if (isSet(flags, 'ephemeral') || (await settings()).history.value === 'off') return { history: null, journal: null };
+  const journal = once(async () => {
     const { Journal } = await import('../journal/journal.ts');
     const { identifyProcess } = await import('../journal/process-identity.ts');
-    const journal = new Journal(paths.journalDirectory, { uid: io.uid, identity: identifyProcess(io.pid), clock: io.now });
+    return new Journal(paths.journalDirectory, { uid: io.uid, identity: identifyProcess(io.pid), clock: io.now });
+  });
+
+  const store = once(async (): Promise<Store> => {
+    if (isSet(flags, 'ephemeral') || (await settings()).history.value === 'off') return { history: null, journal: null };
+    const kept = await journal();
+    noticeUnfinished(kept, say);
     try {
-      return { history: await history(), journal };
+      return { history: await history(), journal: kept };
     } catch (error) {
       storeProblem = unsaved(error);
-      return { history: null, journal };
+      return { history: null, journal: kept };
     }
   });
 
@@ -107,6 +114,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     apiKey,
     client,
     history,
+    journal,
     store,
     get storeProblem() {
       return storeProblem;
@@ -192,6 +200,16 @@ function header(line: string): [string, string] {
     throw new UsageError(`--header ${line.split(':')[0]} is not 'K: V'`, { hint: "for example --header 'x-litellm-trace-id: 42'" });
   }
   return [name.toLowerCase(), value];
+}
+
+/** A crash must not go unnoticed; but the history is beside the point of a question, so it never keeps one from going on. */
+function noticeUnfinished(journal: Journal, say: (text: string) => void): void {
+  try {
+    const { length } = journal.unfinished();
+    if (length > 0) say(`${length === 1 ? 'a turn was' : `${length} turns were`} left unfinished by a crash: cllm recover`);
+  } catch {
+    // Whatever is wrong with the directory is said when the turn's own journal fails.
+  }
 }
 
 async function noModel(client: LiteLLMClient, baseUrl: string): Promise<UsageError> {

@@ -64,7 +64,7 @@ const conversationFlags = inGroup(groups.conversation, {
   ephemeral: toggle('keep nothing: no history, no journal'),
 });
 
-const viewFlags = inGroup(groups.output, {
+export const viewFlags = inGroup(groups.output, {
   'output-format': text('text, json or stream-json', { choices: ['text', 'json', 'stream-json'] }),
   reasoning: text('show (on stderr; default on a terminal) or hide', { choices: ['show', 'hide'] }),
   'allow-short': toggle('a reply cut by length is no failure'),

@@ -1,0 +1,43 @@
+import path from 'node:path';
+import { UsageError } from '../../errors.ts';
+import { readRecording } from '../../journal/recording.ts';
+import { decisive } from '../../outcome.ts';
+import { replay } from '../../replay.ts';
+import type { Command } from '../command.ts';
+import { checkRepeats, isSet, textFlag } from '../flag-values.ts';
+import { type Flags, viewFlags } from '../flags.ts';
+import { createView } from '../render/create-view.ts';
+
+const flagsOfReplay = {
+  ...viewFlags,
+  speed: { type: 'string', requiresArg: true, describe: 'times as fast, or max for no waiting (default 1)' },
+} as const;
+
+export const replayCommand: Command = {
+  usage: 'replay <recording>',
+  describe: 'a recording, offline, through the same pipeline',
+  configure: (parser) =>
+    parser.positional('recording', { type: 'string', describe: 'a file of --record' }).options(flagsOfReplay),
+  async run(flags, context) {
+    checkRepeats(flags, flagsOfReplay);
+    const { io } = context;
+    const recording = readRecording(path.resolve(io.cwd, textFlag(flags, 'recording') ?? ''));
+    const view = createView(flags, context, { isHeldBack: false, baseUrl: recording.head?.url ?? '' });
+    const result = await replay(recording, { speed: speedOf(flags), observer: view, signal: io.signal });
+    const errors = [result.error].filter((error) => error !== null);
+    const counted = errors.filter((error) => !(error.code === 'reply_short' && isSet(flags, 'allow-short')));
+    const first = decisive(counted);
+    await view.end({ ...result, decisive: first, errors: counted });
+    return first;
+  },
+};
+
+function speedOf(flags: Flags): number | null {
+  const speed = textFlag(flags, 'speed') ?? '1';
+  if (speed === 'max') return null;
+  const number = Number(speed);
+  if (!Number.isFinite(number) || number <= 0) {
+    throw new UsageError(`--speed ${speed} is neither a number above 0 nor max`, { hint: 'for example --speed 4 or --speed max' });
+  }
+  return number;
+}

@@ -1,0 +1,73 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { receiptOf } from './client/receipt.ts';
+import { InterruptedError } from './errors.ts';
+import type { Recording } from './journal/recording.ts';
+import { ReplyReader } from './protocol/reply-reader.ts';
+import type { StreamEnd } from './protocol/verdict.ts';
+import type { TurnObserver, TurnResult } from './turn.ts';
+
+export interface ReplayOptions {
+  /** How many times as fast as it was recorded; null does not wait at all. */
+  speed: number | null;
+  observer: TurnObserver;
+  signal: AbortSignal;
+}
+
+/**
+ * Runs a recording through the pipeline of a live reply, at its own pace: the same chunks, the same fold, the same
+ * verdict and error, faults included. Nothing is sent and nothing is kept.
+ */
+export async function replay(recording: Recording, { speed, observer, signal }: ReplayOptions): Promise<TurnResult> {
+  const { head, meta } = recording;
+  const model = typeof meta['model'] === 'string' ? meta['model'] : 'unknown';
+  await observer.begin?.({ conversationId: null, model, partialReplies: 0 });
+  const reader = new ReplyReader({ status: head?.status ?? 200, contentType: head?.headers['content-type'] ?? null });
+  const startedAt = performance.now();
+  let firstContentAt: number | null = null;
+  let isStopped = false;
+  const pace = async (atMs: number): Promise<void> => {
+    if (speed !== null) await wait(Math.max(0, atMs / speed - (performance.now() - startedAt)), undefined, { signal });
+    else signal.throwIfAborted();
+  };
+  try {
+    for (const { atMs, bytes } of recording.reads()) {
+      if (reader.isOver) break;
+      await pace(atMs);
+      const chunks = reader.push(bytes);
+      if (reader.hasContent) firstContentAt ??= atMs;
+      if (chunks.length > 0) await observer.chunks?.(chunks);
+    }
+    if (recording.endedAtMs !== null && !reader.isOver) await pace(recording.endedAtMs);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    isStopped = true;
+  }
+  const { chunks, reply } = reader.finish(isStopped ? endOfSignal(signal) : (recording.end ?? stopped));
+  if (chunks.length > 0) await observer.chunks?.(chunks);
+  const receipt =
+    head &&
+    receiptOf({
+      modelRequested: model,
+      headers: head.headers,
+      completion: reply.completion,
+      fallbackModel: reply.fallback?.fallbackModel ?? null,
+      retries: recording.heads - 1,
+      durationMs: recording.endedAtMs ?? firstContentAt ?? 0,
+      ttftMs: firstContentAt,
+    });
+  return {
+    conversationId: null,
+    completion: reply.completion,
+    verdict: reply.verdict,
+    receipt,
+    error: reply.error,
+    unsaved: null,
+  };
+}
+
+/** The process that recorded it was killed: nobody knows how the stream went on, so it is cut here. */
+const stopped: StreamEnd = { type: 'lost', message: 'the recording stops here' };
+
+function endOfSignal({ reason }: AbortSignal): StreamEnd {
+  return { type: 'signal', signal: reason instanceof InterruptedError ? reason.signal : null };
+}
