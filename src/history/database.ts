@@ -1,12 +1,12 @@
 import { closeSync, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from '@photostructure/sqlite';
 import { CllmError } from '../errors.ts';
 import { createPrivateFile, securePrivateDirectory, securePrivateFile } from '../private-files.ts';
 import { databaseError, isBusy, isDamage } from './database-error.ts';
 import { type FileSystemType, networkFileSystem } from './file-system.ts';
 import { migrate, schemaVersion } from './migrations.ts';
 import { moveAside } from './move-aside.ts';
+import { type Connection, connect, type Statement } from './sqlite.ts';
 
 /** "cllm" in ASCII, in the header of every history: https://sqlite.org/pragma.html#pragma_application_id. */
 export const applicationId = 0x636c6c6d;
@@ -26,22 +26,6 @@ export interface DatabaseOptions {
   /** Default statfs(2). */
   fileSystemType?: FileSystemType;
   now?: () => Date;
-}
-
-/** What is used of the engine, `node:sqlite`'s interface: https://nodejs.org/api/sqlite.html. */
-interface Connection {
-  readonly isOpen: boolean;
-  readonly isTransaction: boolean;
-  exec(sql: string): void;
-  prepare(sql: string): Statement;
-  close(): void;
-}
-
-interface Statement {
-  run(...values: Value[]): { changes: number | bigint };
-  get(...values: Value[]): unknown;
-  all(...values: Value[]): unknown[];
-  iterate(...values: Value[]): IterableIterator<unknown>;
 }
 
 /**
@@ -66,7 +50,7 @@ export class Database {
     this.#now = options.now ?? (() => new Date());
     this.#busyTimeout = options.busyTimeout ?? 10_000;
     try {
-      this.#connection = new DatabaseSync(path, { timeout: this.#busyTimeout });
+      this.#connection = connect(path, this.#busyTimeout);
     } catch (error) {
       throw databaseError(error, path, this.#busyTimeout);
     }

@@ -1,5 +1,6 @@
+import type * as childProcess from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 
 /** What tells a process from every other, also from a later one with the same pid. */
@@ -51,6 +52,8 @@ function linuxStartTicks(pid: number): string | null {
 
 /** From `ps`, to the second; null when there is no such process. Only runs when a journal was left behind. */
 function wallClockStart(pid: number): string | null {
+  // Loading it takes 2 ms, which every start would pay for.
+  const { execFileSync } = createRequire(import.meta.url)('node:child_process') as typeof childProcess;
   try {
     const text = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
       encoding: 'utf8',
