@@ -46,8 +46,10 @@ function linuxRealm(): string {
 /** Null when there is no such process, or no /proc. */
 function linuxStartTicks(pid: number): string | null {
   const stat = read(`/proc/${pid}/stat`);
-  // The second field, the command in parentheses, may hold spaces and parentheses itself; 22 is the 20th after it.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  // The second field, the command in parentheses, may hold spaces and parentheses itself; 3 comes after it.
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // A zombie has ended and waits for its parent to notice, which in a container can be for ever.
+  return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
 }
 
 /** From `ps`, to the second; null when there is no such process. Only runs when a journal was left behind. */
