@@ -83,7 +83,8 @@ export class Credentials {
     if ((file.mode & 0o077) !== 0) tightenFile(this.file);
     try {
       const parsed = JSON.parse(file.text) as { keys?: unknown } | null;
-      const keys = Object.entries(parsed?.keys as object);
+      if (typeof parsed?.keys !== 'object' || parsed.keys === null) return null;
+      const keys = Object.entries(parsed.keys);
       return keys.every((entry): entry is [string, Credential] => isCredential(entry[1])) ? new Map(keys) : null;
     } catch {
       // JSON's own message quotes the text around the mistake: a key, here.

@@ -246,7 +246,7 @@ function inside(at: Place, name: string): string {
 /** A value in a message: short, and never the look of a key, which people do paste into the wrong line. */
 function show(value: unknown): string {
   if (typeof value === 'object' && value !== null) return kindOf(value);
-  const text = JSON.stringify(value) ?? String(value);
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
   const safe = text.replaceAll(/\b[a-z]{2,6}-[\w-]{8,}/gi, '…');
   return safe.length > 60 ? `${safe.slice(0, 60)}…` : safe;
 }

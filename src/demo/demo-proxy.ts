@@ -97,7 +97,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, demo: 
 /** Without a database LiteLLM can not look a key up, and a wrong one is a 400. */
 function isKeyGood(request: IncomingMessage, response: ServerResponse, apiKey: string): boolean {
   const given = request.headers['x-litellm-api-key'] ?? request.headers.authorization;
-  const key = String(given ?? '').replace(/^Bearer\s+/i, '');
+  const key = String(given ?? '').replace(/^Bearer(\s+|$)/i, '');
   if (key === apiKey) return true;
   if (key === '') {
     sendError(response, 401, 'Authentication Error, No api key passed in.', 'auth_error', 'None');

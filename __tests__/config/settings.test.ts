@@ -1,0 +1,471 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { explainSettings, getSetting } from '../../src/config/explain.ts';
+import { describeOrigin, followAlias, loadSettings, paramValues, resolveSettings } from '../../src/config/settings.ts';
+import type { SettingValues } from '../../src/config/validation.ts';
+import { useTemporaryDirectory } from '../support/temporary-directory.ts';
+
+const userFile = '/home/ada/.config/cllm/config.json';
+const projectFile = '/work/cllm.yaml';
+
+interface Sources {
+  flags?: SettingValues;
+  profile?: string;
+  env?: Record<string, string>;
+  project?: unknown;
+  user?: unknown;
+}
+
+function resolved({ flags, profile, env = {}, project, user }: Sources): ReturnType<typeof resolveSettings> {
+  return resolveSettings({
+    ...(flags === undefined ? {} : { flags }),
+    profile,
+    env,
+    cwd: '/work',
+    userFile: { file: userFile, values: user ?? null },
+    projectFile: project === undefined ? null : { file: projectFile, values: project },
+  });
+}
+
+describe('precedence', () => {
+  const all = {
+    flags: { model: 'from-flag', base_url: 'http://flag' },
+    env: { CLLM_MODEL: 'from-environment', LITELLM_PROXY_URL: 'http://environment' },
+    project: { model: 'from-project', base_url: 'http://project' },
+    user: { model: 'from-user', base_url: 'http://user' },
+  };
+
+  test.each([
+    ['flag', [], 'from-flag', 'http://flag', '--model', '--base-url'],
+    ['environment', ['flags'], 'from-environment', 'http://environment', 'CLLM_MODEL', 'LITELLM_PROXY_URL'],
+    ['project file', ['flags', 'env'], 'from-project', 'http://project', projectFile, projectFile],
+    ['user file', ['flags', 'env', 'project'], 'from-user', 'http://user', userFile, userFile],
+    ['default', ['flags', 'env', 'project', 'user'], null, 'http://localhost:4000', 'default', 'default'],
+  ])('%s wins over what is below it', (_, without, model, baseUrl, modelOrigin, baseUrlOrigin) => {
+    const settings = resolved(Object.fromEntries(Object.entries(all).filter(([name]) => !without.includes(name))));
+    expect(settings.model.value).toBe(model);
+    expect(settings.baseUrl.value).toBe(baseUrl);
+    expect(describeOrigin(settings.model.origin)).toBe(modelOrigin);
+    expect(describeOrigin(settings.baseUrl.origin)).toBe(baseUrlOrigin);
+  });
+
+  test.each([
+    ['system', { system: 'a' }, { system: 'b' }],
+    ['render', { render: 'plain' }, { render: 'markdown' }],
+    ['history', { history: 'off' }, { history: 'on' }],
+    ['tags', { tags: ['a'] }, { tags: ['b', 'c'] }],
+  ] as const)('the project file wins over the user file for %s', (name, project, user) => {
+    expect(resolved({ project, user })[name]).toEqual({
+      value: Object.values(project)[0],
+      origin: { from: 'project file', file: projectFile, profile: null },
+    });
+    expect(resolved({ user })[name].value).toEqual(Object.values(user)[0]);
+  });
+
+  test('an empty variable, an empty file and a name without a value set nothing', () => {
+    const settings = resolved({ env: { CLLM_MODEL: '', LITELLM_PROXY_URL: '' }, project: null, user: { model: null } });
+    expect(settings.model).toEqual({ value: null, origin: { from: 'default' } });
+    expect(settings.baseUrl.value).toBe('http://localhost:4000');
+  });
+
+  test('timeouts are merged one by one, each with its own origin', () => {
+    const settings = resolved({
+      flags: { timeouts: { idle: 1, connect: undefined } },
+      project: { timeouts: { idle: 2, total: 60.5 } },
+      user: { timeouts: { idle: 3, total: 4, first_token: 5 } },
+    });
+    const seconds = Object.entries(settings.timeouts).map(([name, { value, origin }]) => [
+      name,
+      value,
+      describeOrigin(origin),
+    ]);
+    expect(seconds).toEqual([
+      ['connect', 10, 'default'],
+      ['firstToken', 5, userFile],
+      ['idle', 1, '--idle-timeout'],
+      ['total', 60.5, projectFile],
+    ]);
+  });
+
+  test('params are merged field by field, and null is a value of its own there', () => {
+    const settings = resolved({
+      flags: { params: { temperature: 0, response_format: { type: 'json_object' } } },
+      project: { params: { temperature: 1, seed: null } },
+      user: { params: { seed: 7, top_p: 0.5 } },
+    });
+    expect(paramValues(settings.params)).toEqual({
+      temperature: 0,
+      response_format: { type: 'json_object' },
+      seed: null,
+      top_p: 0.5,
+    });
+    expect(describeOrigin(settings.params['temperature']!.origin)).toBe('--temperature');
+    expect(describeOrigin(settings.params['response_format']!.origin)).toBe('--param response_format');
+  });
+
+  test('base URLs are normalised wherever they come from', () => {
+    expect(resolved({ project: { base_url: 'https://llm.example.com/v1/' } }).baseUrl.value).toBe(
+      'https://llm.example.com',
+    );
+  });
+});
+
+describe('profiles', () => {
+  const project = { model: 'project', profiles: { review: { model: 'project-review' } } };
+  const user = {
+    model: 'user',
+    profiles: { review: { model: 'user-review', system: 'Be strict.' }, fast: { model: 'mini' } },
+  };
+
+  test('one that is asked for wins over both files and the environment, and names itself as the origin', () => {
+    const settings = resolved({ profile: 'review', env: { CLLM_MODEL: 'environment' }, project, user });
+    expect(settings.model).toEqual({
+      value: 'project-review',
+      origin: { from: 'project file', file: projectFile, profile: 'review' },
+    });
+    expect(settings.system.value).toBe('Be strict.');
+    expect(describeOrigin(settings.system.origin)).toBe(`${userFile} (profile review)`);
+  });
+
+  test('a flag wins over it', () => {
+    expect(resolved({ profile: 'review', flags: { model: 'flag' }, project, user }).model.value).toBe('flag');
+  });
+
+  test('none is used unasked, and all are named', () => {
+    const settings = resolved({ project, user });
+    expect(settings.model.value).toBe('project');
+    expect(settings.profiles).toEqual(['review', 'fast']);
+  });
+
+  test.each([
+    ['reviw', 'Did you mean "review"?'],
+    ['nothing-like-it', 'The profiles are review, fast.'],
+  ])('an unknown one, %s, is a usage error with a hint', (profile, hint) => {
+    expect(() => resolved({ profile, project, user })).toThrow(
+      expect.objectContaining({ code: 'usage', message: `there is no profile "${profile}"`, hint }),
+    );
+  });
+});
+
+describe('aliases', () => {
+  const user = { aliases: { fast: 'gpt-4.1-mini', 'gpt-4.1': 'azure/gpt-4.1' } };
+
+  test('the chosen model follows one, once', () => {
+    expect(resolved({ flags: { model: 'fast' }, user }).model.value).toBe('gpt-4.1-mini');
+    expect(resolved({ env: { CLLM_MODEL: 'gpt-4.1' }, user }).model.value).toBe('azure/gpt-4.1');
+    expect(resolved({ flags: { model: 'azure/gpt-4.1' }, user }).model.value).toBe('azure/gpt-4.1');
+  });
+
+  test.each(['toString', '__proto__', 'constructor'])('a model called %s is no alias', (model) => {
+    expect(followAlias(model, resolved({ user }).aliases)).toBe(model);
+  });
+});
+
+describe('what a file may say', () => {
+  test.each([
+    ['modle', { modle: 'gpt-4o' }, `${projectFile}: unknown setting "modle" (did you mean "model"?)`],
+    ['a name that is near to none', { palette: 1 }, `${projectFile}: unknown setting "palette"`],
+    [
+      'timeouts.idel',
+      { timeouts: { idel: 3 } },
+      `${projectFile}: unknown setting "timeouts.idel" (did you mean "timeouts.idle"?)`,
+    ],
+    [
+      'a profile in a profile',
+      { profiles: { a: { profiles: {} } } },
+      `${projectFile}: unknown setting "profiles.a.profiles"`,
+    ],
+    [
+      'profiles.a.tag',
+      { profiles: { a: { tag: 'x' } } },
+      `${projectFile}: unknown setting "profiles.a.tag" (did you mean "profiles.a.tags"?)`,
+    ],
+  ])('%s is warned about and skipped', (_, project, warning) => {
+    expect(resolved({ project: { ...project, model: 'gpt-4o' } })).toMatchObject({
+      model: { value: 'gpt-4o' },
+      warnings: [warning],
+    });
+  });
+
+  test.each([
+    ['a model that is a number', { model: 4 }, 'model must be a text that is not empty; it is 4'],
+    ['an empty model', { model: ' ' }, 'model must be a text that is not empty; it is " "'],
+    ['a render that nobody knows', { render: 'html' }, 'render must be auto, markdown or plain; it is "html"'],
+    ['a history that is neither', { history: 'yes' }, 'history must be on or off; it is "yes"'],
+    [
+      'a timeout with a unit',
+      { timeouts: { idle: '30s' } },
+      'timeouts.idle must be a number of seconds, 0 (none) or more; it is "30s"',
+    ],
+    [
+      'a timeout below zero',
+      { timeouts: { idle: -1 } },
+      'timeouts.idle must be a number of seconds, 0 (none) or more; it is -1',
+    ],
+    [
+      'a timeout without end',
+      { timeouts: { idle: Infinity } },
+      'timeouts.idle must be a number of seconds, 0 (none) or more; it is Infinity',
+    ],
+    ['timeouts that are a list', { timeouts: [1] }, 'timeouts must be a mapping of names to values; it is a list'],
+    ['one tag without a list', { tags: 'ci' }, 'tags must be a list of texts; it is "ci"'],
+    ['a tag that is no text', { tags: ['ci', 3] }, 'tags[1] must be a text that is not empty; it is 3'],
+    [
+      'an alias for nothing',
+      { aliases: { fast: {} } },
+      'aliases.fast must be a text that is not empty; it is a mapping',
+    ],
+    [
+      'a param that belongs to cllm',
+      { params: { messages: [] } },
+      'params.messages can not be a param: messages come from the prompt and the conversation',
+    ],
+    [
+      'a param that redirects',
+      { params: { api_base: 'http://x' } },
+      'params.api_base can not be a param: the proxy decides where a model is served',
+    ],
+    ['a param that is no JSON', { params: { seed: Number.NaN } }, 'params.seed must be a JSON value, and is a number'],
+    [
+      'a date deep in a param',
+      { params: { a: [{ b: new Date(0) }] } },
+      'params.a.0.b must be a JSON value, and is a date',
+    ],
+    ['a profile with a dot', { profiles: { 'a.b': {} } }, 'profiles.a.b must have a name of letters, digits, _ and -'],
+    [
+      'a bad value in a profile',
+      { profiles: { a: { render: 1 } } },
+      'profiles.a.render must be auto, markdown or plain; it is 1',
+    ],
+    [
+      'a name that acts',
+      { params: JSON.parse('{"__proto__": 1}') as object },
+      'params must not hold the name "__proto__"',
+    ],
+  ])('%s is an error that names file, setting and value', (_, project, message) => {
+    expect(() => resolved({ project })).toThrow(
+      expect.objectContaining({ code: 'config_invalid', message: `${projectFile}: ${message}` }),
+    );
+  });
+
+  test('a system prompt is never quoted', () => {
+    expect(() => resolved({ project: { system: ['a secret plan'] } })).toThrow(
+      expect.objectContaining({ message: `${projectFile}: system must be a text, and is a list` }),
+    );
+  });
+
+  test.each([{ on: true }, { on: 'on' }])('history may be a switch: %p', ({ on }) => {
+    expect(resolved({ user: { history: on } }).history.value).toBe('on');
+  });
+
+  test.each(['api_key', 'apiKey', 'key', 'API-KEY', 'litellm_proxy_api_key', 'token'])(
+    'a key under the name %s is refused in both files, and its text is in no message',
+    (name) => {
+      for (const sources of [
+        { project: { [name]: 'sk-canary-1234567890' } },
+        { user: { [name]: 'sk-canary-1234567890' } },
+      ]) {
+        const error = thrownBy(() => resolved(sources));
+        expect(error).toMatchObject({ code: 'config_invalid', hint: expect.stringContaining('cllm login') });
+        expect(JSON.stringify([error.message, error.hint, String(error.cause)])).not.toContain('canary');
+      }
+    },
+  );
+
+  test('a key in the wrong line is not repeated', () => {
+    const error = thrownBy(() => resolved({ user: { render: 'sk-canary-1234567890' } }));
+    expect(error.message).not.toContain('canary');
+  });
+
+  test('a base URL with credentials is refused, and they are not repeated', () => {
+    const error = thrownBy(() => resolved({ project: { base_url: 'http://ada:canary@llm.example.com' } }));
+    expect(error).toMatchObject({
+      code: 'base_url_invalid',
+      message: expect.stringContaining(`${projectFile}: base_url: `),
+    });
+    expect(error.message).not.toContain('canary');
+  });
+});
+
+describe('loadSettings', () => {
+  const directory = useTemporaryDirectory();
+  const load = (cwd: string): ReturnType<typeof loadSettings> =>
+    loadSettings({ env: { CLLM_HOME: join(directory(), 'home') }, cwd });
+
+  function write(path: string, text: string): string {
+    const file = join(directory(), path);
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(file, text);
+    return file;
+  }
+
+  test('works with no file at all', async () => {
+    await expect(load(directory())).resolves.toMatchObject({ projectFile: null, warnings: [], model: { value: null } });
+  });
+
+  test('finds the nearest project file upwards, and it alone', async () => {
+    write('repository/cllm.yaml', 'model: outer\nsystem: outer\n');
+    const inner = write('repository/packages/web/cllm.yaml', 'model: inner\n');
+    write('repository/packages/web/src/index.ts', '');
+    const settings = await load(join(directory(), 'repository/packages/web/src'));
+    expect(settings.projectFile).toBe(inner);
+    expect(settings.model.value).toBe('inner');
+    expect(settings.system.value).toBeNull();
+  });
+
+  test('reads YAML and JSON alike', async () => {
+    write('home/config.json', '{"history": "off", "aliases": {"gpt-4.1": "azure/gpt-4.1"}}');
+    write(
+      'cllm.yaml',
+      '# a comment\nmodel: gpt-4.1\nhistory: on\ntags: [a, b]\ntimeouts: {idle: 0.5}\nsystem: |\n  two\n  lines\n',
+    );
+    const settings = await load(directory());
+    expect(getSetting(settings, 'model')).toBe('azure/gpt-4.1');
+    expect(getSetting(settings, 'history')).toBe('on');
+    expect(getSetting(settings, 'tags')).toEqual(['a', 'b']);
+    expect(getSetting(settings, 'timeouts')).toEqual({ connect: 10, first_token: 300, idle: 0.5, total: 0 });
+    expect(getSetting(settings, 'system')).toBe('two\nlines\n');
+  });
+
+  test.each([
+    ['cllm.yaml', 'a: [1', /cllm\.yaml:1:6: no valid YAML/],
+    ['cllm.yaml', 'model: a\nmodel: b\n', /cllm\.yaml:2:1: no valid YAML \(duplicate key\)/],
+    ['cllm.yaml', 'model: *unknown', /cllm\.yaml: no valid YAML \(bad alias\)/],
+    ['cllm.yaml', '- a list', /cllm\.yaml must be a mapping of names to values; it is a list/],
+    ['home/config.json', '{"model": ', /config\.json is no JSON object/],
+    ['home/config.json', '["a list"]', /config\.json is no JSON object/],
+  ])('a broken %s (%j) is named', async (path, text, message) => {
+    write(path, text);
+    await expect(load(directory())).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test.each([
+    ['cllm.yaml', 'api_key: sk-canary: [\n'],
+    ['home/config.json', '{"api_key": "sk-canary'],
+  ])('what stands in a broken %s is not repeated', async (path, text) => {
+    write(path, text);
+    const error = (await load(directory()).catch((thrown: unknown) => thrown)) as Error;
+    expect(JSON.stringify([error.message, String(error.cause)])).not.toContain('canary');
+  });
+
+  test('aliases that would unfold to gigabytes are refused', async () => {
+    const levels = 'abcdefghi'.split('').map((name, level, names) => {
+      const entry = level === 0 ? 'x' : `*${names[level - 1]}`;
+      return `${name}: &${name} [${Array.from({ length: 9 }, () => entry).join(', ')}]`;
+    });
+    write('cllm.yaml', levels.join('\n'));
+    await expect(load(directory())).rejects.toMatchObject({ code: 'config_invalid' });
+  });
+
+  test.each(['cllm.yaml', 'home/config.json'])('a directory called %s is no file', async (path) => {
+    mkdirSync(join(directory(), path), { recursive: true });
+    await expect(load(directory())).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining('no regular file'),
+    });
+  });
+
+  test('a file beyond 1 MiB is refused', async () => {
+    write('cllm.yaml', `# ${'x'.repeat(1024 * 1024)}\n`);
+    await expect(load(directory())).rejects.toMatchObject({ message: expect.stringContaining('larger than 1 MiB') });
+  });
+
+  test('an empty user file and a byte order mark are no mistakes', async () => {
+    write('home/config.json', '');
+    await expect(load(directory())).resolves.toMatchObject({ warnings: [] });
+    write('home/config.json', '\uFEFF{"model": "gpt-4o"}');
+    await expect(load(directory())).resolves.toMatchObject({ model: { value: 'gpt-4o' } });
+  });
+
+  test('output_schema is relative to the file that names it, and to the working directory for a flag', async () => {
+    write('home/config.json', '{"output_schema": "user.json"}');
+    expect((await load(directory())).outputSchema.value).toBe(join(directory(), 'home/user.json'));
+    write('cllm.yaml', 'output_schema: schemas/project.json\n');
+    write('schemas/project.json', '{}');
+    expect((await load(join(directory(), 'schemas'))).outputSchema.value).toBe(
+      join(directory(), 'schemas/project.json'),
+    );
+    const settings = await loadSettings({ flags: { output_schema: 'flag.json' }, env: {}, cwd: directory() });
+    expect(settings.outputSchema.value).toBe(join(directory(), 'flag.json'));
+  });
+
+  test.each(['../secret.json', '/etc/hostname', 'link.json', 'linked/secret.json'])(
+    'a project file can not have %s read and sent as a schema',
+    async (path) => {
+      write('secret.json', '{"auth": "canary"}');
+      write('repository/cllm.yaml', `output_schema: ${path}\n`);
+      symlinkSync('../secret.json', join(directory(), 'repository/link.json'));
+      symlinkSync('..', join(directory(), 'repository/linked'));
+      await expect(load(join(directory(), 'repository'))).rejects.toMatchObject({
+        code: 'config_invalid',
+        message: expect.stringContaining('output_schema must lie in the folder of that file'),
+      });
+    },
+  );
+});
+
+describe('explain and get', () => {
+  const settings = resolved({
+    flags: { params: { temperature: 0.5 } },
+    env: { CLLM_MODEL: 'fast' },
+    project: { base_url: 'http://project' },
+    user: { aliases: { fast: 'gpt-4.1-mini' }, profiles: { review: {} } },
+  });
+
+  test('every setting is explained, with the key masked', () => {
+    const apiKey = {
+      key: 'sk-canary-1234567890',
+      maskedKey: 'sk-…7890',
+      origin: 'LITELLM_PROXY_API_KEY',
+      withheld: null,
+    };
+    expect(explainSettings(settings, apiKey).map(({ name, value, origin }) => [name, value, origin])).toEqual([
+      ['base_url', 'http://project', projectFile],
+      ['model', 'gpt-4.1-mini', 'CLLM_MODEL'],
+      ['system', null, 'default'],
+      ['params.temperature', 0.5, '--temperature'],
+      ['output_schema', null, 'default'],
+      ['render', 'auto', 'default'],
+      ['history', 'on', 'default'],
+      ['timeouts.connect', 10, 'default'],
+      ['timeouts.first_token', 300, 'default'],
+      ['timeouts.idle', 120, 'default'],
+      ['timeouts.total', 0, 'default'],
+      ['tags', [], 'default'],
+      ['aliases.fast', 'gpt-4.1-mini', userFile],
+      ['api_key', 'sk-…7890', 'LITELLM_PROXY_API_KEY'],
+    ]);
+  });
+
+  test.each([
+    ['model', 'gpt-4.1-mini'],
+    ['system', undefined],
+    ['params', { temperature: 0.5 }],
+    ['params.seed', undefined],
+    ['aliases.fast', 'gpt-4.1-mini'],
+    ['aliases.gpt-4.1', undefined],
+    ['profiles', undefined],
+  ])('the value of %s is %p', (name, value) => {
+    expect(getSetting(settings, name)).toEqual(value);
+  });
+
+  test.each(['modle', 'timeouts.idel', 'model.name', 'api_key', '__proto__'])(
+    'there is no setting %s to get',
+    (name) => {
+      expect(() => getSetting(settings, name)).toThrow(expect.objectContaining({ code: 'config_invalid' }));
+    },
+  );
+});
+
+function thrownBy(action: () => unknown): Error & { hint?: string } {
+  try {
+    action();
+  } catch (error) {
+    return error as Error & { hint?: string };
+  }
+  throw new Error('nothing was thrown');
+}
