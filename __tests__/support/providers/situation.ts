@@ -96,6 +96,9 @@ export const situations: Record<string, (options: Record<string, string>) => Sit
   'content-filter': () => reply({ texts: [['I was about ', 'to ']], finish: 'filter' }),
   refusal: () => reply({ refusal: ['I cannot ', 'help with that.'] }),
   json: () => reply({ texts: [['{"city":', '"Paris",', '"celsius":', '21}']] }),
+  // The same piece again and again: LiteLLM ends such a stream.
+  repeat: () => reply({ texts: [Array.from({ length: 150 }, () => 'ha ')] }),
+  logprobs: () => reply({ texts: [pieces(2)] }),
   empty: () => reply({ usage: { ...usage, output: 0 } }),
 };
 
