@@ -1,9 +1,9 @@
 // The public API of the library: explicit names, no logic. __tests__/architecture.test.ts holds this list.
 
 export { LiteLLMClient } from './client/client.ts';
-export type { CallOptions, ClientOptions, ModelEntry, RequestInput } from './client/client.ts';
+export type { CallOptions, ClientOptions, KeyInfo, ModelEntry, ModelInfo, RequestInput } from './client/client.ts';
 export { CompletionStream } from './client/completion-stream.ts';
-export type { ResponseHead, StreamResult } from './client/completion-stream.ts';
+export type { ReplyTap, ResponseHead, StreamResult } from './client/completion-stream.ts';
 export type { Receipt } from './client/receipt.ts';
 export type { RetryNotice } from './client/retry.ts';
 
