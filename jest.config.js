@@ -8,6 +8,8 @@ const shared = {
 
 /** @type {import('jest').Config} */
 export default {
+  // Real processes on two busy cores: the limit is there to end a hang, not to measure.
+  testTimeout: 60_000,
   reporters: ['default', '<rootDir>/__tests__/support/closing-line.mjs'],
   projects: [
     {
