@@ -204,7 +204,7 @@ export class ReplyReader {
     if (this.#end !== null) return;
     let value: unknown;
     try {
-      value = JSON.parse(
+      value = parseJson(
         Buffer.concat(this.#kept)
           .toString('utf8')
           .replace(/^\uFEFF/, ''),
