@@ -1,12 +1,17 @@
-import { closeSync, lstatSync } from 'node:fs';
-import { dirname } from 'node:path';
+import type { DatabaseSync } from '@photostructure/sqlite';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { arch, platform } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { CllmError } from '../errors.ts';
-import { createPrivateFile, securePrivateDirectory, securePrivateFile } from '../private-files.ts';
 import { databaseError, isBusy, isDamage } from './database-error.ts';
+import { moveAside, prepareFile } from './database-file.ts';
 import { type FileSystemType, networkFileSystem } from './file-system.ts';
 import { migrate, schemaVersion } from './migrations.ts';
-import { moveAside } from './move-aside.ts';
-import { type Connection, connect, type Statement } from './sqlite.ts';
+
+/** The same interface as `node:sqlite`, which takes the package's place when the floor is Node 24. */
+const packageName = '@photostructure/sqlite';
 
 /** "cllm" in ASCII, in the header of every history: https://sqlite.org/pragma.html#pragma_application_id. */
 export const applicationId = 0x636c6c6d;
@@ -27,6 +32,12 @@ export interface DatabaseOptions {
   fileSystemType?: FileSystemType;
   now?: () => Date;
 }
+
+interface Engine {
+  DatabaseSync: typeof DatabaseSync;
+}
+type Connection = InstanceType<Engine['DatabaseSync']>;
+type Statement = ReturnType<Connection['prepare']>;
 
 /**
  * One SQLite file, opened so that nobody else can read it or have prepared it, in the newest schema, and damaged by
@@ -50,7 +61,8 @@ export class Database {
     this.#now = options.now ?? (() => new Date());
     this.#busyTimeout = options.busyTimeout ?? 10_000;
     try {
-      this.#connection = connect(path, this.#busyTimeout);
+      engine ??= loadEngine();
+      this.#connection = new engine.DatabaseSync(path, { timeout: this.#busyTimeout });
     } catch (error) {
       throw databaseError(error, path, this.#busyTimeout);
     }
@@ -63,7 +75,7 @@ export class Database {
    * that is no database was moved aside then, and the message says where.
    */
   static open(path: string, options: DatabaseOptions): Database {
-    const database = new Database(path, path === ':memory:' ? null : preparedFile(path, options), options);
+    const database = new Database(path, path === ':memory:' ? null : prepareFile(path, options.uid), options);
     try {
       database.#prepare(options);
     } catch (error) {
@@ -94,7 +106,7 @@ export class Database {
 
   /** @returns The number of rows changed. */
   run(sql: string, ...values: Value[]): number {
-    return this.#translated(() => Number(this.#statement(sql).run(...values).changes));
+    return this.#translated(() => this.#statement(sql).run(...values).changes);
   }
 
   execute(sql: string): void {
@@ -230,28 +242,6 @@ export class Database {
   }
 }
 
-/** Makes sure that the file exists and is ours alone; gives its inode. */
-function preparedFile(path: string, options: DatabaseOptions): number {
-  securePrivateDirectory(dirname(path), options.uid);
-  try {
-    const descriptor = createPrivateFile(path);
-    if (descriptor !== null) closeSync(descriptor);
-  } catch (error) {
-    throw new CllmError(
-      'history_unusable',
-      `${path} can not be created (${(error as { code?: string }).code ?? String(error)})`,
-      {
-        cause: error,
-        hint: 'set CLLM_HOME to a directory that you can write to, or use --ephemeral to keep nothing',
-      },
-    );
-  }
-  const found = securePrivateFile(path, options.uid);
-  // SQLite gives these the mode of the database itself, but they may be older than that.
-  for (const suffix of ['-wal', '-shm', '-journal']) securePrivateFile(path + suffix, options.uid);
-  return (found ?? lstatSync(path)).ino;
-}
-
 /** @throws CllmError `history_unusable` for an engine that can lose commits. */
 export function assertSqliteVersion(version: string): void {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
@@ -266,5 +256,41 @@ export function assertSqliteVersion(version: string): void {
         hint: 'install the dependencies that the lock file names: npm ci',
       },
     );
+  }
+}
+
+let engine: Engine | undefined;
+
+/**
+ * Through the package it takes 5 to 9 ms to come to the addon, in every start of cllm that keeps a turn; the addon by
+ * itself takes one. So it is taken from where the package ships it, and through the package wherever that fails: on a
+ * musl system, say, or where node_modules are laid out in another way.
+ */
+function loadEngine(): Engine {
+  const require = createRequire(import.meta.url);
+  const addon = existsSync('/etc/alpine-release') ? null : shippedAddon(dirname(fileURLToPath(import.meta.url)));
+  if (addon !== null) {
+    try {
+      return require(addon) as Engine;
+    } catch {
+      // Built for another C library; the package's own search is next, and its error tells more.
+    }
+  }
+  return require(packageName) as Engine;
+}
+
+/** As Node resolves a package, from the folder upwards; `require.resolve` alone takes 2 ms for it. */
+function shippedAddon(from: string): string | null {
+  const file = join(
+    'node_modules',
+    packageName,
+    'prebuilds',
+    `${platform()}-${arch()}`,
+    '@photostructure+sqlite.glibc.node',
+  );
+  for (let folder = from; ; folder = dirname(folder)) {
+    const path = join(folder, file);
+    if (existsSync(path)) return path;
+    if (folder === dirname(folder)) return null;
   }
 }

@@ -1,4 +1,25 @@
-import { lstatSync, renameSync } from 'node:fs';
+import { closeSync, lstatSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { CllmError } from '../errors.ts';
+import { createPrivateFile, errorCode, securePrivateDirectory, securePrivateFile } from '../private-files.ts';
+
+/** Makes sure that the file exists and is ours alone; gives its inode. */
+export function prepareFile(path: string, uid: number | null): number {
+  securePrivateDirectory(dirname(path), uid);
+  try {
+    const descriptor = createPrivateFile(path);
+    if (descriptor !== null) closeSync(descriptor);
+  } catch (error) {
+    throw new CllmError('history_unusable', `${path} can not be created (${errorCode(error) ?? String(error)})`, {
+      cause: error,
+      hint: 'set CLLM_HOME to a directory that you can write to, or use --ephemeral to keep nothing',
+    });
+  }
+  const found = securePrivateFile(path, uid);
+  // SQLite gives these the mode of the database itself, but they may be older than that.
+  for (const suffix of ['-wal', '-shm', '-journal']) securePrivateFile(path + suffix, uid);
+  return (found ?? lstatSync(path)).ino;
+}
 
 /**
  * Renames a damaged database, with the files that belong to it, so that a new one can take its place and the old one can
