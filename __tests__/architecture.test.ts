@@ -15,8 +15,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const layers: readonly (readonly string[])[] = [
   ['src/errors.ts'],
   ['src/outcome.ts'],
-  ['src/protocol/', 'src/private-files.ts', 'src/result.ts'],
-  ['src/client/', 'src/journal/', 'src/history/'],
+  ['src/protocol/', 'src/private-files.ts', 'src/next-step.ts'],
+  ['src/client/', 'src/journal/', 'src/history/', 'src/result.ts'],
   ['src/conversation', 'src/turn', 'src/replay.ts', 'src/batch/', 'src/config/', 'src/demo/', 'src/local-proxy/'],
   ['src/cli/'],
   ['src/cli/commands/'],
@@ -36,7 +36,7 @@ const doors: Readonly<Record<string, string>> = {
   conf: 'src/config/user-file.ts',
   'eventsource-parser': 'src/protocol/sse.ts',
   undici: 'src/client/transport.ts',
-  yaml: 'src/config/project-file.ts',
+  yaml: 'src/config/yaml-text.ts',
   yargs: 'src/cli/main.ts',
 };
 

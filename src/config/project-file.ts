@@ -15,29 +15,17 @@ export function findProjectFile(directory: string): string | null {
 }
 
 /**
- * The project file as plain data, unchecked; null when it is empty or gone. The YAML parser is imported only once there
- * is something to parse.
+ * The project file as plain data, unchecked; null when it is empty or gone. The YAML parser is loaded only once there is
+ * something to parse, and through a file of its own: in the bundle a CommonJS package has no names when it is imported
+ * by `import()` itself.
  *
- * @throws UsageError `config_invalid` with line and column when it is no YAML
+ * @throws UsageError `config_invalid`, with line and column when it is no YAML
  */
 export async function readProjectFile(path: string): Promise<unknown> {
   const file = readSmallFile(path);
   if (file === null) return null;
-  const { LineCounter, parseDocument } = await import('yaml');
-  const lineCounter = new LineCounter();
-  // Parsed as a document and not by `parse()`, whose messages quote the line: somebody may have put a key there.
-  const document = parseDocument(file.text, { lineCounter, prettyErrors: false, logLevel: 'error' });
-  const [error] = document.errors;
-  if (error !== undefined) {
-    const { line, col } = lineCounter.linePos(error.pos[0]);
-    throw invalidYaml(`${path}:${line}:${col}`, error.code.toLowerCase().replaceAll('_', ' '));
-  }
-  try {
-    return document.toJS();
-  } catch {
-    // An alias without its anchor, or a few lines of aliases that would unfold to gigabytes.
-    throw invalidYaml(path, 'bad alias');
-  }
+  const { parseYaml } = await import('./yaml-text.ts');
+  return parseYaml(file.text, path);
 }
 
 /**
@@ -67,8 +55,4 @@ function followLinks(path: string): string {
   } catch {
     return existsSync(dirname(path)) ? join(realpathSync(dirname(path)), relative(dirname(path), path)) : path;
   }
-}
-
-function invalidYaml(place: string, reason: string): UsageError {
-  return new UsageError(`${place}: no valid YAML (${reason})`, { code: 'config_invalid' });
 }
