@@ -196,8 +196,13 @@ async function play(reply: ScriptedReply, response: ServerResponse): Promise<voi
       return;
     } else if (!response.write(encode(step))) {
       await new Promise<void>((resolve) => {
-        response.once('drain', resolve);
-        response.once('close', resolve);
+        const done = () => {
+          response.off('drain', done);
+          response.off('close', done);
+          resolve();
+        };
+        response.on('drain', done);
+        response.on('close', done);
       });
     }
   }

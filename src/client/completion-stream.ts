@@ -4,6 +4,7 @@ import { ReplyReader, type Reply } from '../protocol/reply-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from '../protocol/types.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
+import { readErrorBody } from './error-body.ts';
 import { errorFromResponse } from './error-response.ts';
 import { receiptOf, type Receipt } from './receipt.ts';
 import { retryDelay, type RetryNotice } from './retry.ts';
@@ -76,8 +77,6 @@ interface Attempt {
 
 /** A server that keeps itself alive with chunks that say nothing must not fill the memory. */
 const mostHeldChunks = 1_000;
-const longestErrorBody = 65_536;
-const longestErrorBodyWait = 10_000;
 
 /**
  * One reply on its way. The request is sent when the first chunk, or the result, is asked for; nothing reads ahead of
@@ -254,11 +253,10 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     let held: ChatCompletionChunk[] = [];
     let hasHandedOn = false;
     let end: StreamEnd = { type: 'end' };
-    const source = response.body[Symbol.asyncIterator]();
     try {
       while (!reader.isOver) {
         deadlines.startWaiting();
-        const read = await source.next();
+        const read = await response.body.next();
         deadlines.stopWaiting();
         if (this.#settled !== null) return nothing;
         if (read.done) break;
@@ -290,7 +288,8 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
       end = { type: 'lost', message: thrown.message };
     } finally {
       deadlines.endAttempt();
-      response.destroy();
+      if (reader.isOver) response.release();
+      else response.destroy();
     }
     const { chunks, reply } = reader.finish(end);
     if (chunks.length > 0) held.push(...chunks);
@@ -299,29 +298,16 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
       verdict: reply.verdict,
       reply,
       chunks: held,
-      isRepeatable: !hasHandedOn && !reader.hasContent,
+      isRepeatable: !hasHandedOn && !reader.hasContent && !isFinalRefusal(reply.end),
     };
   }
 
   /** The answer is no reply: its body, as far as it comes soon, says why. */
   async #refused(response: HttpResponse): Promise<Attempt> {
-    const timer = setTimeout(() => response.destroy(), longestErrorBodyWait);
-    const decoder = new TextDecoder();
-    let text = '';
     this.#deadlines.startWaiting();
-    try {
-      for await (const bytes of response.body) {
-        text += decoder.decode(bytes, { stream: true });
-        if (text.length > longestErrorBody) break;
-      }
-    } catch {
-      // A status and half a message are better than the news that the other half is missing.
-    } finally {
-      clearTimeout(timer);
-      this.#deadlines.stopWaiting();
-      this.#deadlines.endAttempt();
-      response.destroy();
-    }
+    const text = await readErrorBody(response);
+    this.#deadlines.stopWaiting();
+    this.#deadlines.endAttempt();
     const { url, hasKey, secrets } = this.#plan;
     const error = errorFromResponse(
       { status: response.status, headers: response.headers, body: text },
@@ -380,6 +366,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   /** Waits between two attempts; an abort ends the wait. */
   async #pause(milliseconds: number): Promise<void> {
     const { signal } = this.#controller;
+    if (signal.aborted) return;
     this.#deadlines.startWaiting();
     await new Promise<void>((resolve) => {
       const done = () => {
@@ -410,6 +397,11 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
 }
 
 const nothing: Attempt = { error: null, verdict: null, reply: null, chunks: [], isRepeatable: false };
+
+/** An error frame whose code says that the request itself is wrong: the same one would be refused again. */
+function isFinalRefusal(end: StreamEnd): boolean {
+  return end.type === 'error' && /^4(?!08|09|29)\d\d$/.test(end.error.code ?? '');
+}
 
 function signalOf(reason: unknown): InterruptedError['signal'] {
   return reason instanceof InterruptedError ? reason.signal : null;

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CllmError, DeadlineError, InterruptedError } from '../errors.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
+import { readErrorBody } from './error-body.ts';
 import { errorFromResponse } from './error-response.ts';
 import { retryDelay, type RetryNotice } from './retry.ts';
 import type { Secrets } from './safe-text.ts';
-import type { Transport } from './transport.ts';
+import type { HttpResponse, Transport } from './transport.ts';
 import { requestLines, responseLines, shownHeaders } from './wire-log.ts';
 
 /** What a small question to the proxy needs; the client makes it. */
@@ -79,20 +80,7 @@ async function getOnce(plan: JsonPlan, signal: AbortSignal): Promise<unknown> {
   const response = await plan.transport.send({ ...request, headers, signal });
   const shown = shownHeaders(response.headers, secrets);
   if (onDebug) for (const line of responseLines(response.status, shown)) onDebug(line);
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const bytes of response.body) {
-      length += bytes.length;
-      if (length > longestAnswer) {
-        throw new CllmError('unexpected_response', `the answer is longer than ${longestAnswer} bytes: GET ${url}`);
-      }
-      pieces.push(bytes);
-    }
-  } finally {
-    response.destroy();
-  }
-  const body = Buffer.concat(pieces).toString();
+  const body = response.status === 200 ? await readAnswer(response, url) : await readErrorBody(response);
   if (response.status === 200) {
     try {
       return JSON.parse(body);
@@ -101,4 +89,21 @@ async function getOnce(plan: JsonPlan, signal: AbortSignal): Promise<unknown> {
     }
   }
   throw errorFromResponse({ status: response.status, headers: response.headers, body }, { request, hasKey, secrets });
+}
+
+async function readAnswer(response: HttpResponse, url: string): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for (let read = await response.body.next(); !read.done; read = await response.body.next()) {
+      length += read.value.length;
+      if (length > longestAnswer) {
+        throw new CllmError('unexpected_response', `the answer is longer than ${longestAnswer} bytes: GET ${url}`);
+      }
+      pieces.push(read.value);
+    }
+  } finally {
+    response.destroy();
+  }
+  return Buffer.concat(pieces).toString();
 }

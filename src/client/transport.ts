@@ -1,8 +1,9 @@
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { Agent, type buildConnector, type Dispatcher } from 'undici';
+import { BodyReader } from './body-reader.ts';
 import { CllmError, DeadlineError, UsageError } from '../errors.ts';
 import { ConnectFailure, openConnection, proxyAuthorization } from './connect.ts';
-import { decodedBody } from './content-encoding.ts';
+import { decoded } from './content-encoding.ts';
 import { proxyFor, type ProxySettings } from './http-proxy.ts';
 import { networkError, type RequestLine } from './network-error.ts';
 
@@ -29,8 +30,10 @@ export interface HttpResponse {
   status: number;
   /** Lower-case names; a repeated header's values are joined by a comma. */
   headers: Record<string, string>;
-  /** Decoded if the server compressed unasked. Throws `connection_failed` when the connection breaks. */
-  body: AsyncIterable<Uint8Array>;
+  /** Decoded if the server compressed unasked. `next()` throws `connection_failed` when the connection breaks. */
+  body: AsyncIterator<Uint8Array>;
+  /** Done with the body: the connection is kept if the rest of it comes at once, and closed otherwise. */
+  release(): void;
   /** Closes the connection at once; harmless when it is over. */
   destroy(): void;
 }
@@ -165,10 +168,14 @@ function received(response: Dispatcher.ResponseData, line: RequestLine, proxy: U
   }
   // Without a listener a connection that breaks while nobody reads would end the process.
   body.on('error', () => {});
+  const reader = new BodyReader(decoded(body, headers['content-encoding']), (thrown) =>
+    networkError(thrown, line, proxy),
+  );
   return {
     status: response.statusCode,
     headers,
-    body: decodedBody(body, headers['content-encoding'], (thrown) => networkError(thrown, line, proxy)),
+    body: reader,
+    release: () => reader.release(),
     destroy: () => void body.destroy(),
   };
 }
