@@ -361,6 +361,16 @@ describe('loadSettings', () => {
     await expect(load(directory())).rejects.toMatchObject({ code: 'config_invalid' });
   });
 
+  test.each([
+    ['an alias inside itself', 'params:\n  loop: &loop [*loop]\n'],
+    ['a merge of itself', 'params: &params\n  loop: *params\n'],
+    ['brackets without end', `params: {deep: ${'['.repeat(200_000)}`],
+    ['deep lists', `params: {deep: ${'['.repeat(200)}${']'.repeat(200)}}`],
+  ])('%s is refused', async (_, text) => {
+    write('cllm.yaml', text);
+    await expect(load(directory())).rejects.toMatchObject({ code: 'config_invalid' });
+  });
+
   test.each(['cllm.yaml', 'home/config.json'])('a directory called %s is no file', async (path) => {
     mkdirSync(join(directory(), path), { recursive: true });
     await expect(load(directory())).rejects.toMatchObject({

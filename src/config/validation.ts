@@ -1,5 +1,6 @@
 import { normalizeBaseUrl } from '../client/base-url.ts';
 import { CllmError, UsageError } from '../errors.ts';
+import { redactSecrets } from '../protocol/error-message.ts';
 import type { Json } from '../protocol/types.ts';
 import { nearestName } from './nearest-name.ts';
 
@@ -40,6 +41,9 @@ const forbiddenParams: Readonly<Record<string, string>> = {
   base_url: 'the proxy decides where a model is served',
   extra_headers: '--header sends a header to the proxy',
 };
+
+/** Far deeper than any schema in a `response_format`. */
+const maxDepth = 64;
 
 type Reader = (value: unknown, at: Place) => unknown;
 
@@ -169,10 +173,9 @@ function readBaseUrl(url: string, at: Place): string {
     return normalizeBaseUrl(url);
   } catch (error) {
     if (!(error instanceof CllmError)) throw error;
-    throw new UsageError(`${where(at)}: ${error.message}`, {
+    throw new UsageError(`${where(at)}: ${redactSecrets(error.message)}`, {
       code: 'base_url_invalid',
-      hint: error.hint,
-      cause: error,
+      hint: error.hint === undefined ? undefined : redactSecrets(error.hint),
     });
   }
 }
@@ -185,11 +188,14 @@ function readParam(value: unknown, at: Place, name: string): Json {
 }
 
 /** YAML can say more than JSON can: dates, NaN, byte strings. None of them would reach the proxy as it was meant. */
-function assertJson(value: unknown, at: Place): asserts value is Json {
+function assertJson(value: unknown, at: Place, depth = 0): asserts value is Json {
+  // An alias of YAML may stand inside what it is an alias of, and then there is no end.
+  if (depth > maxDepth) throw invalid(at, 'is nested too deeply');
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return;
   if (typeof value === 'number' && Number.isFinite(value)) return;
   if (Array.isArray(value) || isPlainObject(value)) {
-    for (const [name, entry] of Object.entries(value)) assertJson(entry, { ...at, name: `${at.name}.${name}` });
+    for (const [name, entry] of Object.entries(value))
+      assertJson(entry, { ...at, name: depth < 8 ? `${at.name}.${name}` : at.name }, depth + 1);
     return;
   }
   throw invalid(at, `must be a JSON value, and is ${kindOf(value)}`);
@@ -236,7 +242,7 @@ function invalid(at: Place, rule: string, value?: unknown, nearest: string | nul
 }
 
 function where(at: Place): string {
-  return at.name === '' ? at.file : `${at.file}: ${at.name}`;
+  return at.name === '' ? at.file : `${at.file}: ${redactSecrets(at.name)}`;
 }
 
 function inside(at: Place, name: string): string {
@@ -247,7 +253,7 @@ function inside(at: Place, name: string): string {
 function show(value: unknown): string {
   if (typeof value === 'object' && value !== null) return kindOf(value);
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  const safe = text.replaceAll(/\b[a-z]{2,6}-[\w-]{8,}/gi, '…');
+  const safe = redactSecrets(text);
   return safe.length > 60 ? `${safe.slice(0, 60)}…` : safe;
 }
 
@@ -263,5 +269,6 @@ function kindOf(value: unknown): string {
 }
 
 function quote(name: string): string {
-  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
+  const safe = redactSecrets(name);
+  return JSON.stringify(safe.length > 60 ? `${safe.slice(0, 60)}…` : safe);
 }

@@ -9,7 +9,7 @@ import { UsageError } from '../errors.ts';
  */
 export function parseYaml(text: string, file: string): unknown {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'error' });
+  const document = documentOf(text, file, lineCounter);
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lineCounter.linePos(error.pos[0]);
@@ -20,6 +20,15 @@ export function parseYaml(text: string, file: string): unknown {
   } catch {
     // An alias without its anchor, or a few lines of aliases that would unfold to gigabytes.
     throw invalid(file, 'bad alias');
+  }
+}
+
+function documentOf(text: string, file: string, lineCounter: LineCounter): ReturnType<typeof parseDocument> {
+  try {
+    return parseDocument(text, { lineCounter, prettyErrors: false, logLevel: 'error' });
+  } catch {
+    // The parser goes down by calling itself, so that enough brackets end its stack.
+    throw invalid(file, 'nested too deeply');
   }
 }
 
