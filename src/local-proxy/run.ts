@@ -159,16 +159,17 @@ async function waitUntilLive(
 ): Promise<string> {
   const seconds = options.startTimeout ?? 180;
   const deadline = AbortSignal.timeout(seconds * 1000);
-  for (;;) {
+  for (let answer = 'no answer'; ;) {
     options.signal?.throwIfAborted();
     if (child.exitCode !== null || child.signalCode !== null) {
       const reason = await lastError(options.logFile);
       throw startFailure(`it ended with ${child.exitCode ?? child.signalCode}${reason}`, options);
     }
-    if (deadline.aborted) throw startFailure(`no answer within ${seconds} s`, options);
+    if (deadline.aborted) throw startFailure(`${answer} within ${seconds} s`, options);
     if (await isLive(baseUrl)) {
       const version = await proxyVersion(baseUrl, masterKey);
       if (version !== null) return version;
+      answer = 'it answers, but not to its master key,';
     }
     await wait(100, undefined, { signal: options.signal });
   }
