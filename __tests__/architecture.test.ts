@@ -17,7 +17,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/outcome.ts'],
   ['src/protocol/', 'src/private-files.ts', 'src/next-step.ts'],
   ['src/client/', 'src/journal/', 'src/history/', 'src/result.ts'],
-  ['src/conversation', 'src/turn', 'src/replay.ts', 'src/batch/', 'src/config/', 'src/demo/', 'src/local-proxy/'],
+  ['src/conversation/', 'src/batch/', 'src/config/', 'src/demo/', 'src/local-proxy/'],
   ['src/cli/'],
   ['src/cli/commands/'],
   ['src/cli/command-table.ts', 'src/cli/main.ts', 'src/cli/bin.ts'],

@@ -1,6 +1,6 @@
 import type { LiteLLMClient } from '../client/client.ts';
-import { Conversation } from '../conversation.ts';
-import type { Store } from '../turn.ts';
+import { Conversation } from '../conversation/conversation.ts';
+import type { Store } from '../conversation/turn.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import type { Context } from './context.ts';
 import { isSet, textFlag } from './flag-values.ts';

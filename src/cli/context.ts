@@ -5,7 +5,7 @@ import { Credentials } from '../config/credentials.ts';
 import { loadSettings, type Settings } from '../config/settings.ts';
 import { configPaths, type Paths } from '../config/paths.ts';
 import type { SettingValues } from '../config/validation.ts';
-import type { Store } from '../turn.ts';
+import type { Store } from '../conversation/turn.ts';
 import type { DemoProxy } from '../demo/demo-proxy.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import type { History } from '../history/history.ts';

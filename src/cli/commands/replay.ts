@@ -2,7 +2,7 @@ import path from 'node:path';
 import { UsageError } from '../../errors.ts';
 import { readRecording } from '../../journal/recording.ts';
 import { decisive } from '../../outcome.ts';
-import { replay } from '../../replay.ts';
+import { replay } from '../../conversation/replay.ts';
 import type { Command } from '../command.ts';
 import { checkRepeats, isSet, textFlag } from '../flag-values.ts';
 import { type Flags, viewFlags } from '../flags.ts';

@@ -1,5 +1,5 @@
 import type { RetryNotice } from '../../client/completion-stream.ts';
-import type { TurnObserver, TurnResult } from '../../turn.ts';
+import type { TurnObserver, TurnResult } from '../../conversation/turn.ts';
 import type { CllmError } from '../../errors.ts';
 
 /** How a turn ended, all things considered. */
@@ -13,6 +13,20 @@ export interface TurnOutcome extends TurnResult {
 /** One way to show a turn: text, one JSON object, or events. */
 export interface View extends TurnObserver {
   retry(retry: RetryNotice): void;
-  /** The end of every turn that began, whatever became of it: exactly once. */
+  /** The end, whatever became of the turn, also when it never began: exactly once. */
   end(outcome: TurnOutcome): Promise<void> | void;
+}
+
+/** The outcome of a turn that an error kept from beginning, or broke off in the middle of our own work. */
+export function failedOutcome(error: CllmError): TurnOutcome {
+  return {
+    conversationId: null,
+    completion: error.completion,
+    verdict: null,
+    receipt: null,
+    error,
+    unsaved: null,
+    decisive: error,
+    errors: [error],
+  };
 }

@@ -1,5 +1,5 @@
-import type { LiteLLMClient } from './client/client.ts';
-import type { ConversationSummary } from './history/history.ts';
+import type { LiteLLMClient } from '../client/client.ts';
+import type { ConversationSummary } from '../history/history.ts';
 import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.ts';
 import { TurnKeeper } from './turn-keeper.ts';
 

@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { receiptOf } from './client/receipt.ts';
-import { InterruptedError } from './errors.ts';
-import type { Recording } from './journal/recording.ts';
-import { ReplyReader } from './protocol/reply-reader.ts';
-import type { StreamEnd } from './protocol/verdict.ts';
+import { receiptOf } from '../client/receipt.ts';
+import { InterruptedError } from '../errors.ts';
+import type { Recording } from '../journal/recording.ts';
+import { ReplyReader } from '../protocol/reply-reader.ts';
+import type { StreamEnd } from '../protocol/verdict.ts';
 import type { TurnObserver, TurnResult } from './turn.ts';
 
 export interface ReplayOptions {

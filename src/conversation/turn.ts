@@ -1,10 +1,10 @@
-import type { ReplyTap, RetryNotice } from './client/completion-stream.ts';
-import type { Receipt } from './client/receipt.ts';
-import type { CllmError } from './errors.ts';
-import type { History } from './history/history.ts';
-import type { Journal } from './journal/journal.ts';
-import type { Verdict } from './outcome.ts';
-import type { ChatCompletion, ChatCompletionChunk, ChatMessage, RequestBody } from './protocol/types.ts';
+import type { ReplyTap, RetryNotice } from '../client/completion-stream.ts';
+import type { Receipt } from '../client/receipt.ts';
+import type { CllmError } from '../errors.ts';
+import type { History } from '../history/history.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Verdict } from '../outcome.ts';
+import type { ChatCompletion, ChatCompletionChunk, ChatMessage, RequestBody } from '../protocol/types.ts';
 
 /** Where turns are kept. Null parts keep nothing: `--ephemeral`, or a history that could not be opened. */
 export interface Store {

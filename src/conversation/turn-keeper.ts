@@ -1,10 +1,10 @@
-import type { ReplyTap, ResponseHead } from './client/completion-stream.ts';
-import { receiptToJson } from './client/receipt.ts';
+import type { ReplyTap, ResponseHead } from '../client/completion-stream.ts';
+import { receiptToJson } from '../client/receipt.ts';
 import { type ConversationContext, contextOf } from './conversation-context.ts';
-import { CllmError } from './errors.ts';
-import type { History, Turn } from './history/history.ts';
-import type { JournalWriter } from './journal/journal.ts';
-import type { StreamEnd } from './protocol/verdict.ts';
+import { CllmError } from '../errors.ts';
+import type { History, Turn } from '../history/history.ts';
+import type { JournalWriter } from '../journal/journal.ts';
+import type { StreamEnd } from '../protocol/verdict.ts';
 import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.ts';
 
 /**

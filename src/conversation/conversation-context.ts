@@ -1,5 +1,5 @@
-import type { Turn } from './history/history.ts';
-import type { ChatMessage, CompletionMessage } from './protocol/types.ts';
+import type { Turn } from '../history/history.ts';
+import type { ChatMessage, CompletionMessage } from '../protocol/types.ts';
 
 export interface ConversationContext {
   messages: ChatMessage[];
