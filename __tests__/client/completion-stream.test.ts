@@ -135,7 +135,9 @@ describe('iterating', () => {
   test('leaving at the last chunk of a whole reply does not interrupt it', async () => {
     upstream.reply({ steps: [{ burst: [textChunk('a'), finishChunk(), '[DONE]'] }] });
     const stream = clientWith().stream(request);
-    for await (const _chunks of stream.reads()) break;
+    const reads = stream.reads()[Symbol.asyncIterator]();
+    await reads.next();
+    await reads.return?.();
     expect((await stream.result()).verdict).toBe('complete');
   });
 

@@ -84,17 +84,17 @@ export class Transport {
     // RFC 9112 section 3.2.2: plain http goes to a proxy as it is, with the whole URL in the request line.
     const isForwarded = proxy !== null && url.protocol === 'http:';
     const path = url.pathname + url.search;
+    const sent = this.#agent.request({
+      origin: url.origin,
+      path: isForwarded ? url.origin + path : path,
+      method: request.method,
+      headers: { 'accept-encoding': 'identity', ...request.headers, ...(isForwarded && proxyAuthorization(proxy)) },
+      body: request.body ?? null,
+      signal: request.signal,
+    });
     this.#waiting += 1;
     try {
-      const response = await this.#agent.request({
-        origin: url.origin,
-        path: isForwarded ? url.origin + path : path,
-        method: request.method,
-        headers: { 'accept-encoding': 'identity', ...request.headers, ...(isForwarded && proxyAuthorization(proxy)) },
-        body: request.body ?? null,
-        signal: request.signal,
-      });
-      return received(response, line, proxy);
+      return received(await orAborted(sent, request.signal), line, proxy);
     } catch (thrown) {
       if (request.signal.aborted) throw request.signal.reason;
       throw thrown instanceof CllmError ? thrown : this.#failure(thrown, line, proxy);
@@ -159,6 +159,23 @@ export class Transport {
 }
 
 class ConnectTimeout extends Error {}
+
+/** undici notices an abort only once the request has a connection, which may take for ever. */
+async function orAborted<T>(sent: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+  });
+  try {
+    return await Promise.race([sent, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    aborted.catch(() => {});
+    sent.catch(() => {});
+  }
+}
 
 function received(response: Dispatcher.ResponseData, line: RequestLine, proxy: URL | null): HttpResponse {
   const { body } = response;
