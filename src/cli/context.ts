@@ -62,15 +62,18 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     return loaded;
   });
 
-  const apiKey = once(async () =>
-    resolveApiKey({
+  const apiKey = once(async () => {
+    // The demo has a key of its own, and no other one must keep a newcomer from it, a malformed one say.
+    const demoKey = (await demo())?.apiKey;
+    if (demoKey !== undefined) return { key: demoKey, maskedKey: null, origin: '--demo', withheld: null };
+    return resolveApiKey({
       settings: await settings(),
       credentials: new Credentials(paths.credentialsFile),
       env: io.env,
       cwd: io.cwd,
       apiKeyFile: textFlag(flags, 'api-key-file'),
-    }),
-  );
+    });
+  });
 
   const client = once(async () => {
     const { LiteLLMClient } = await import('../client/client.ts');
@@ -95,7 +98,8 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
   });
 
   const store = once(async (): Promise<Store> => {
-    if (isSet(flags, 'ephemeral') || (await settings()).history.value === 'off') return { history: null, journal: null };
+    if (isSet(flags, 'ephemeral') || (await settings()).history.value === 'off')
+      return { history: null, journal: null };
     const kept = await journal();
     noticeUnfinished(kept, say);
     try {
@@ -126,7 +130,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     },
     remark: say,
     async close() {
-      for (const close of closers.reverse()) await close();
+      for (const close of closers.toReversed()) await close();
     },
   };
 }
@@ -166,7 +170,7 @@ function clientOptions(
   demo: DemoProxy | null,
 ): ClientOptions {
   const { env } = io;
-  const key = demo?.apiKey ?? apiKey.key;
+  const { key } = apiKey;
   const headers = Object.fromEntries(listFlag(flags, 'header').map(header));
   if (settings.tags.value.length > 0) headers['x-litellm-tags'] = settings.tags.value.join(',');
   const metadata = pairsFlag(flags, 'metadata');
@@ -177,7 +181,9 @@ function clientOptions(
     apiKey: key ?? undefined,
     retries: numberFlag(flags, 'retries', { least: 0, isWhole: true }),
     maxReplyBytes: numberFlag(flags, 'max-reply-bytes', { least: 1, isWhole: true }),
-    ca: fileFlag(flags, 'cacert', io.cwd) ?? (env['SSL_CERT_FILE'] ? readFlagFile('SSL_CERT_FILE', env['SSL_CERT_FILE'], io.cwd) : undefined),
+    ca:
+      fileFlag(flags, 'cacert', io.cwd) ??
+      (env['SSL_CERT_FILE'] ? readFlagFile('SSL_CERT_FILE', env['SSL_CERT_FILE'], io.cwd) : undefined),
     onDebug: isSet(flags, 'debug') ? (line: string) => void io.stderr.write(`${line}\n`) : undefined,
   };
   return {
@@ -190,14 +196,18 @@ function clientOptions(
     headers,
     // The demo is on this machine, whatever the environment says of proxies.
     ...(demo === null && { proxy: proxySettingsOf(env) }),
-    ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<ClientOptions>),
+    ...(Object.fromEntries(
+      Object.entries(optional).filter(([, value]) => value !== undefined),
+    ) as Partial<ClientOptions>),
   };
 }
 
 function header(line: string): [string, string] {
   const [, name, value] = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):\s*(.*)$/.exec(line) ?? [];
   if (name === undefined || value === undefined) {
-    throw new UsageError(`--header ${line.split(':')[0]} is not 'K: V'`, { hint: "for example --header 'x-litellm-trace-id: 42'" });
+    throw new UsageError(`--header ${line.split(':')[0]} is not 'K: V'`, {
+      hint: "for example --header 'x-litellm-trace-id: 42'",
+    });
   }
   return [name.toLowerCase(), value];
 }
@@ -206,7 +216,8 @@ function header(line: string): [string, string] {
 function noticeUnfinished(journal: Journal, say: (text: string) => void): void {
   try {
     const { length } = journal.unfinished();
-    if (length > 0) say(`${length === 1 ? 'a turn was' : `${length} turns were`} left unfinished by a crash: cllm recover`);
+    if (length > 0)
+      say(`${length === 1 ? 'a turn was' : `${length} turns were`} left unfinished by a crash: cllm recover`);
   } catch {
     // Whatever is wrong with the directory is said when the turn's own journal fails.
   }
@@ -216,12 +227,16 @@ async function noModel(client: LiteLLMClient, baseUrl: string): Promise<UsageErr
   const hint = 'set a default with: cllm config set model NAME, or choose one with -m NAME';
   try {
     const names = (await client.models({ signal: AbortSignal.timeout(5000) })).map(({ id }) => id);
-    const shown = names.slice(0, 12).join(', ') + (names.length > 12 ? `, … (${names.length} in all: cllm models)` : '');
+    const shown =
+      names.slice(0, 12).join(', ') + (names.length > 12 ? `, … (${names.length} in all: cllm models)` : '');
     return new UsageError(`no model chosen; ${baseUrl} serves ${shown || 'none'}`, { code: 'no_model', hint });
   } catch (error) {
     // What keeps the proxy from answering comes first: choosing a model would not help against it.
     const reason = error instanceof CllmError ? ` (${error.message})` : '';
-    return new UsageError(`no model chosen, and the proxy could not be asked what it serves${reason}`, { code: 'no_model', hint });
+    return new UsageError(`no model chosen, and the proxy could not be asked what it serves${reason}`, {
+      code: 'no_model',
+      hint,
+    });
   }
 }
 
@@ -229,6 +244,8 @@ function unsaved(error: unknown): CllmError {
   const reason = error instanceof Error ? error.message : String(error);
   return new CllmError('history_unsaved', `the turn could not be saved: ${reason}`, {
     cause: error,
-    hint: (error instanceof CllmError ? error.hint : undefined) ?? 'cllm history path says where it is; --ephemeral asks without it',
+    hint:
+      (error instanceof CllmError ? error.hint : undefined) ??
+      'cllm history path says where it is; --ephemeral asks without it',
   });
 }

@@ -29,17 +29,17 @@ export function conversationJson(summary: ConversationSummary, turns?: readonly 
   };
 }
 
-/** A conversation for reading: headings in Markdown, marks at the line's start in plain text. */
-export function conversationText(summary: ConversationSummary, turns: readonly Turn[], isMarkdown: boolean): string {
-  const heading = (level: number, text: string): string => (isMarkdown ? `${'#'.repeat(level)} ${text}` : `${level === 1 ? '' : '> '}${text}`);
-  const blocks = [heading(1, `${summary.title} (${summary.name ?? summary.id})`)];
-  if (summary.system !== null) blocks.push(heading(2, 'system'), summary.system);
+/** A conversation for reading: `>` stands before who says what follows. */
+export function conversationText(summary: ConversationSummary, turns: readonly Turn[]): string {
+  const blocks = [`${summary.title} (${summary.name ?? summary.id})`];
+  if (summary.system !== null) blocks.push('> system', summary.system);
   for (const turn of turns) {
-    for (const message of turn.messages) blocks.push(heading(2, message.role), messageText(message));
-    blocks.push(heading(2, `assistant (${turn.model})`));
+    for (const message of turn.messages) blocks.push(`> ${message.role}`, messageText(message));
+    blocks.push(`> assistant (${turn.model})`);
     const reply = turn.completion?.choices[0]?.message;
     if (reply?.content) blocks.push(reply.content);
-    for (const call of reply?.tool_calls ?? []) blocks.push(`tool call: ${JSON.stringify('custom' in call ? call.custom : call.function)}`);
+    for (const call of reply?.tool_calls ?? [])
+      blocks.push(`tool call: ${JSON.stringify('custom' in call ? call.custom : call.function)}`);
     if (turn.verdict !== 'complete') blocks.push(`[${ending(turn)}]`);
   }
   return `${blocks.map((block) => block.replace(/\n+$/, '')).join('\n\n')}\n`;

@@ -1,0 +1,26 @@
+import { UsageError } from '../../errors.ts';
+import type { ConversationSummary } from '../../history/history.ts';
+import type { Context } from '../context.ts';
+import { textFlag } from '../flag-values.ts';
+import type { Flags } from '../flags.ts';
+
+export const reference = {
+  type: 'string',
+  describe: 'a name, an id, or the beginning of an id; default the latest',
+} as const;
+export const json = { json: { type: 'boolean', describe: 'as JSON' } } as const;
+export const yes = { yes: { type: 'boolean', alias: 'y', describe: 'do not ask' } } as const;
+
+/** The conversation that a command is about. */
+export async function named(flags: Flags, context: Context): Promise<ConversationSummary> {
+  const history = await context.history();
+  const given = textFlag(flags, 'name');
+  const found = given === undefined ? history.latest() : history.find(given);
+  if (found === null) throw new UsageError('the history is empty', { hint: 'ask something first: cllm "hello"' });
+  return found;
+}
+
+export async function print({ io }: Context, text: string): Promise<null> {
+  await io.stdout.write(text);
+  return null;
+}

@@ -1,0 +1,117 @@
+import { createReadStream } from 'node:fs';
+import path from 'node:path';
+import { CllmError, UsageError } from '../../errors.ts';
+import { readCllmJson } from '../../history/cllm-json.ts';
+import type { ImportReport } from '../../history/exchange.ts';
+import { conversationMarkdown } from '../../history/markdown.ts';
+import type { Command } from '../command.ts';
+import type { Context } from '../context.ts';
+import { isSet, textFlag } from '../flag-values.ts';
+import { reference } from './common.ts';
+
+export const exportHistory: Command = {
+  usage: 'export [name]',
+  describe: 'conversations as JSON lines that import takes again, or one as Markdown',
+  configure: (parser) =>
+    parser
+      .positional('name', { ...reference, describe: 'one conversation; default all' })
+      .options({
+        format: { type: 'string', requiresArg: true, choices: ['jsonl', 'markdown'], describe: 'default jsonl' },
+      }),
+  async run(flags, context) {
+    const history = await context.history();
+    const { stdout } = context.io;
+    const name = textFlag(flags, 'name');
+    if (textFlag(flags, 'format') === 'markdown') {
+      for (const each of name === undefined ? history.list() : [history.find(name)]) {
+        await stdout.write(conversationMarkdown(each, history.turns(each.id)));
+      }
+      return null;
+    }
+    for (const line of history.export(name)) await stdout.write(`${line}\n`);
+    return null;
+  },
+};
+
+export const importHistory: Command = {
+  usage: 'import [path]',
+  describe: 'JSON lines of export, from a file or standard input',
+  configure: (parser) =>
+    parser.positional('path', { type: 'string', describe: 'a file, or the directory that --from names' }).options({
+      from: {
+        type: 'string',
+        requiresArg: true,
+        choices: ['cllm-json'],
+        describe: 'cllm-json: the JSON directory of the original Python cllm',
+      },
+    }),
+  async run(flags, context) {
+    const given = textFlag(flags, 'path');
+    const place = given === undefined ? null : path.resolve(context.io.cwd, given);
+    const history = await context.history();
+    let report: ImportReport;
+    if (textFlag(flags, 'from') === 'cllm-json') {
+      if (place === null)
+        throw new UsageError('which directory?', {
+          hint: 'cllm history import --from cllm-json ~/.cllm/conversations',
+        });
+      report = history.import(readCllmJson(place));
+    } else {
+      report = history.import(await readLines(context, place));
+    }
+    const renamed = report.renamed.map(({ from, to }) => `${from} is ${to} here`).join(', ');
+    context.remark(
+      `${report.added} added, ${report.extended} extended, ${report.unchanged} there already${renamed === '' ? '' : `; ${renamed}`}`,
+    );
+    return null;
+  },
+};
+
+export const verify: Command = {
+  usage: 'verify',
+  describe: 'check every page, every checksum and the search index',
+  configure: (parser) =>
+    parser.options({ repair: { type: 'boolean', describe: 'build a damaged search index again' } }),
+  async run(flags, context) {
+    const history = await context.history();
+    let report = history.verify();
+    if (isSet(flags, 'repair') && report.problems.some(({ kind }) => kind === 'search')) {
+      history.rebuildSearch();
+      report = history.verify();
+    }
+    const { stdout } = context.io;
+    for (const { kind, message } of report.problems) await stdout.write(`${kind}\t${message}\n`);
+    if (report.problems.length > 0) {
+      throw new CllmError(
+        'history_unusable',
+        `${context.paths.historyFile} is damaged in ${report.problems.length} places`,
+        {
+          hint: report.problems.every(({ kind }) => kind === 'search')
+            ? 'only the search index is: cllm history verify --repair builds it again'
+            : 'save what can be read: cllm history export > history.jsonl',
+        },
+      );
+    }
+    await stdout.write(`${report.conversations} conversations, ${report.turns} turns: all as they were written\n`);
+    return null;
+  },
+};
+
+async function readLines({ io }: Context, file: string | null): Promise<string[]> {
+  if (file === null && io.stdin.kind === 'terminal') {
+    throw new UsageError('which file?', { hint: 'cllm history import history.jsonl, or pipe it in' });
+  }
+  const pieces: Uint8Array[] = [];
+  try {
+    for await (const piece of file === null ? io.stdin.bytes() : createReadStream(file))
+      pieces.push(piece as Uint8Array);
+  } catch (cause) {
+    throw new UsageError(`${file ?? 'standard input'} cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
+      code: 'input_invalid',
+      hint: 'check the path',
+      cause,
+    });
+  }
+  // On line feeds only: other separators may stand inside a JSON string.
+  return Buffer.concat(pieces).toString('utf8').split('\n');
+}
