@@ -37,7 +37,8 @@ export function errorFromResponse(response: ErrorResponse, context: ErrorContext
     url: new URL(context.request.url),
   };
   const rule = errorRules.find((each) => each.when(facts)) ?? unexpectedResponse;
-  const words = safeText(cleanErrorMessage(frame.message), context.secrets);
+  // Before the cleaning, which may cut a key in two, and after it, which may put a quotation together.
+  const words = safeText(cleanErrorMessage(safeText(frame.message, context.secrets)), context.secrets);
   const told = <T>(value: T | ((facts: ErrorFacts) => T)): T =>
     typeof value === 'function' ? (value as (facts: ErrorFacts) => T)(facts) : value;
   const what = told(rule.what);

@@ -1,0 +1,48 @@
+import { describe, expect, test } from '@jest/globals';
+import { retryAfterOf, retryDelay } from '../../src/client/retry.ts';
+import { CllmError, ProxyError } from '../../src/errors.ts';
+
+const lost = new CllmError('connection_failed', 'x', { isRetryable: true });
+const busy = (retryAfter: number | null) =>
+  new ProxyError('rate_limited', 'x', { status: 429, isRetryable: true, retryAfter });
+
+describe('the wait before another try', () => {
+  test('is random below a bound that doubles, up to eight seconds', () => {
+    const most = [0, 1, 2, 3, 4, 5, 20].map((attempt) => retryDelay(lost, attempt, 99, () => 0.999_999));
+    expect(most).toEqual([500, 1000, 2000, 4000, 8000, 8000, 8000]);
+    expect(retryDelay(lost, 3, 99, () => 0)).toBe(0);
+    expect(retryDelay(lost, 1, 99, () => 0.5)).toBe(500);
+  });
+
+  test('is what the proxy asked for, up to a minute', () => {
+    expect(retryDelay(busy(1234), 0, 2, () => 0.5)).toBe(1234);
+    expect(retryDelay(busy(60_000), 0, 2, () => 0.5)).toBe(60_000);
+    expect(retryDelay(busy(60_001), 0, 2, () => 0.5)).toBeNull();
+    expect(retryDelay(busy(0), 0, 2, () => 0.5)).toBe(0);
+  });
+
+  test('does not come when no retry is left, or none makes sense', () => {
+    expect(retryDelay(lost, 2, 2, () => 0.5)).toBeNull();
+    expect(retryDelay(lost, 0, 0, () => 0.5)).toBeNull();
+    expect(retryDelay(new CllmError('budget_exceeded', 'x'), 0, 2, () => 0.5)).toBeNull();
+  });
+});
+
+const now = () => Date.parse('2026-11-22T12:00:00Z');
+
+test.each([
+  { headers: {}, milliseconds: null },
+  { headers: { 'retry-after': '5' }, milliseconds: 5000 },
+  { headers: { 'retry-after': '0.5' }, milliseconds: 500 },
+  { headers: { 'retry-after': '0' }, milliseconds: 0 },
+  { headers: { 'retry-after-ms': '70', 'retry-after': '5' }, milliseconds: 70 },
+  { headers: { 'retry-after': 'Sun, 22 Nov 2026 12:00:07 GMT' }, milliseconds: 7000 },
+  { headers: { 'retry-after': 'Sun, 22 Nov 2026 11:00:00 GMT' }, milliseconds: 0 },
+  { headers: { 'llm_provider-retry-after': '3' }, milliseconds: 3000 },
+  { headers: { 'retry-after': '2', 'llm_provider-retry-after': '3' }, milliseconds: 2000 },
+  { headers: { 'retry-after': '-1' }, milliseconds: null },
+  { headers: { 'retry-after': 'soon' }, milliseconds: null },
+  { headers: { 'retry-after': '' }, milliseconds: null },
+])('$headers asks for $milliseconds ms', ({ headers, milliseconds }) => {
+  expect(retryAfterOf(headers as Record<string, string>, now)).toBe(milliseconds);
+});
