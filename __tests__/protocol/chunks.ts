@@ -1,4 +1,4 @@
-import type { ChatCompletionChunk, ChunkChoice, Delta } from '../../src/protocol/types.ts';
+import type { ChatCompletionChunk, ChunkChoice } from '../../src/protocol/types.ts';
 
 /** A chunk as LiteLLM writes it, with members replaced or added. What a test gives may be of any type. */
 export function chunkOf(members: Record<string, unknown> = {}): ChatCompletionChunk {
@@ -13,7 +13,7 @@ export function chunkOf(members: Record<string, unknown> = {}): ChatCompletionCh
 }
 
 export function choiceOf(delta: Record<string, unknown>, members: Record<string, unknown> = {}): ChunkChoice {
-  return { index: 0, delta: delta as Delta, ...members };
+  return { index: 0, delta, ...members };
 }
 
 /** A chunk with one choice, index 0. */

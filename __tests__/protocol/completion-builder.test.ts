@@ -796,7 +796,7 @@ describe('snapshot() and build()', () => {
     choice.message.tool_calls?.pop();
     choice.logprobs?.content?.pop();
     (choice.message.provider_specific_fields as Record<string, unknown>)['x'] = 1;
-    (choice.message.thinking_blocks?.[0] as Record<string, unknown>)['thinking'] = 'x';
+    choice.message.thinking_blocks?.pop();
     snapshot.choices.pop();
     expect(JSON.stringify(builder.build())).toBe(expected);
   });

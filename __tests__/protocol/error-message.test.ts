@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { cleanErrorMessage, isBudgetRefusal, redactSecrets } from '../../src/protocol/error-message.ts';
+import { ReplyReader } from '../../src/protocol/reply-reader.ts';
 
 describe('an error text is reduced to what it says', () => {
   test.each([
@@ -124,4 +125,16 @@ test.each([
   { message: 'Rate limit exceeded', type: 'throttling_error', isBudget: false },
 ])('$message ($type) is a budget refusal: $isBudget', ({ message, type, isBudget }) => {
   expect(isBudgetRefusal({ message, type })).toBe(isBudget);
+});
+
+test('an error frame is cleaned in the same way', () => {
+  const message = `b'{"error": {"message": "quota for sk-abcdefgh1234 is gone"}}'\n\nLiteLLM: model group 'x' failed with the error above`;
+  const traceback = `Traceback (most recent call last):\n${'  File "/app/x.py", line 1, in x\n'.repeat(200)}ValueError: no such thing`;
+  const errorOf = (text: string) => {
+    const reader = new ReplyReader({ status: 200, contentType: 'text/event-stream' });
+    reader.push(new TextEncoder().encode(`data: ${JSON.stringify({ error: { message: text, code: '500' } })}\n\n`));
+    return reader.finish({ type: 'end' }).reply.error?.message;
+  };
+  expect(errorOf(message)).toBe('the stream ended in an error: quota for sk-**** is gone');
+  expect(errorOf(traceback)).toBe('the stream ended in an error: ValueError: no such thing');
 });

@@ -242,9 +242,9 @@ describe('the fold', () => {
           apart.set(index, alone);
           alone.add(one);
         }
-        const indexes = [...apart.keys()].toSorted();
-        if (indexes.length > 0)
-          expect(together.build()?.choices).toEqual(indexes.map((index) => apart.get(index)?.build()?.choices[0]));
+        const indexes = [...apart.keys()].toSorted((left, right) => left - right);
+        const choices = indexes.map((index) => apart.get(index)?.build()?.choices[0]);
+        expect(together.build()?.choices ?? []).toEqual(choices);
       }),
       settings,
     );
@@ -337,7 +337,7 @@ describe('the fold', () => {
         fc.array(value),
         (chunks, others) => {
           const builder = new CompletionBuilder();
-          for (const each of [...chunks, ...others]) builder.add(each as unknown as ChatCompletionChunk);
+          for (const each of [...chunks, ...others]) builder.add(each as ChatCompletionChunk);
           JSON.stringify(builder.build());
           const { reply } = read([utf8.encode([...chunks, ...others].map(dataLine).join(''))]);
           expect(reply.verdict).not.toBeNull();
@@ -355,9 +355,8 @@ describe('the verdict', () => {
   test('no cut of a good stream is complete unless its finish_reason lay before the cut', () => {
     fc.assert(
       fc.property(goodStream, fc.nat(), fc.constantFrom(...ends), ({ bytes, atFinish }, at, end) => {
-        const cut = at % (bytes.length + 1);
-        const { verdict } = read([bytes.subarray(0, cut)], end).reply;
-        if (cut < atFinish) expect({ cut, verdict }).toEqual({ cut, verdict: 'cut' });
+        const cut = at % atFinish;
+        expect(read([bytes.subarray(0, cut)], end).reply.verdict).toBe('cut');
       }),
       { ...settings, numRuns: 2000 },
     );

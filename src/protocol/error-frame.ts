@@ -1,3 +1,4 @@
+import { reduceTraceback } from './error-message.ts';
 import { htmlTitle, isHtml } from './html-title.ts';
 import { isJsonObject, textOrNull, type JsonObject } from './json.ts';
 
@@ -73,5 +74,6 @@ function readable(message: string): string {
     const title = htmlTitle(message);
     return title === null ? 'an HTML page without a title' : `an HTML page titled "${title}"`;
   }
-  return message.length > longestMessage ? `${message.slice(0, longestMessage)}…` : message;
+  const short = reduceTraceback(message);
+  return short.length > longestMessage ? `${short.slice(0, longestMessage)}…` : short;
 }

@@ -1,3 +1,5 @@
+import { htmlTitle } from './html-title.ts';
+
 /**
  * What an error text of a proxy really says. LiteLLM wraps a provider's error in its own, in Python's repr of bytes, in
  * a traceback or in a paragraph about model groups; a reverse proxy answers with a page of HTML. Pure text in, one
@@ -16,7 +18,7 @@ const longestTitle = 200;
 /** One line without control characters, keys, tracebacks or HTML; empty when the text says nothing. */
 export function cleanErrorMessage(text: string): string {
   let message = text.slice(0, longestInput);
-  if (looksLikeHtml(message)) return htmlTitle(message);
+  if (looksLikeHtml(message)) return pageTitle(message);
   message = cutRouterParagraph(message);
   message = unfoldBytes(message);
   message = unfoldJson(message);
@@ -25,10 +27,11 @@ export function cleanErrorMessage(text: string): string {
 }
 
 /** The title (else the first heading, else the first words) of a page that stands where JSON was expected. */
-export function htmlTitle(html: string): string {
-  const page = html.slice(0, longestInput);
-  const found = /<title[^>]*>([^<]*)/i.exec(page)?.[1] ?? /<h1[^>]*>([^<]*)/i.exec(page)?.[1] ?? '';
-  const text = found.trim() === '' ? page.replaceAll(/<(script|style)\b[^]*?<\/\1>|<[^>]*>/gi, ' ') : found;
+function pageTitle(html: string): string {
+  const text =
+    htmlTitle(html) ??
+    /<h1[^<>]*>([^<]*)/i.exec(html)?.[1] ??
+    html.replaceAll(/<(script|style)\b[^]*?<\/\1>|<[^<>]*>/gi, ' ');
   return limit(redactSecrets(oneLine(decodeEntities(text))), longestTitle);
 }
 
@@ -108,7 +111,7 @@ function innerMessage(text: string): string | null {
 }
 
 /** A Python traceback says what happened in its last line; file names of the proxy's machine are nobody's business. */
-function reduceTraceback(message: string): string {
+export function reduceTraceback(message: string): string {
   const start = message.indexOf('Traceback (most recent call last)');
   if (start === -1) return message;
   const before = message.slice(0, start).trim();

@@ -1,6 +1,6 @@
 import { CllmError, DeadlineError, InterruptedError, type ErrorCode } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
-import type { ErrorFrame } from './error-frame.ts';
+import { cleanErrorMessage, isBudgetRefusal } from './error-message.ts';
 import type { ChatCompletion } from './types.ts';
 import { decidingChoice, type StreamEnd } from './verdict.ts';
 
@@ -57,8 +57,8 @@ function cutMessage(end: StreamEnd): string {
 
 function streamError(end: StreamEnd, completion: ChatCompletion | null): CllmError {
   if (end.type === 'error') {
-    const code: ErrorCode = isBudget(end.error) ? 'budget_exceeded' : 'stream_error';
-    return new CllmError(code, `the stream ended in an error: ${firstPart(end.error.message)}`, {
+    const code: ErrorCode = isBudgetRefusal(end.error) ? 'budget_exceeded' : 'stream_error';
+    return new CllmError(code, `the stream ended in an error: ${cleanErrorMessage(end.error.message)}`, {
       completion,
       isRetryable: code === 'stream_error',
     });
@@ -91,17 +91,6 @@ function deadlineError(end: StreamEnd, completion: ChatCompletion | null): Deadl
     isRetryable: true,
     hint: `Allow more time with ${flag} SECONDS; 0 waits for ever.`,
   });
-}
-
-/** A budget of a deployment or a provider says so in its message alone. */
-function isBudget({ message, type }: ErrorFrame): boolean {
-  return type === 'budget_exceeded' || /crossed budget|budget has been exceeded/i.test(message);
-}
-
-/** Without the paragraph in which LiteLLM explains which of its model groups failed. */
-function firstPart(message: string): string {
-  const end = message.indexOf('\n\nLiteLLM: ');
-  return end > 0 ? message.slice(0, end) : message;
 }
 
 function finishReason(completion: ChatCompletion | null): string {
