@@ -101,10 +101,13 @@ export function exitCodeOf(error: CllmError | null): ExitCode {
   return exits[exitNameOf(error)].code;
 }
 
-/** Signal, timeout, the error's own, unsaved, schema, short: the first of these that happened is the one to report. */
+/**
+ * Signal, timeout, the error's own, unsaved, schema, short: the first of these that happened is the one to report. A
+ * reader that closed the pipe is no failure, so it comes after all of them.
+ */
 function precedence(error: CllmError): number {
   const name = exitNameOf(error);
-  if (error.code === 'interrupted') return 0;
+  if (error.code === 'interrupted') return name === 'ok' ? 6 : 0;
   if (name === 'timeout') return 1;
   if (name === 'unsaved') return 3;
   if (name === 'schema') return 4;
@@ -115,4 +118,21 @@ function precedence(error: CllmError): number {
 /** Several things can go wrong in one run; this is the one that names the exit code. Null when nothing did. */
 export function decisive(errors: readonly CllmError[]): CllmError | null {
   return errors.toSorted((a, b) => precedence(a) - precedence(b))[0] ?? null;
+}
+
+/** All that went wrong in a run: what of it counts, and what decides the exit code. */
+export interface Judgement {
+  errors: CllmError[];
+  decisive: CllmError | null;
+}
+
+/** `isShortAllowed` is --allow-short: a reply that its length limit cut is no failure then. */
+export function judgement(
+  errors: readonly (CllmError | null)[],
+  { isShortAllowed }: { isShortAllowed: boolean },
+): Judgement {
+  const counted = errors
+    .filter((error) => error !== null)
+    .filter((error) => !(isShortAllowed && error.code === 'reply_short'));
+  return { errors: counted, decisive: decisive(counted) };
 }

@@ -1,6 +1,8 @@
 import type { CllmError } from './errors.ts';
+import { nextStep } from './next-step.ts';
 import { exitCodeOf, type ExitCode, type Verdict } from './outcome.ts';
 import type { ChatCompletion } from './protocol/types.ts';
+import { decidingChoice } from './protocol/verdict.ts';
 
 /** The version of the events and of the result object: raised when a field changes its meaning or goes. */
 export const schemaVersion = 1;
@@ -12,8 +14,8 @@ export interface ErrorObject {
   timestamp: string;
   code: string;
   message: string;
-  /** What to do next; null when there is nothing to say. */
-  hint: string | null;
+  /** What to do next. */
+  hint: string;
 }
 
 /** The figures that a result takes from a receipt; null is unknown, never 0. */
@@ -50,8 +52,8 @@ export interface ResultObject {
   is_error: boolean;
   verdict: Verdict | null;
   exit_code: ExitCode;
-  /** The text of choice 0. */
-  result: string | null;
+  /** The text of choice 0, empty when none came: the `message` events joined. */
+  result: string;
   finish_reason: string | null;
   usage: {
     input_tokens: number | null;
@@ -71,7 +73,7 @@ export interface ResultObject {
 }
 
 export function errorObject(error: CllmError, timestamp: string): ErrorObject {
-  return { type: 'error', timestamp, code: error.code, message: error.message, hint: error.hint ?? null };
+  return { type: 'error', timestamp, code: error.code, message: error.message, hint: nextStep(error) };
 }
 
 /** `is_error` is true exactly when the exit code is not 0, for both come from the same error. */
@@ -79,7 +81,7 @@ export function resultObject(parts: ResultParts): ResultObject {
   const { timestamp, error, completion = null, figures = null } = parts;
   const exitCode = exitCodeOf(error);
   const isError = exitCode !== 0;
-  const choice = completion?.choices[0];
+  const choice = decidingChoice(completion);
   return {
     type: 'result',
     timestamp,
@@ -88,7 +90,7 @@ export function resultObject(parts: ResultParts): ResultObject {
     is_error: isError,
     verdict: parts.verdict ?? null,
     exit_code: exitCode,
-    result: completion === null ? null : (choice?.message.content ?? ''),
+    result: textOf(completion),
     finish_reason: choice?.finish_reason ?? null,
     usage: figures && usageOf(figures),
     total_cost_usd: figures?.costUsd ?? null,
@@ -101,6 +103,13 @@ export function resultObject(parts: ResultParts): ResultObject {
     error: error && isError ? errorObject(error, timestamp) : null,
     completion,
   };
+}
+
+/** The text of choice 0: what is printed, written with -o, and checked against a schema. */
+export function textOf(completion: ChatCompletion | null): string {
+  // A proxy's own `chat.completion` is kept as received: its content may be no text.
+  const content: unknown = decidingChoice(completion)?.message?.content;
+  return typeof content === 'string' ? content : '';
 }
 
 function usageOf(figures: ResultFigures): ResultObject['usage'] {

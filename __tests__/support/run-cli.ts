@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkEvents } from './check-events.ts';
 
 /** The Node that runs the command; another one than the tests' own in the run for Node 24. */
 const node = process.env['CLLM_TEST_NODE'] ?? process.execPath;
 
-/** The built command: `npm test` builds before it runs the tests. */
-export const builtCli = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
+/** The built command: `npm test` builds before it runs the tests. CLLM_TEST_BIN names another build to be tested. */
+export const builtCli =
+  process.env['CLLM_TEST_BIN'] ?? fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url));
 
 export interface CliResult {
   /** Null when a signal ended the process. */
@@ -23,6 +25,8 @@ export interface CliOptions {
   stdin?: string | Uint8Array;
   env?: Record<string, string | undefined>;
   cwd?: string;
+  /** The test keeps the program from ending as it wants to (a second Ctrl-C, a pipe that it closes). */
+  isCutShort?: boolean;
 }
 
 /** A running command, for tests that act while it does. */
@@ -62,8 +66,12 @@ export class CliHome {
   start(args: readonly string[], options: CliOptions & { stdio?: ('pipe' | 'ignore' | number)[] } = {}): RunningCli {
     const child = spawn(node, [builtCli, ...args], {
       cwd: options.cwd ?? this.directory,
-      env: { ...this.env, ...options.env } as NodeJS.ProcessEnv,
-      stdio: (options.stdio as ('pipe' | 'ignore')[] | undefined) ?? [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      env: { ...this.env, ...options.env },
+      stdio: options.stdio ?? [
+        options.stdin === undefined ? 'ignore' : 'pipe',
+        'pipe',
+        'pipe',
+      ],
     });
     this.#running.add(child);
     const output = { stdout: '', stderr: '' };
@@ -82,8 +90,15 @@ export class CliHome {
       child.on('error', reject);
       child.on('close', (code, signal) => {
         this.#running.delete(child);
-        resolve({ code, signal, ...output });
         for (const tell of changed) tell();
+        try {
+          const format = child.stdout === null ? 'text' : formatOf(args);
+          const isCutShort = options.isCutShort ?? false;
+          if (format !== 'text') checkEvents({ format, stdout: output.stdout, code, isCutShort });
+          resolve({ code, signal, ...output });
+        } catch (error) {
+          reject(error);
+        }
       });
     });
     const until = async (name: 'stdout' | 'stderr', text: string): Promise<void> => {
@@ -121,7 +136,7 @@ export class CliHome {
     const script = `cllm() { ${JSON.stringify(node)} ${JSON.stringify(builtCli)} "$@"; }; ${line}`;
     const child = spawn('bash', ['-c', script], {
       cwd: options.cwd ?? this.directory,
-      env: { ...this.env, ...options.env } as NodeJS.ProcessEnv,
+      env: { ...this.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#running.add(child);
@@ -142,4 +157,14 @@ export class CliHome {
     for (const child of this.#running) child.kill('SIGKILL');
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** The format that a run's output must keep to; a chat has a result for each of its turns, and help none. */
+function formatOf(args: readonly string[]): 'text' | 'json' | 'stream-json' {
+  const flags = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  const format = flags.includes('--output-format')
+    ? flags[flags.lastIndexOf('--output-format') + 1]
+    : flags.findLast((flag) => flag.startsWith('--output-format='))?.slice('--output-format='.length);
+  const isOther = flags[0] === 'chat' || flags.includes('--help') || flags.includes('--version');
+  return !isOther && (format === 'json' || format === 'stream-json') ? format : 'text';
 }

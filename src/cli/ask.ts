@@ -1,37 +1,57 @@
-import path from 'node:path';
-import { paramValues } from '../config/settings.ts';
-import { RecordingWriter } from '../journal/recording.ts';
+import { paramValues, type Settings } from '../config/settings.ts';
 import type { CllmError } from '../errors.ts';
-import { decisive } from '../outcome.ts';
+import { judgement } from '../outcome.ts';
 import type { ChatMessage } from '../protocol/types.ts';
+import { textOf } from '../result.ts';
 import { userMessage } from './attachments.ts';
 import { chooseConversation } from './choose-conversation.ts';
 import type { Context } from './context.ts';
 import { inputMark, isSet, listFlag, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
-import { writeWhole } from './output-file.ts';
+import { OutputFile } from './output-file.ts';
 import { readPrompt } from './prompt.ts';
+import { openRecording } from './record.ts';
 import { remark } from './render/report.ts';
 import { createView } from './render/create-view.ts';
+import { failedOutcome, type TurnOutcome, type View } from './render/view.ts';
 import { requestBody } from './request-body.ts';
 import type { ReplySchema } from './structured.ts';
+import { asCllmError } from './thrown.ts';
 
 /** One question, one reply: from the words and standard input to the exit code. */
 export async function runAsk(flags: Flags, context: Context): Promise<CllmError | null> {
-  const { io } = context;
   const settings = await context.settings();
-  const schema = await schemaOf(settings.outputSchema.value, io.cwd);
-  const message = await promptMessage(flags, context);
-  const model = await context.model();
-  const body = requestBody(flags, model, paramValues(settings.params), io.cwd);
-  if (schema !== null) body['response_format'] = schema.responseFormat;
+  const schema = await schemaOf(settings.outputSchema.value, context.io.cwd);
+  const view = createView(flags, context, {
+    isHeldBack: schema !== null,
+    baseUrl: settings.baseUrl.value,
+    model: settings.model.value,
+  });
+  // From here on the view ends the run, whatever happens: it knows what it has said already.
+  let outcome: TurnOutcome;
+  try {
+    outcome = await askOnce(flags, context, settings, schema, view);
+  } catch (thrown) {
+    outcome = failedOutcome(asCllmError(thrown));
+  }
+  await view.end(outcome);
+  return outcome.decisive;
+}
 
-  const client = await context.client();
-  const store = await context.store();
-  const conversation = await chooseConversation(flags, context, client, store);
-  const view = createView(flags, context, { isHeldBack: schema !== null, baseUrl: settings.baseUrl.value });
-  const record = textFlag(flags, 'record');
-  const recording = record === undefined ? null : openRecording(record, model, context);
+async function askOnce(
+  flags: Flags,
+  context: Context,
+  settings: Settings,
+  schema: ReplySchema | null,
+  view: View,
+): Promise<TurnOutcome> {
+  const { io } = context;
+  const file = outputFile(flags, io.cwd);
+  const message = await promptMessage(flags, context);
+  const body = requestBody(flags, await context.model(), paramValues(settings.params), io.cwd);
+  if (schema !== null) body['response_format'] = schema.responseFormat;
+  const conversation = await chooseConversation(flags, context, await context.client(), await context.store());
+  const recording = openRecording(flags, context);
 
   const result = await conversation.send({
     messages: [message],
@@ -40,25 +60,31 @@ export async function runAsk(flags: Flags, context: Context): Promise<CllmError 
     observer: view,
     taps: recording === null ? [] : [recording],
   });
-  recording?.close();
+  const unrecorded = recording?.close() ?? null;
 
-  const errors: CllmError[] = [result.error, result.unsaved ?? context.storeProblem].filter((error) => error !== null);
-  if (schema !== null && result.verdict === 'complete') errors.push(...[schema.mismatch(result.completion)].filter((error) => error !== null));
-  const counted = errors.filter((error) => !(error.code === 'reply_short' && isSet(flags, 'allow-short')));
-  const file = textFlag(flags, 'output-last-message');
-  const isWhole = counted.every((error) => error.code === 'history_unsaved');
-  if (file !== undefined && isWhole) counted.push(...writeWhole(path.resolve(io.cwd, file), result.completion?.choices[0]?.message.content ?? ''));
-  const first = decisive(counted);
-  await view.end({ ...result, decisive: first, errors: counted });
-  return first;
+  const unsaved = result.unsaved ?? context.storeProblem;
+  // The turn is in the history by now: a reply that was paid for is kept, whatever the schema says of it.
+  const isKept = unsaved === null && result.conversationId !== null && !isSet(flags, 'read-only');
+  const mismatch = schema?.mismatch(result, isKept) ?? null;
+  const isShortAllowed = isSet(flags, 'allow-short');
+  const { errors } = judgement([result.error, unsaved, mismatch], { isShortAllowed });
+  const isInOrder = errors.every((error) => error.code === 'history_unsaved');
+  const unwritten = file !== null && isInOrder ? file.write(textOf(result.completion)) : null;
+  return { ...result, ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }) };
+}
+
+function outputFile(flags: Flags, cwd: string): OutputFile | null {
+  const name = textFlag(flags, 'output-last-message');
+  return name === undefined ? null : new OutputFile(name, cwd);
 }
 
 async function promptMessage(flags: Flags, { io }: Context): Promise<ChatMessage> {
-  const given = [...listFlag(flags, 'prompt'), ...listFlag(flags, '--')];
+  const words = listFlag(flags, 'prompt');
   const prompt = await readPrompt(
     {
-      words: given.filter((word) => word !== inputMark),
-      isInputNamed: given.includes(inputMark),
+      // After -- a lone - is a word like any other.
+      words: [...words.filter((word) => word !== inputMark), ...listFlag(flags, '--')],
+      isInputNamed: words.includes(inputMark),
       isInputIgnored: flags['stdin'] === false,
       inputTimeout: numberFlag(flags, 'stdin-timeout', { least: 0 }) ?? 60,
     },
@@ -73,9 +99,4 @@ async function schemaOf(file: string | null, cwd: string): Promise<ReplySchema |
   if (file === null) return null;
   const { replySchema } = await import('./structured.ts');
   return replySchema(readFlagFile('--output-schema', file, cwd), file);
-}
-
-function openRecording(file: string, model: string, { io, version }: Context): RecordingWriter {
-  const meta = { cllm: version, model, created_at: new Date().toISOString() };
-  return new RecordingWriter(path.resolve(io.cwd, file), meta, { clock: io.now });
 }

@@ -25,7 +25,8 @@ export function userMessage(prompt: string, files: readonly string[], cwd: strin
     const bytes = readAttachment(path.resolve(cwd, name), name);
     const type = imageTypes.find(([, isType]) => isType(bytes))?.[0];
     if (type !== undefined) {
-      if (bytes.length > largestImage) throw refused(name, `is an image of ${bytes.length} bytes; the limit is ${largestImage}`);
+      if (bytes.length > largestImage)
+        throw refused(name, `is an image of ${bytes.length} bytes; the limit is ${largestImage}`);
       images.push({ type: 'image_url', image_url: { url: `data:${type};base64,${bytes.toString('base64')}` } });
     } else if (isUtf8(bytes)) {
       blocks.push(block('file', ` name=${JSON.stringify(name)}`, bytes.toString('utf8')));

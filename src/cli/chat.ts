@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { paramValues } from '../config/settings.ts';
 import { type CllmError, InterruptedError } from '../errors.ts';
-import { decisive } from '../outcome.ts';
+import { judgement } from '../outcome.ts';
 import { chooseConversation } from './choose-conversation.ts';
 import type { Context } from './context.ts';
 import { isSet } from './flag-values.ts';
@@ -52,10 +52,10 @@ export async function runChat(flags: Flags, context: Context): Promise<CllmError
         observer: view,
       });
       reply = null;
-      const errors = [result.error, result.unsaved ?? context.storeProblem].filter((error) => error !== null);
-      const counted = errors.filter((error) => !(error.code === 'reply_short' && isSet(flags, 'allow-short')));
-      last = decisive(counted);
-      await view.end({ ...result, decisive: last, errors: counted });
+      const isShortAllowed = isSet(flags, 'allow-short');
+      const judged = judgement([result.error, result.unsaved ?? context.storeProblem], { isShortAllowed });
+      last = judged.decisive;
+      await view.end({ ...result, ...judged });
     }
     if (io.signal.aborted) break;
     if (isTerminal) lines.prompt();

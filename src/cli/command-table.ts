@@ -3,7 +3,7 @@ import type { Command } from './command.ts';
 export interface CommandEntry {
   usage: string;
   describe: string;
-  load(): Promise<Command>;
+  readonly load: () => Promise<Command>;
 }
 
 /** Every command but `ask`, each in a chunk of its own that is loaded when it is called for. */
@@ -39,8 +39,8 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/config.ts')).config,
   },
   {
-    usage: 'help [topic]',
-    describe: 'exit-codes: what each one means',
+    usage: 'help [topic..]',
+    describe: 'exit-codes: what each one means; or a command',
     load: async () => (await import('./commands/help.ts')).help,
   },
 ];

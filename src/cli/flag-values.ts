@@ -7,12 +7,24 @@ import type { Flags } from './flags.ts';
 /** Stands for a lone `-` while yargs parses, which would drop it: no argument of a process can hold a NUL. */
 export const inputMark = '\u0000-';
 
+/** The flags as they were meant: a lone `-` is one again, but for the prompt, where it stands for standard input. */
+export function unmarked(flags: Flags): Flags {
+  const plain = (value: unknown): unknown => (value === inputMark ? '-' : value);
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, value]) => {
+      if (name === 'prompt') return [name, value];
+      return [name, Array.isArray(value) ? value.map(plain) : plain(value)];
+    }),
+  );
+}
+
 /** yargs gathers a flag that is given twice into an array; where one value is meant that is a mistake. */
 export function checkRepeats(flags: Flags, declared: Readonly<Record<string, Options>>): void {
   for (const [name, option] of Object.entries(declared)) {
     const value = flags[name];
     if (option.array !== true && Array.isArray(value)) {
-      throw new UsageError(`--${name} was given ${value.length} times (${value.join(', ')})`, { hint: `give --${name} once` });
+      // Not with which values: -s holds a prompt, --header a key.
+      throw new UsageError(`--${name} was given ${value.length} times`, { hint: `give --${name} once` });
     }
     if (option.array !== true && option.type === 'string' && value === '') {
       throw new UsageError(`--${name} needs a value`, { hint: `see cllm --help` });
@@ -56,7 +68,8 @@ export function numberFlag(
 export function pairsFlag(flags: Flags, name: string): [string, string][] {
   return listFlag(flags, name).map((pair) => {
     const at = pair.indexOf('=');
-    if (at < 1) throw new UsageError(`--${name} ${pair} is not KEY=VALUE`, { hint: `for example --${name} team=search` });
+    if (at < 1)
+      throw new UsageError(`--${name} ${pair} is not KEY=VALUE`, { hint: `for example --${name} team=search` });
     return [pair.slice(0, at), pair.slice(at + 1)];
   });
 }

@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { InterruptedError } from '../errors.ts';
 
 /** A stream that people or programs read. */
@@ -12,7 +13,10 @@ export interface Output {
   readonly isClosed: boolean;
   /** What made writing impossible, a full disk say; null as long as all is well. */
   readonly failure: Error | null;
-  /** Resolves when there is room for more: awaiting it carries a slow reader's pace up to the socket. Never rejects. */
+  /**
+   * Resolves when there is room for more: awaiting it carries a slow reader's pace up to the socket. Once `Io.signal` is
+   * aborted it waits for nobody, so that what came is saved though the reader is stuck. Never rejects.
+   */
   write(text: string): Promise<void> | void;
   /** The stream itself, for line editing at a terminal. */
   stream(): NodeJS.WriteStream;
@@ -29,7 +33,7 @@ export interface Input {
   bytes(): AsyncIterable<Uint8Array>;
   /** The stream itself, for line editing at a terminal. */
   stream(): NodeJS.ReadStream;
-  /** Stops reading, so that an idle pipe does not keep the process alive. */
+  /** Ends the reading, an iteration under way included, so that an idle pipe does not keep the process alive. */
   close(): void;
 }
 
@@ -48,21 +52,27 @@ export interface Io {
   /** Aborted, with an InterruptedError as reason, by a signal or when the reader of stdout goes away. */
   readonly signal: AbortSignal;
   /** Milliseconds of a clock that only goes forward. */
-  now(): number;
+  readonly now: () => number;
 }
 
 type Env = Io['env'];
 
 class StreamOutput implements Output {
+  readonly isTTY: boolean;
   isClosed = false;
   failure: Error | null = null;
   readonly #stream: NodeJS.WriteStream;
   readonly #isStyled: boolean;
-  #waiting: (() => void)[] = [];
+  readonly #signal: AbortSignal;
+  #writing: (() => void)[] = [];
+  #flushing: (() => void)[] = [];
 
-  constructor(stream: NodeJS.WriteStream, env: Env, onClose: () => void) {
+  constructor(stream: NodeJS.WriteStream, env: Env, signal: AbortSignal, onClose: () => void) {
     this.#stream = stream;
+    this.#signal = signal;
+    this.isTTY = isatty(stream.fd);
     this.#isStyled = this.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+    signal.addEventListener('abort', () => this.#resumeWriters());
     stream.on('error', (error: NodeJS.ErrnoException) => {
       // EIO is what a terminal gives once its window is gone.
       if (error.code === 'EPIPE' || error.code === 'EIO') this.isClosed = true;
@@ -70,11 +80,8 @@ class StreamOutput implements Output {
       this.#release();
       if (this.isClosed) onClose();
     });
+    // The stream drains when it holds nothing any more.
     stream.on('drain', () => this.#release());
-  }
-
-  get isTTY(): boolean {
-    return this.#stream.isTTY === true;
   }
 
   get columns(): number {
@@ -87,8 +94,8 @@ class StreamOutput implements Output {
 
   write(text: string): Promise<void> | void {
     if (text === '' || this.isClosed || this.failure) return;
-    if (this.#stream.write(text)) return;
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    if (this.#stream.write(text) || this.#signal.aborted) return;
+    return new Promise((resolve) => this.#writing.push(resolve));
   }
 
   stream(): NodeJS.WriteStream {
@@ -102,35 +109,37 @@ class StreamOutput implements Output {
       return;
     }
     await new Promise<void>((resolve) => {
-      this.#waiting.push(resolve);
+      this.#flushing.push(resolve);
       this.#stream.write('', () => resolve());
     });
   }
 
   #release(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
+    this.#resumeWriters();
+    for (const resolve of this.#flushing.splice(0)) resolve();
+  }
+
+  #resumeWriters(): void {
+    for (const resolve of this.#writing.splice(0)) resolve();
   }
 }
 
+/** Node opens the stream when `process.stdin` is first read, so nothing here does that before somebody wants its bytes. */
 class ProcessInput implements Input {
-  readonly kind: InputKind;
-
-  constructor() {
-    this.kind = inputKind();
-  }
+  readonly kind = inputKind();
+  #isOpen = false;
 
   bytes(): AsyncIterable<Uint8Array> {
-    return process.stdin;
+    return this.stream();
   }
 
   stream(): NodeJS.ReadStream {
+    this.#isOpen = true;
     return process.stdin;
   }
 
   close(): void {
-    if (this.kind === 'pipe') process.stdin.destroy();
+    if (this.#isOpen) process.stdin.destroy();
   }
 }
 
@@ -140,7 +149,7 @@ function inputKind(): InputKind {
     if (stat.isFile()) return 'file';
     // A parent that is a Node program gives a socket where a shell gives a pipe.
     if (stat.isFIFO() || stat.isSocket()) return 'pipe';
-    return stat.isCharacterDevice() && process.stdin.isTTY ? 'terminal' : 'none';
+    return stat.isCharacterDevice() && isatty(0) ? 'terminal' : 'none';
   } catch {
     return 'none';
   }
@@ -155,19 +164,22 @@ const numberOfSignal = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
  */
 export function processIo(): Io {
   const controller = new AbortController();
+  let hasSignal = false;
   for (const name of signals) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(128 + numberOfSignal[name]);
+      if (hasSignal) process.exit(128 + numberOfSignal[name]);
+      hasSignal = true;
+      // After a closed pipe the signal is aborted already, and what came is on its way to the history.
       controller.abort(new InterruptedError(name));
     });
   }
   const env = process.env;
   return {
     stdin: new ProcessInput(),
-    stdout: new StreamOutput(process.stdout, env, () => {
-      if (!controller.signal.aborted) controller.abort(new InterruptedError(null, 'the reader closed the pipe'));
+    stdout: new StreamOutput(process.stdout, env, controller.signal, () => {
+      controller.abort(new InterruptedError(null, 'the reader closed the pipe'));
     }),
-    stderr: new StreamOutput(process.stderr, env, () => {}),
+    stderr: new StreamOutput(process.stderr, env, controller.signal, () => {}),
     env,
     cwd: process.cwd(),
     homeDirectory: env['HOME'] ?? '/',

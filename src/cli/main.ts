@@ -1,15 +1,17 @@
 import yargs, { type Argv } from 'yargs';
 import { CllmError, UsageError } from '../errors.ts';
-import { exitCodeOf } from '../outcome.ts';
+import { decisive, exitCodeOf } from '../outcome.ts';
 import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
 import { commandTable } from './command-table.ts';
 import { createContext } from './context.ts';
-import { inputMark } from './flag-values.ts';
+import { inputMark, unmarked } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
-import { failureLines } from './render/json.ts';
+import { type OutputFormat, programView } from './render/create-view.ts';
 import { reportError } from './render/report.ts';
+import { failedOutcome } from './render/view.ts';
+import { asCllmError } from './thrown.ts';
 import { version } from './version.ts';
 
 type Run = (command: Command, flags: Flags) => Promise<void>;
@@ -23,15 +25,17 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
     error = await run(argv, io);
   } catch (thrown) {
-    error = thrown instanceof CllmError ? thrown : internalError(thrown);
+    error = asCllmError(thrown);
     await report(error, argv, io);
   }
   await io.stdout.flush();
-  if (error === null && io.stdout.failure !== null) {
-    error = new CllmError('output_failed', `standard output could not be written: ${io.stdout.failure.message}`, {
-      hint: 'the reply is in the history: cllm history show',
-    });
-    await reportError(io.stderr, error);
+  if (io.stdout.failure !== null) {
+    const unprinted = new CllmError(
+      'output_failed',
+      `standard output could not be written: ${io.stdout.failure.message}`,
+    );
+    await reportError(io.stderr, unprinted);
+    error = decisive(error === null ? [unprinted] : [error, unprinted]);
   }
   await io.stderr.flush();
   return exitCodeOf(error);
@@ -39,7 +43,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 
 async function run(argv: readonly string[], io: Io): Promise<CllmError | null> {
   let outcome: CllmError | null = null;
-  const runCommand: Run = async (command, flags) => {
+  const runCommand: Run = async (command, marked) => {
+    const flags = unmarked(marked);
     const context = createContext(flags, io, version);
     try {
       outcome = (await command.run?.(flags, context)) ?? null;
@@ -79,11 +84,20 @@ async function run(argv: readonly string[], io: Io): Promise<CllmError | null> {
     );
   }
   // Help and version come through this callback instead of console, so that flushing covers them.
-  const words = argv.map((word) => (word === '-' ? inputMark : word));
+  const words = helpAsFlag(argv).map((word) => (word === '-' ? inputMark : word));
   await parser.parseAsync(words, {}, (error, _flags, output) => {
     if (output !== '' && !error) void io.stdout.write(`${output}\n`);
   });
   return outcome;
+}
+
+/** `cllm help` and `cllm help history` are `cllm --help` and `cllm history --help`. */
+function helpAsFlag(argv: readonly string[]): readonly string[] {
+  const [first, topic, ...rest] = argv;
+  if (first !== 'help' || rest.length > 0) return argv;
+  if (topic === undefined) return ['--help'];
+  const names = ['ask', ...commandTable.map(({ usage }) => usage.split(' ')[0])];
+  return topic !== 'help' && names.includes(topic) ? [topic, '--help'] : argv;
 }
 
 function register(parser: Argv, command: Command, runCommand: Run): void {
@@ -103,26 +117,18 @@ function configure(parser: Argv, command: Command, runCommand: Run): Argv {
   return configured.demandCommand(1, 1, `which one: ${names}`).strictCommands();
 }
 
-function internalError(thrown: unknown): CllmError {
-  // Whatever libraries throw at a parser's callback is a mistake of the user, what commands throw is one of ours.
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  if (thrown instanceof Error && thrown.name === 'YError') return new UsageError(message, { hint: 'see cllm --help' });
-  return new CllmError('internal', `internal error: ${message}`, {
-    cause: thrown,
-    hint: 'this is a bug in cllm: please report it with the command that shows it',
-  });
-}
-
 async function report(error: CllmError, argv: readonly string[], io: Io): Promise<void> {
   const format = requestedFormat(argv);
   if (format === 'text') await reportError(io.stderr, error);
-  else await io.stdout.write(failureLines(error, new Date().toISOString(), format));
+  else await programView(format, io).end(failedOutcome(error));
 }
 
 /** The output format, looked for in argv itself: a usage error has to keep to it, and comes before any parse. */
-function requestedFormat(argv: readonly string[]): 'text' | 'json' | 'stream-json' {
+function requestedFormat(argv: readonly string[]): OutputFormat {
   const words = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
-  const formats = words.map((word, at) => (word === '--output-format' ? words[at + 1] : /^--output-format=(.*)$/.exec(word)?.[1]));
+  const formats = words.map((word, at) =>
+    word === '--output-format' ? words[at + 1] : /^--output-format=(.*)$/.exec(word)?.[1],
+  );
   const format = formats.findLast((each) => each !== undefined);
   return format === 'json' || format === 'stream-json' ? format : 'text';
 }

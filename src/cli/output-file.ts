@@ -1,21 +1,87 @@
 import { randomBytes } from 'node:crypto';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { CllmError } from '../errors.ts';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { CllmError, UsageError } from '../errors.ts';
 
-/** Writes a file whole or not at all: beside it first, then renamed over it. Gives what went wrong, if anything did. */
-export function writeWhole(file: string, text: string): CllmError[] {
-  const beside = `${file}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    writeFileSync(beside, text, { mode: 0o666, flag: 'wx' });
-    renameSync(beside, file);
-    return [];
-  } catch (cause) {
-    rmSync(beside, { force: true });
-    return [
-      new CllmError('output_failed', `-o ${file} could not be written (${(cause as NodeJS.ErrnoException).code})`, {
+/**
+ * The file of `-o`: written whole or not at all, beside it first and then renamed over it. A pipe or a device
+ * (`-o /dev/stderr`, `-o >(wc)`) can not be replaced and is written to.
+ */
+export class OutputFile {
+  readonly #name: string;
+  readonly #path: string;
+  readonly #stats: Stats | null;
+
+  /** @throws UsageError before anything is asked and paid for, when nothing could be written there. */
+  constructor(name: string, cwd: string) {
+    this.#name = name;
+    if (name === '-') {
+      throw new UsageError('-o takes a file, and - is none', { hint: 'the reply goes to standard output anyway' });
+    }
+    try {
+      const wanted = path.resolve(cwd, name);
+      this.#stats = statSync(wanted, { throwIfNoEntry: false }) ?? null;
+      // A symbolic link stays one: what it leads to is replaced.
+      this.#path = this.#stats === null ? wanted : realpathSync(wanted);
+      if (this.#stats?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+      if (this.#isReplaced) accessSync(path.dirname(this.#path), constants.W_OK | constants.X_OK);
+    } catch (cause) {
+      throw new UsageError(`-o ${name} can not be written (${codeOf(cause)})`, {
+        code: 'input_invalid',
         cause,
-        hint: 'check the directory; the reply was printed and saved',
-      }),
-    ];
+        hint: 'name a file in a directory that exists and is yours',
+      });
+    }
   }
+
+  /** Gives what went wrong, if anything did. */
+  write(text: string): CllmError | null {
+    try {
+      if (this.#isReplaced) this.#replace(text);
+      else writeFileSync(this.#path, text);
+      return null;
+    } catch (cause) {
+      return new CllmError('output_failed', `-o ${this.#name} could not be written (${codeOf(cause)})`, { cause });
+    }
+  }
+
+  get #isReplaced(): boolean {
+    return this.#stats === null || this.#stats.isFile();
+  }
+
+  #replace(text: string): void {
+    const beside = `${this.#path}.${randomBytes(6).toString('hex')}.tmp`;
+    try {
+      const descriptor = openSync(beside, 'wx', 0o600);
+      try {
+        // A reply may be confidential, so a new file is its owner's alone; an old one's mode was somebody's choice.
+        fchmodSync(descriptor, this.#stats === null ? 0o600 : this.#stats.mode & 0o777);
+        writeFileSync(descriptor, text);
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+      renameSync(beside, this.#path);
+    } catch (cause) {
+      rmSync(beside, { force: true });
+      throw cause;
+    }
+  }
+}
+
+function codeOf(cause: unknown): string {
+  return (cause as NodeJS.ErrnoException).code ?? String(cause);
 }

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { constants, isUtf8 } from 'node:buffer';
 import { UsageError } from '../errors.ts';
 import type { Input } from './io.ts';
 
@@ -16,6 +16,11 @@ export interface PromptSource {
 /** How long a pipe may stay silent before a person is told what is being waited for. */
 const noticeAfterMs = 2000;
 
+/** Node fires a longer timer at once. */
+const longestTimer = 2 ** 31 - 1;
+
+const longestInput = constants.MAX_STRING_LENGTH;
+
 /**
  * The prompt: the words, and standard input when there are none, when `-` stands for it, or when it is a file or a pipe.
  * Never a silent hang (a silent pipe is named, and is a usage error in the end) and never a silent loss: what arrives is
@@ -29,19 +34,26 @@ export async function readPrompt(
 ): Promise<string> {
   const words = source.words.join(' ');
   const hasWords = words.trim() !== '';
-  if (source.isInputNamed && source.isInputIgnored) throw new UsageError('- asks for standard input and --no-stdin refuses it');
-  const isPiped = stdin.kind === 'file' || stdin.kind === 'pipe';
-  const isRead = source.isInputNamed || (!source.isInputIgnored && (isPiped || (!hasWords && stdin.kind === 'none')));
-  if (!isRead) {
+  if (source.isInputNamed && source.isInputIgnored) {
+    throw new UsageError('- asks for standard input and --no-stdin refuses it', { hint: 'leave out one of them' });
+  }
+  if (!isRead(source, hasWords, stdin)) {
     if (hasWords) return words;
     throw noPrompt();
   }
   const input = decoded(await readAll(stdin, source.inputTimeout, notice, signal));
   if (!hasWords) {
-    if (input.trim() === '') throw noPrompt('standard input is empty');
+    if (input.trim() === '') throw noPrompt('no prompt: standard input is empty');
     return input;
   }
   return input === '' ? words : `${words}\n\n${block('stdin', '', input)}`;
+}
+
+/** With words a terminal and a device (/dev/null) say nothing; without them only a terminal does not, unless named. */
+function isRead({ isInputNamed, isInputIgnored }: PromptSource, hasWords: boolean, { kind }: Input): boolean {
+  if (isInputNamed) return true;
+  if (isInputIgnored) return false;
+  return kind === 'file' || kind === 'pipe' || (!hasWords && kind === 'none');
 }
 
 /** A text that goes with the prompt, marked so that the model can tell the two apart. */
@@ -50,60 +62,85 @@ export function block(tag: string, attributes: string, text: string): string {
 }
 
 function noPrompt(reason = 'no prompt'): UsageError {
-  return new UsageError(reason, { code: 'input_invalid', hint: 'say what to ask: cllm "why is the sky blue?", or pipe it in; see cllm --help' });
+  return new UsageError(reason, {
+    code: 'input_invalid',
+    hint: 'usage: cllm "why is the sky blue?", or pipe the prompt in; cllm --help shows the rest',
+  });
 }
 
-async function readAll(stdin: Input, timeout: number, notice: (text: string) => void, signal: AbortSignal): Promise<Buffer> {
+async function readAll(
+  stdin: Input,
+  timeout: number,
+  notice: (text: string) => void,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  let failure: Error | null = null;
+  const stop = (reason: Error): void => {
+    failure ??= reason;
+    stdin.close();
+  };
+  const onAbort = (): void => stop(signal.reason as Error);
+  if (signal.aborted) throw signal.reason;
+  signal.addEventListener('abort', onAbort);
+  const silence = stdin.kind === 'pipe' ? watchSilence(timeout, notice, stop) : null;
   const pieces: Uint8Array[] = [];
-  const bytes = stdin.bytes()[Symbol.asyncIterator]();
-  const silence = stdin.kind === 'pipe' ? watchSilence(timeout, notice) : null;
-  const stop = abortion(signal);
+  let length = 0;
   try {
-    for (;;) {
-      const next = await Promise.race([bytes.next(), stop.aborted, ...(silence ? [silence.expired] : [])]);
+    for await (const bytes of stdin.bytes()) {
       silence?.stop();
-      if (next.done) return Buffer.concat(pieces);
-      pieces.push(next.value);
+      pieces.push(bytes);
+      length += bytes.length;
+      if (length > longestInput) stop(tooLong());
     }
+  } catch (cause) {
+    // Closing a stream ends its iteration with an error of its own.
+    failure ??= unreadable(cause);
   } finally {
     silence?.stop();
-    stop.release();
+    signal.removeEventListener('abort', onAbort);
     stdin.close();
   }
+  if (failure !== null) throw failure;
+  return Buffer.concat(pieces, length);
 }
 
-function watchSilence(timeout: number, notice: (text: string) => void): { expired: Promise<never>; stop(): void } {
-  const timers: NodeJS.Timeout[] = [];
-  const expired = new Promise<never>((_, reject) => {
-    timers.push(setTimeout(() => notice('waiting for standard input; --no-stdin ignores it'), noticeAfterMs));
-    if (timeout === 0) return;
-    const giveUp = () =>
-      reject(
-        new UsageError(`standard input stayed silent for ${timeout} s`, {
-          code: 'stdin_timeout',
-          hint: 'close it (< /dev/null), ignore it (--no-stdin) or wait longer (--stdin-timeout 0 = for ever)',
-        }),
-      );
-    timers.push(setTimeout(giveUp, timeout * 1000));
-  });
-  return { expired, stop: () => timers.forEach((timer) => clearTimeout(timer)) };
+function watchSilence(
+  timeout: number,
+  notice: (text: string) => void,
+  stop: (reason: Error) => void,
+): { stop(): void } {
+  const timers = [setTimeout(() => notice('waiting for standard input; --no-stdin ignores it'), noticeAfterMs)];
+  if (timeout > 0) timers.push(setTimeout(() => stop(silent(timeout)), Math.min(timeout * 1000, longestTimer)));
+  return { stop: () => timers.forEach((timer) => clearTimeout(timer)) };
 }
 
-function abortion(signal: AbortSignal): { aborted: Promise<never>; release(): void } {
-  let release = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    const onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort);
-    release = () => signal.removeEventListener('abort', onAbort);
+function silent(timeout: number): UsageError {
+  return new UsageError(`standard input stayed silent for ${timeout} s`, {
+    code: 'stdin_timeout',
+    hint: 'close it (< /dev/null), ignore it (--no-stdin) or wait longer (--stdin-timeout 0 = for ever)',
   });
-  return { aborted, release };
+}
+
+function tooLong(): UsageError {
+  return new UsageError(`standard input is longer than ${longestInput} bytes, the longest text that Node can hold`, {
+    code: 'input_invalid',
+    hint: 'pipe in less of it, with head -c say',
+  });
+}
+
+function unreadable(cause: unknown): UsageError {
+  return new UsageError(`standard input can not be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`, {
+    code: 'input_invalid',
+    cause,
+    hint: 'redirect it from a file or a pipe, or ignore it with --no-stdin',
+  });
 }
 
 /** A prompt that is no UTF-8 would reach the model with holes in it, so it is refused, with the offset of the fault. */
 function decoded(bytes: Buffer): string {
   if (!isUtf8(bytes)) {
-    throw new UsageError(`standard input is no UTF-8 text: byte ${invalidOffset(bytes)} does not fit`, {
+    const offset = invalidOffset(bytes);
+    throw new UsageError(`standard input is no UTF-8 text at offset ${offset} (byte ${offset}, counted from 0)`, {
       code: 'input_invalid',
       hint: 'convert it (iconv -t utf-8), or attach an image with -f',
     });

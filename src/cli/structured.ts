@@ -1,13 +1,18 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import { CllmError, UsageError } from '../errors.ts';
+import type { Verdict } from '../outcome.ts';
 import type { ChatCompletion } from '../protocol/types.ts';
+import { textOf } from '../result.ts';
 
 /** A JSON schema (2020-12) that a reply must match. */
 export interface ReplySchema {
   /** What is sent, so that the model knows; models and proxies may ignore it. */
   responseFormat: Record<string, unknown>;
-  /** Null when the reply's text is JSON and matches; what is wrong otherwise. */
-  mismatch(completion: ChatCompletion | null): CllmError | null;
+  /**
+   * Null when the reply's text is JSON and matches, and for a reply that broke off, which its own error describes. One
+   * that its length limit cut is judged: it may have been allowed.
+   */
+  mismatch(reply: { completion: ChatCompletion | null; verdict: Verdict | null }, isKept: boolean): CllmError | null;
 }
 
 export function replySchema(text: string, file: string): ReplySchema {
@@ -18,11 +23,13 @@ export function replySchema(text: string, file: string): ReplySchema {
     throw invalid(file, 'is not JSON', cause);
   }
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) throw invalid(file, 'is no JSON object');
+  // ajv would give a promise, which is true of every reply.
+  if ('$async' in schema) throw invalid(file, 'is no JSON schema of the standard: $async');
   let validate: ReturnType<Ajv2020['compile']>;
   try {
     validate = new Ajv2020({ allErrors: false, strict: false, validateFormats: false }).compile(schema);
   } catch (cause) {
-    throw invalid(file, `is no JSON schema: ${(cause as Error).message}`, cause);
+    throw invalid(file, `is no JSON schema (draft 2020-12): ${(cause as Error).message}`, cause);
   }
   const name = (schema as { title?: unknown }).title;
   return {
@@ -30,15 +37,15 @@ export function replySchema(text: string, file: string): ReplySchema {
       type: 'json_schema',
       json_schema: { name: schemaName(name), schema, strict: true },
     },
-    mismatch(completion) {
-      const content = completion?.choices[0]?.message.content ?? '';
+    mismatch({ completion, verdict }, isKept) {
+      if (verdict !== 'complete' && verdict !== 'length') return null;
       let value: unknown;
       try {
-        value = JSON.parse(content);
+        value = JSON.parse(textOf(completion));
       } catch {
-        return mismatch(file, 'it is no JSON');
+        return mismatch(file, 'it is no JSON', isKept);
       }
-      return validate(value) ? null : mismatch(file, describe(validate.errors?.[0]));
+      return validate(value) ? null : mismatch(file, describe(validate.errors?.[0]), isKept);
     },
   };
 }
@@ -55,12 +62,13 @@ function describe(error: ErrorObject | undefined): string {
   return `at ${error.instancePath === '' ? 'the root' : error.instancePath}: ${error.message ?? error.keyword}`;
 }
 
-function mismatch(file: string, why: string): CllmError {
+function mismatch(file: string, why: string, isKept: boolean): CllmError {
+  const kept = isKept ? 'it was kept: cllm history show; ' : '';
   return new CllmError('schema_mismatch', `the reply does not match ${file}: ${why}`, {
-    hint: 'it was kept: cllm history show; ask again, or loosen the schema',
+    hint: `${kept}ask again, or loosen the schema of --output-schema`,
   });
 }
 
 function invalid(file: string, why: string, cause?: unknown): UsageError {
-  return new UsageError(`--output-schema ${file} ${why}`, { code: 'schema_invalid', hint: 'a JSON schema, draft 2020-12', cause });
+  return new UsageError(`--output-schema ${file} ${why}`, { code: 'schema_invalid', cause });
 }

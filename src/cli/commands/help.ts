@@ -1,21 +1,29 @@
 import { UsageError } from '../../errors.ts';
 import { exits } from '../../outcome.ts';
 import type { Command } from '../command.ts';
-import { textFlag } from '../flag-values.ts';
+import { listFlag } from '../flag-values.ts';
 
+/** `cllm help` and `cllm help COMMAND` are --help, which main.ts sees to; what comes here is a topic. */
 export const help: Command = {
-  usage: 'help [topic]',
-  describe: 'exit-codes: what each one means',
-  configure: (parser) => parser.positional('topic', { type: 'string', describe: 'exit-codes' }),
+  usage: 'help [topic..]',
+  describe: 'exit-codes: what each one means; or a command',
+  configure: (parser) =>
+    parser.positional('topic', { type: 'string', array: true, describe: 'exit-codes, or a command' }),
   async run(flags, { io }) {
-    const topic = textFlag(flags, 'topic');
+    const topic = listFlag(flags, 'topic').join(' ');
     if (topic !== 'exit-codes') {
-      throw new UsageError(topic === undefined ? 'help on what?' : `there is no help on ${topic}`, {
-        hint: 'cllm help exit-codes, or cllm --help for commands and flags',
+      throw new UsageError(`there is no help on ${JSON.stringify(topic)}`, {
+        hint: 'cllm help exit-codes, or cllm --help for commands and flags; to ask it of the model: cllm ask help …',
       });
     }
-    const lines = Object.entries(exits).map(([name, { code, when }]) => `${String(code).padStart(3)}  ${name.padEnd(12)} ${when}\n`);
-    await io.stdout.write(lines.join(''));
+    await io.stdout.write(exitCodesTable());
     return null;
   },
 };
+
+/** A line for each exit code: the number, its name, when. */
+export function exitCodesTable(): string {
+  return Object.entries(exits)
+    .map(([name, { code, when }]) => `${String(code).padStart(3)}  ${name.padEnd(12)} ${when}\n`)
+    .join('');
+}

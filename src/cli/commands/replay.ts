@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { UsageError } from '../../errors.ts';
 import { readRecording } from '../../journal/recording.ts';
-import { decisive } from '../../outcome.ts';
+import { judgement } from '../../outcome.ts';
 import { replay } from '../../conversation/replay.ts';
 import type { Command } from '../command.ts';
 import { checkRepeats, isSet, textFlag } from '../flag-values.ts';
@@ -24,11 +24,9 @@ export const replayCommand: Command = {
     const recording = readRecording(path.resolve(io.cwd, textFlag(flags, 'recording') ?? ''));
     const view = createView(flags, context, { isHeldBack: false, baseUrl: recording.head?.url ?? '' });
     const result = await replay(recording, { speed: speedOf(flags), observer: view, signal: io.signal });
-    const errors = [result.error].filter((error) => error !== null);
-    const counted = errors.filter((error) => !(error.code === 'reply_short' && isSet(flags, 'allow-short')));
-    const first = decisive(counted);
-    await view.end({ ...result, decisive: first, errors: counted });
-    return first;
+    const judged = judgement([result.error], { isShortAllowed: isSet(flags, 'allow-short') });
+    await view.end({ ...result, ...judged });
+    return judged.decisive;
   },
 };
 
@@ -37,7 +35,9 @@ function speedOf(flags: Flags): number | null {
   if (speed === 'max') return null;
   const number = Number(speed);
   if (!Number.isFinite(number) || number <= 0) {
-    throw new UsageError(`--speed ${speed} is neither a number above 0 nor max`, { hint: 'for example --speed 4 or --speed max' });
+    throw new UsageError(`--speed ${speed} is neither a number above 0 nor max`, {
+      hint: 'for example --speed 4 or --speed max',
+    });
   }
   return number;
 }

@@ -1,29 +1,36 @@
 import type { Context } from '../context.ts';
 import { isSet, textFlag } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
-import { eventsView, jsonView } from './json.ts';
+import type { Io } from '../io.ts';
+import { EventsView, JsonView } from './json.ts';
 import { TextView } from './text.ts';
 import type { View } from './view.ts';
+
+export const outputFormats = ['text', 'json', 'stream-json'] as const;
+export type OutputFormat = (typeof outputFormats)[number];
 
 /** The view that the flags ask for. */
 export function createView(
   flags: Flags,
   { io }: Pick<Context, 'io'>,
-  options: { isHeldBack: boolean; baseUrl: string },
+  options: { isHeldBack: boolean; baseUrl: string; model?: string | null },
 ): View {
-  const clock = (): string => new Date().toISOString();
-  switch (textFlag(flags, 'output-format')) {
-    case 'json':
-      return jsonView(io.stdout, clock);
-    case 'stream-json':
-      return eventsView(io.stdout, clock, options.baseUrl);
-    default: {
-      const reasoning = textFlag(flags, 'reasoning');
-      return new TextView(io, {
-        isReasoningShown: reasoning === undefined ? io.stdout.isTTY && io.stderr.isTTY : reasoning === 'show',
-        isQuiet: isSet(flags, 'quiet'),
-        isHeldBack: options.isHeldBack,
-      });
-    }
-  }
+  const format = textFlag(flags, 'output-format') ?? 'text';
+  if (format !== 'text') return programView(format === 'json' ? 'json' : 'stream-json', io, options);
+  const reasoning = textFlag(flags, 'reasoning');
+  return new TextView(io, {
+    isReasoningShown: reasoning === undefined ? io.stdout.isTTY && io.stderr.isTTY : reasoning === 'show',
+    isQuiet: isSet(flags, 'quiet'),
+    isHeldBack: options.isHeldBack,
+  });
+}
+
+/** A view for programs. What is not known before a turn begins stays null. */
+export function programView(
+  format: Exclude<OutputFormat, 'text'>,
+  io: Pick<Io, 'stdout' | 'now'>,
+  { model = null, baseUrl = null }: { model?: string | null; baseUrl?: string | null } = {},
+): View {
+  const options = { stdout: io.stdout, model, baseUrl, timestamp: () => new Date().toISOString(), now: () => io.now() };
+  return format === 'json' ? new JsonView(options) : new EventsView(options);
 }

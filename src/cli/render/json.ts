@@ -1,11 +1,114 @@
-import { errorObject, resultObject, schemaVersion, type ResultObject } from '../../result.ts';
-import type { ChatCompletionChunk, ToolCall } from '../../protocol/types.ts';
+import { type ErrorObject, resultObject, type ResultObject, schemaVersion } from '../../result.ts';
+import { exits } from '../../outcome.ts';
+import { decidingChoice } from '../../protocol/verdict.ts';
+import type { ChatCompletion, ChatCompletionChunk, ToolCall } from '../../protocol/types.ts';
+import type { RetryNotice } from '../../client/completion-stream.ts';
 import type { Output } from '../io.ts';
+import { DeltaReader, type TextDelta } from './deltas.ts';
 import type { TurnOutcome, View } from './view.ts';
 
-type Clock = () => string;
+/** What the views for programs need to know beside the turn. */
+export interface ProgramViewOptions {
+  stdout: Output;
+  /** The model that will be asked, as far as anybody knows before a turn begins. */
+  model: string | null;
+  baseUrl: string | null;
+  /** ISO 8601, UTC. */
+  timestamp: () => string;
+  /** Milliseconds of a clock that only goes forward. */
+  now: () => number;
+}
 
-function resultOf(outcome: TurnOutcome, timestamp: string): ResultObject {
+/** `--output-format json`: the result object alone, at the end. */
+export class JsonView implements View {
+  readonly #options: ProgramViewOptions;
+  readonly #startedAt: number;
+
+  constructor(options: ProgramViewOptions) {
+    this.#options = options;
+    this.#startedAt = options.now();
+  }
+
+  retry(): void {}
+
+  async end(outcome: TurnOutcome): Promise<void> {
+    const { stdout, timestamp, now } = this.#options;
+    await stdout.write(line(resultOf(outcome, timestamp(), now() - this.#startedAt)));
+  }
+}
+
+/** `--output-format stream-json`: JSON lines, `result` last (docs/events.md). The lines of one read are one write. */
+export class EventsView implements View {
+  readonly #options: ProgramViewOptions;
+  readonly #startedAt: number;
+  readonly #deltas = new DeltaReader();
+  #hasBegun = false;
+
+  constructor(options: ProgramViewOptions) {
+    this.#options = options;
+    this.#startedAt = options.now();
+  }
+
+  async begin({ conversationId, model }: { conversationId: string | null; model: string | null }): Promise<void> {
+    await this.#options.stdout.write(this.#init(conversationId, model));
+  }
+
+  retry({ attempt, maxRetries, delayMs, error }: RetryNotice): void {
+    const event = {
+      type: 'retry',
+      timestamp: this.#options.timestamp(),
+      attempt,
+      max_retries: maxRetries,
+      retry_delay_ms: Math.round(delayMs),
+      error: { code: error.code, message: error.message },
+    };
+    void this.#options.stdout.write(line(event));
+  }
+
+  async chunks(chunks: readonly ChatCompletionChunk[]): Promise<void> {
+    await this.#options.stdout.write(this.#lines(this.#deltas.read(chunks)));
+  }
+
+  async end(outcome: TurnOutcome): Promise<void> {
+    const { stdout, timestamp, now, model } = this.#options;
+    const at = timestamp();
+    const result = resultOf(outcome, at, now() - this.#startedAt);
+    let lines = '';
+    // A turn that never began has an init all the same; only a mistake in the command line itself has none.
+    if (!this.#hasBegun && result.exit_code !== exits.usage.code) lines += this.#init(outcome.conversationId, model);
+    lines += this.#lines(this.#deltas.end());
+    for (const call of finishedCalls(outcome.completion)) lines += line(toolUse(call, at));
+    if (result.error) lines += line(result.error);
+    await stdout.write(lines + line(result));
+  }
+
+  #init(conversationId: string | null, model: string | null): string {
+    this.#hasBegun = true;
+    return line({
+      type: 'init',
+      timestamp: this.#options.timestamp(),
+      schema_version: schemaVersion,
+      conversation_id: conversationId,
+      model,
+      base_url: this.#options.baseUrl,
+    });
+  }
+
+  #lines(deltas: readonly TextDelta[]): string {
+    const timestamp = this.#options.timestamp();
+    let lines = '';
+    for (const { type, content } of deltas) {
+      lines += line(
+        type === 'message'
+          ? { type, timestamp, role: 'assistant', content, delta: true }
+          : { type, timestamp, content, delta: true },
+      );
+    }
+    return lines;
+  }
+}
+
+function resultOf(outcome: TurnOutcome, timestamp: string, durationMs: number): ResultObject {
   return resultObject({
     timestamp,
     error: outcome.decisive,
@@ -13,96 +116,38 @@ function resultOf(outcome: TurnOutcome, timestamp: string): ResultObject {
     completion: outcome.completion,
     figures: outcome.receipt,
     conversationId: outcome.conversationId,
+    durationMs,
   });
 }
 
-/** `--output-format json`: the result object alone, at the end. */
-export function jsonView(stdout: Output, clock: Clock): View {
-  return {
-    retry() {},
-    async end(outcome) {
-      await stdout.write(`${JSON.stringify(resultOf(outcome, clock()))}\n`);
-    },
-  };
+function line(event: Record<string, unknown> | ErrorObject | ResultObject): string {
+  return `${JSON.stringify(event)}\n`;
 }
 
-/** `--output-format stream-json`: JSON lines, `result` last (docs/events.md). The lines of one read are one write. */
-export function eventsView(stdout: Output, clock: Clock, baseUrl: string): View {
-  const line = (event: Record<string, unknown>) => `${JSON.stringify(event)}\n`;
-  return {
-    async begin({ conversationId, model }) {
-      const event = { type: 'init', timestamp: clock(), schema_version: schemaVersion, conversation_id: conversationId, model, base_url: baseUrl };
-      await stdout.write(line(event));
-    },
-    retry({ attempt, maxRetries, delayMs, error }) {
-      void stdout.write(
-        line({
-          type: 'retry',
-          timestamp: clock(),
-          attempt,
-          max_retries: maxRetries,
-          retry_delay_ms: Math.round(delayMs),
-          error: { code: error.code, message: error.message },
-        }),
-      );
-    },
-    async chunks(chunks) {
-      const timestamp = clock();
-      let lines = '';
-      for (const [type, content] of deltas(chunks)) {
-        lines += line(
-          type === 'message'
-            ? { type, timestamp, role: 'assistant', content, delta: true }
-            : { type, timestamp, content, delta: true },
-        );
-      }
-      await stdout.write(lines);
-    },
-    async end(outcome) {
-      const timestamp = clock();
-      const result = resultOf(outcome, timestamp);
-      let lines = '';
-      const message = outcome.completion?.choices[0]?.message;
-      // A call is whole only after the finish_reason: a prefix that parses is still a prefix.
-      if (outcome.completion?.choices[0]?.finish_reason) {
-        for (const call of message?.tool_calls ?? []) lines += line(toolUse(call, timestamp));
-      }
-      if (result.error) lines += line({ ...result.error });
-      await stdout.write(lines + line({ ...result }));
-    },
-  };
+/** A call is whole only after the finish_reason: a prefix that parses is still a prefix. */
+function finishedCalls(completion: ChatCompletion | null): ToolUse[] {
+  const choice = decidingChoice(completion);
+  if (!choice?.finish_reason) return [];
+  const calls = (choice.message.tool_calls ?? []).map(partsOf);
+  // OpenAI's older form has one call, and no id for it.
+  const old = choice.message.function_call;
+  return old ? [...calls, { name: old.name, id: null, input: old.arguments }] : calls;
 }
 
-/** For an error before any turn began: the `error` event, when asked for, and the result. */
-export function failureLines(error: Parameters<typeof errorObject>[0], timestamp: string, format: string): string {
-  const result = resultObject({ timestamp, error });
-  const lines = format === 'stream-json' && result.error ? [result.error, result] : [result];
-  return lines.map((object) => `${JSON.stringify(object)}\n`).join('');
+interface ToolUse {
+  name: string | null;
+  id: string | null;
+  input: string;
 }
 
-/** The text and the reasoning of choice 0, in the order they came; neighbours of one kind joined. */
-export function deltas(chunks: readonly ChatCompletionChunk[]): ['message' | 'reasoning', string][] {
-  const pieces: ['message' | 'reasoning', string][] = [];
-  const add = (type: 'message' | 'reasoning', content: unknown) => {
-    if (typeof content !== 'string' || content === '') return;
-    const last = pieces.at(-1);
-    if (last?.[0] === type) last[1] += content;
-    else pieces.push([type, content]);
-  };
-  for (const chunk of chunks) {
-    for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
-      if ((choice?.index ?? 0) !== 0 || !choice?.delta) continue;
-      add('reasoning', choice.delta.reasoning_content ?? choice.delta.reasoning);
-      add('message', choice.delta.content);
-    }
-  }
-  return pieces;
+function partsOf(call: ToolCall): ToolUse {
+  return 'custom' in call
+    ? { name: call.custom.name, id: call.id, input: call.custom.input }
+    : { name: call.function.name, id: call.id, input: call.function.arguments };
 }
 
-function toolUse(call: ToolCall, timestamp: string): Record<string, unknown> {
-  const [name, input] =
-    'custom' in call ? [call.custom.name, call.custom.input] : [call.function.name, call.function.arguments];
-  return { type: 'tool_use', timestamp, tool_name: name, tool_id: call.id, parameters: parsed(input) };
+function toolUse({ name, id, input }: ToolUse, timestamp: string): Record<string, unknown> {
+  return { type: 'tool_use', timestamp, tool_name: name, tool_id: id, parameters: parsed(input) };
 }
 
 function parsed(input: string): unknown {

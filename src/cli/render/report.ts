@@ -1,4 +1,5 @@
 import type { CllmError } from '../../errors.ts';
+import { nextStep } from '../../next-step.ts';
 import type { Output } from '../io.ts';
 import { styled } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
@@ -6,7 +7,7 @@ import { terminalSafe } from './terminal-safe.ts';
 /** An error for people: what and with which value, then what to do next. At most two lines, and no stack trace. */
 export async function reportError(stderr: Output, error: CllmError): Promise<void> {
   await stderr.write(`${styled(stderr, 'red', 'cllm:')} ${oneLine(error.message)}\n`);
-  if (error.hint) await stderr.write(`  ${oneLine(error.hint)}\n`);
+  await stderr.write(`  ${oneLine(nextStep(error))}\n`);
 }
 
 /** A remark for people that is no error. */

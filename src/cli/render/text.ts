@@ -1,7 +1,9 @@
 import type { RetryNotice } from '../../client/completion-stream.ts';
 import type { ChatCompletionChunk, ToolCall } from '../../protocol/types.ts';
+import { decidingChoice } from '../../protocol/verdict.ts';
+import { textOf } from '../../result.ts';
 import type { Io, Output } from '../io.ts';
-import { deltas } from './json.ts';
+import { DeltaReader, type TextDelta } from './deltas.ts';
 import { receiptLine } from './receipt-line.ts';
 import { remark, reportError } from './report.ts';
 import { styled } from './style.ts';
@@ -22,6 +24,7 @@ export class TextView implements View {
   readonly #options: TextOptions;
   readonly #safe = new TerminalSafe();
   readonly #safeReasoning = new TerminalSafe();
+  readonly #deltas = new DeltaReader();
   #lastCharacter = '\n';
   #lastReasoning = '\n';
 
@@ -33,27 +36,36 @@ export class TextView implements View {
 
   async begin({ partialReplies }: { partialReplies: number }): Promise<void> {
     if (partialReplies === 0 || this.#options.isQuiet) return;
-    const replies = partialReplies === 1 ? 'an earlier reply is not complete and is' : `${partialReplies} earlier replies are not complete and are`;
+    const replies =
+      partialReplies === 1
+        ? 'an earlier reply is not complete and is'
+        : `${partialReplies} earlier replies are not complete and are`;
     await remark(this.#stderr, `${replies} sent as plain text, as far as it came`);
   }
 
   retry({ attempt, maxRetries, delayMs, error }: RetryNotice): void {
-    void remark(this.#stderr, `${error.message}; try ${attempt + 1} of ${maxRetries + 1} in ${(delayMs / 1000).toFixed(1)} s`);
+    void remark(
+      this.#stderr,
+      `${error.message}; try ${attempt + 1} of ${maxRetries + 1} in ${(delayMs / 1000).toFixed(1)} s`,
+    );
   }
 
   async chunks(chunks: readonly ChatCompletionChunk[]): Promise<void> {
-    for (const [type, content] of deltas(chunks)) {
+    await this.#show(this.#deltas.read(chunks));
+  }
+
+  async #show(deltas: readonly TextDelta[]): Promise<void> {
+    for (const { type, content } of deltas) {
       if (type === 'reasoning') await this.#reasoning(content);
       else if (!this.#options.isHeldBack) await this.#reply(content);
     }
   }
 
   async end(outcome: TurnOutcome): Promise<void> {
+    await this.#show(this.#deltas.end());
     await this.#endReasoning();
-    const message = outcome.completion?.choices[0]?.message;
-    if (this.#options.isHeldBack && outcome.verdict === 'complete' && !outcome.errors.some((error) => error.code === 'schema_mismatch')) {
-      await this.#reply(message?.content ?? '');
-    }
+    const message = decidingChoice(outcome.completion)?.message;
+    if (this.#options.isHeldBack && isInOrder(outcome)) await this.#reply(textOf(outcome.completion));
     if (this.#stdout.isTTY) await this.#stdout.write(this.#safe.end());
     if (this.#lastCharacter !== '\n') await this.#stdout.write('\n');
     for (const call of message?.tool_calls ?? []) await this.#stderr.write(`${terminalSafe(callLine(call))}\n`);
@@ -86,6 +98,11 @@ export class TextView implements View {
     this.#lastReasoning = '\n';
     await this.#stderr.write('\n\n');
   }
+}
+
+/** Whole, and matching its schema; that it was long enough to be cut by a limit does not make it less so. */
+function isInOrder({ verdict, errors }: TurnOutcome): boolean {
+  return (verdict === 'complete' || verdict === 'length') && !errors.some((error) => error.code === 'schema_mismatch');
 }
 
 function callLine(call: ToolCall): string {

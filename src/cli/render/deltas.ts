@@ -1,0 +1,53 @@
+import type { ChatCompletionChunk } from '../../protocol/types.ts';
+
+/** A piece of what the model says (`message`) or thinks (`reasoning`). */
+export interface TextDelta {
+  type: 'message' | 'reasoning';
+  content: string;
+}
+
+/**
+ * The text and the reasoning of choice 0, in the order they came; neighbours of one kind are one piece. A character
+ * beyond the BMP that a delta cut in half is held until its other half comes: no encoding can carry a half of it.
+ */
+export class DeltaReader {
+  #half: TextDelta | null = null;
+
+  read(chunks: readonly ChatCompletionChunk[]): TextDelta[] {
+    const deltas: TextDelta[] = [];
+    if (this.#half !== null) deltas.push(this.#half);
+    this.#half = null;
+    for (const chunk of chunks) {
+      for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
+        if ((choice?.index ?? 0) !== 0 || !choice?.delta) continue;
+        append(deltas, 'reasoning', choice.delta.reasoning_content ?? choice.delta.reasoning);
+        append(deltas, 'message', choice.delta.content);
+      }
+    }
+    const last = deltas.at(-1);
+    if (last !== undefined && isHighSurrogate(last.content.charCodeAt(last.content.length - 1))) {
+      this.#half = { type: last.type, content: last.content.slice(-1) };
+      last.content = last.content.slice(0, -1);
+      if (last.content === '') deltas.pop();
+    }
+    return deltas;
+  }
+
+  /** What still waits for its other half when nothing more comes. */
+  end(): TextDelta[] {
+    const rest = this.#half === null ? [] : [this.#half];
+    this.#half = null;
+    return rest;
+  }
+}
+
+function append(deltas: TextDelta[], type: TextDelta['type'], content: unknown): void {
+  if (typeof content !== 'string' || content === '') return;
+  const last = deltas.at(-1);
+  if (last?.type === type) last.content += content;
+  else deltas.push({ type, content });
+}
+
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdbff;
+}

@@ -1,0 +1,58 @@
+import type { CllmError, ErrorCode } from './errors.ts';
+
+/** What to do about each error, for the ones that can not say it better themselves. `docs/errors.md` says more. */
+const nextSteps: Record<ErrorCode, string> = {
+  usage: 'see cllm --help',
+  config_invalid: 'see what is set, and where: cllm config explain',
+  input_invalid: 'see cllm --help for where a prompt comes from',
+  stdin_timeout: 'close standard input (< /dev/null), or ignore it (--no-stdin)',
+  base_url_invalid: 'name the proxy with --base-url, or: cllm config set base_url URL',
+  no_model: 'choose one of `cllm models` with -m, or as default: cllm config set model NAME',
+  schema_invalid: '--output-schema takes a file with a JSON schema, draft 2020-12',
+  no_key: 'enter a key for this proxy with `cllm login`, or set LITELLM_PROXY_API_KEY',
+  key_rejected: 'enter a valid key with `cllm login`; `cllm whoami` shows what a key may do',
+  model_not_allowed: '`cllm models` lists what this key may use',
+  dns_failed: 'check the host in --base-url; `cllm doctor` looks at each step',
+  connection_refused: 'check --base-url; `cllm doctor` looks at each step',
+  connection_failed: 'try again; `cllm doctor` looks at each step',
+  tls_failed: 'name the certificate authority with --cacert; `cllm doctor` shows the certificate',
+  http_proxy_failed: 'check HTTPS_PROXY, HTTP_PROXY and NO_PROXY; `cllm doctor` looks at each step',
+  redirect_refused: 'name the address that the redirect leads to with --base-url',
+  server_error: 'try again later, or another model of `cllm models`',
+  rate_limited: 'try again later; `cllm whoami` shows the limits of this key',
+  budget_exceeded: '`cllm whoami` shows whose budget it is and when it resets',
+  cost_cap: 'allow more with --max-cost',
+  model_not_found: '`cllm models` lists what the proxy serves',
+  provider_auth: 'an admin of the proxy has to look at its key for that provider; try another model of `cllm models`',
+  context_window_exceeded: 'shorten the prompt, or choose a model with a larger context: cllm models',
+  content_policy: 'change the prompt, or ask another model with -m',
+  bad_request: 'check the flags that change the request (-p, --tools, --output-schema); --debug shows the wire',
+  not_found: 'check the path in --base-url; `cllm doctor` looks at each step',
+  unexpected_response: 'check that --base-url is a LiteLLM proxy: cllm doctor',
+  stream_cut: 'ask again, or go on from what came with -c',
+  stream_error: 'ask again, or ask another model with -m',
+  event_too_large: 'ask another model with -m, or for less with --max-tokens',
+  reply_empty: 'ask again, or allow more tokens with --max-tokens: reasoning may have used them up',
+  reply_filtered: 'change the prompt, or ask another model with -m',
+  reply_short: 'raise --max-tokens, or accept short replies with --allow-short',
+  interrupted: 'go on from what came with -c',
+  connect_timeout: 'allow more time with --connect-timeout SECONDS; `cllm doctor` looks at each step',
+  first_token_timeout: 'allow more time with --first-token-timeout SECONDS',
+  idle_timeout: 'allow more time with --idle-timeout SECONDS',
+  total_timeout: 'allow more time with --timeout SECONDS',
+  schema_mismatch: 'ask again, or loosen the schema of --output-schema',
+  history_unsaved: '`cllm history path` says where the history is, `cllm history verify` checks it',
+  output_failed: 'free some space or name another file; the reply is in the history: cllm history show',
+  batch_partial: 'run the same command again: it tries what failed once more',
+  history_unusable: '`cllm history path` says where the history is, `cllm history verify` checks it',
+  history_newer: 'update cllm, or keep another history with CLLM_HOME',
+  not_in_history: 'cllm history list shows what there is',
+  local_proxy_unavailable: 'see what is missing with `cllm doctor`',
+  local_proxy_failed: 'see what it said: cllm proxy logs',
+  internal: 'this is a bug in cllm: please report it with the command that shows it, and --debug',
+};
+
+/** What somebody who meets the error can do: its own hint, which knows the case, else what holds for its code. */
+export function nextStep(error: CllmError): string {
+  return error.hint ?? nextSteps[error.code];
+}
