@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { CllmError, DeadlineError, InterruptedError, errorCodes } from '../../src/errors.ts';
+import { exitCodeOf } from '../../src/outcome.ts';
+
+const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)];
+
+describe('docs/errors.md', () => {
+  test('lists every code once, and no other', () => {
+    expect(rows.map(([, code]) => code).toSorted()).toEqual([...errorCodes].toSorted());
+  });
+
+  test.each(errorCodes.map((code) => ({ code })))('says the exit code of $code', ({ code }) => {
+    const error = code === 'interrupted' ? new InterruptedError() : new CllmError(code, 'x');
+    expect(rows.find((row) => row[1] === code)?.[2]).toBe(String(exitCodeOf(error)));
+  });
+
+  test('is right about signals and deadlines', () => {
+    expect(
+      (['SIGHUP', 'SIGINT', 'SIGTERM'] as const).map((signal) => exitCodeOf(new InterruptedError(signal))),
+    ).toEqual([129, 130, 143]);
+    expect(new DeadlineError('first-token', 'x').code).toBe('first_token_timeout');
+  });
+});
