@@ -26,6 +26,8 @@ export interface Context {
   model(): Promise<string>;
   apiKey(): Promise<ApiKey>;
   client(): Promise<LiteLLMClient>;
+  /** What `client()` is made from, but for the key: for commands that try another key or address, or look at the way. */
+  clientOptions(apiKey: string | null): Promise<ClientOptions>;
   /** History and journal as far as they can be opened; `storeProblem` has the reason why not. */
   store(): Promise<Store>;
   readonly storeProblem: CllmError | null;
@@ -75,11 +77,14 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     });
   });
 
+  const clientOptionsFor = async (key: string | null): Promise<ClientOptions> =>
+    clientOptions(flags, io, version, await settings(), key, await demo());
+
   const client = once(async () => {
     const { LiteLLMClient } = await import('../client/client.ts');
     const key = await apiKey();
     if (key.withheld !== null) say(key.withheld);
-    const made = new LiteLLMClient(clientOptions(flags, io, version, await settings(), key, await demo()));
+    const made = new LiteLLMClient(await clientOptionsFor(key.key));
     closers.push(() => made.close());
     return made;
   });
@@ -117,6 +122,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     settings,
     apiKey,
     client,
+    clientOptions: clientOptionsFor,
     history,
     journal,
     store,
@@ -166,11 +172,10 @@ function clientOptions(
   io: Io,
   version: string,
   settings: Settings,
-  apiKey: ApiKey,
+  key: string | null,
   demo: DemoProxy | null,
 ): ClientOptions {
   const { env } = io;
-  const { key } = apiKey;
   const headers = Object.fromEntries(listFlag(flags, 'header').map(header));
   if (settings.tags.value.length > 0) headers['x-litellm-tags'] = settings.tags.value.join(',');
   const metadata = pairsFlag(flags, 'metadata');

@@ -3,6 +3,7 @@ import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { normalizeBaseUrl } from './base-url.ts';
 import { CompletionStream, type ReplyTap, type RetryNotice } from './completion-stream.ts';
 import { getJson, type JsonPlan } from './json-request.ts';
+import { probe, type ProbeAnswer } from './probe.ts';
 import { promptTexts, type Secrets } from './safe-text.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 
@@ -202,6 +203,42 @@ export class LiteLLMClient {
   async readiness(options: CallOptions = {}): Promise<Record<string, unknown>> {
     const answer = await this.#get('/health/readiness', options);
     return isObject(answer) ? answer : {};
+  }
+
+  /**
+   * What the proxy's headers tell of this client's key (`x-litellm-key-spend`, `-max-budget`, `-rpm-limit`, …), for a proxy
+   * whose `/key/info` has no database to look into. The request holds no messages, so no model is asked and nothing is
+   * billed; it counts as one request of the key's rate limit.
+   */
+  async keyHeaders(options: CallOptions = {}): Promise<Record<string, string>> {
+    const { status, headers, error } = await this.probe('/v1/chat/completions', { ...options, body: {} });
+    // 400 is the answer that was asked for: a request without messages.
+    if (error !== null && status !== 400 && headers['x-litellm-key-spend'] === undefined) throw error;
+    return headers;
+  }
+
+  /**
+   * Sends one request to a path of the proxy and gives the answer, whatever its status: for a look at the way. With a body
+   * it is a POST. No retries.
+   */
+  probe(path: string, options: CallOptions & { body?: unknown; timeout?: number } = {}): Promise<ProbeAnswer> {
+    const { connectTimeout, onDebug } = this.#options;
+    return probe({
+      transport: this.#transport,
+      url: this.baseUrl + path,
+      headers: { ...this.#headers, accept: 'application/json' },
+      method: 'GET',
+      ...(options.body !== undefined && {
+        method: 'POST',
+        headers: { ...this.#headers, accept: 'application/json', 'content-type': 'application/json' },
+        body: JSON.stringify(options.body),
+      }),
+      hasKey: this.#keys.length > 0,
+      secrets: { keys: this.#keys, prompts: [] },
+      timeout: options.timeout ?? Math.max(connectTimeout ?? 10, 10) + 10,
+      ...(options.signal && { signal: options.signal }),
+      ...(onDebug && { onDebug }),
+    });
   }
 
   /** Ends every connection, also those in use. */
