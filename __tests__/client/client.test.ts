@@ -1,6 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient, type ClientOptions } from '../../src/client/client.ts';
-import { errorReply, startFakeUpstream, textReply, type FakeUpstream } from '../support/fake-upstream.ts';
+import {
+  errorReply,
+  finishChunk,
+  startFakeUpstream,
+  textChunk,
+  textReply,
+  type FakeUpstream,
+} from '../support/fake-upstream.ts';
+import { coded, event, head, lastChunk, startFaultServer } from '../support/fault-server.ts';
 
 let upstream: FakeUpstream;
 let client: LiteLLMClient;
@@ -102,4 +110,76 @@ test('the small questions are answered', async () => {
   expect((await client.modelInfo())[0]?.model_info['mode']).toBe('chat');
   expect(await client.readiness()).toEqual({ status: 'healthy', db: 'Not connected' });
   await expect(client.keyInfo()).rejects.toMatchObject({ code: 'server_error' });
+});
+
+test('the connection is kept when the end of the body comes after [DONE]', async () => {
+  const server = await startFaultServer([
+    head(),
+    coded(event(textChunk('Hello.')) + event(finishChunk()) + event('[DONE]')),
+    { wait: 20 },
+    lastChunk,
+  ]);
+  const kept = new LiteLLMClient({ baseUrl: server.baseUrl });
+  expect((await kept.stream({ model: 'fake', messages: 'hi' }).result()).verdict).toBe('complete');
+  while (server.isPlaying) await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect((await kept.stream({ model: 'fake', messages: 'hi' }).result()).verdict).toBe('complete');
+  expect(server.requests.map(({ connection }) => connection)).toEqual([0, 0]);
+  await kept.close();
+  await server.close();
+});
+
+describe('bad input', () => {
+  test.each([
+    { name: 'a base URL with a typo', options: { baseUrl: 'htp://x' }, code: 'base_url_invalid' },
+    { name: 'a time that is none', options: { timeout: Number.NaN }, code: 'config_invalid' },
+    { name: 'a negative number of retries', options: { retries: -1 }, code: 'config_invalid' },
+    { name: 'a key with a line break in it', options: { apiKey: 'sk-canary\n0123' }, code: 'config_invalid' },
+    { name: 'a key with letters that no header carries', options: { apiKey: 'sk-canary…' }, code: 'config_invalid' },
+    {
+      name: 'a header that would split the request',
+      options: { headers: { 'x-a': 'sk-canary\r\nx-b: 1' } },
+      code: 'config_invalid',
+    },
+    { name: 'a header that is no name', options: { headers: { 'x a': '1' } }, code: 'config_invalid' },
+    { name: 'a header that is ours', options: { headers: { Host: 'other.test' } }, code: 'config_invalid' },
+  ])('$name is refused before anything is sent', ({ options, code }) => {
+    let thrown: unknown;
+    try {
+      clientWith(options);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code });
+    expect(String(thrown)).not.toContain('canary');
+  });
+
+  test('a request that is no JSON', () => {
+    expect(() => client.stream({ model: 'fake', messages: 'hi', metadata: { big: 1n } })).toThrow(
+      expect.objectContaining({ code: 'input_invalid' }),
+    );
+  });
+
+  test('a call after close()', async () => {
+    await client.close();
+    await expect(client.complete({ model: 'fake', messages: 'hi' })).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  test('a key with blanks around it is sent without them', async () => {
+    const padded = clientWith({ apiKey: ' sk-padded-key\n' });
+    await padded.models();
+    await padded.close();
+    expect(upstream.requests[0]?.headers.authorization).toBe('Bearer sk-padded-key');
+  });
+
+  test('a page where JSON was expected', async () => {
+    upstream.fallback = () => ({
+      body: '<html><title>Sign in</title></html>',
+      headers: { 'content-type': 'text/html' },
+    });
+    await expect(client.models()).rejects.toMatchObject({
+      code: 'unexpected_response',
+      message: expect.stringContaining('Sign in'),
+    });
+  });
 });

@@ -8,7 +8,8 @@ const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \| ([^|]+) \| ([^|]+) \| ([
 
 describe('docs/errors.md', () => {
   test('lists every code once, and no other', () => {
-    expect(rows.map(([, code]) => code).toSorted()).toEqual([...errorCodes].toSorted());
+    expect(new Set(rows.map(([, code]) => code))).toEqual(new Set(errorCodes));
+    expect(rows).toHaveLength(errorCodes.length);
   });
 
   test.each(errorCodes.map((code) => ({ code })))('says the exit code of $code', ({ code }) => {

@@ -428,6 +428,26 @@ const scenarios: Scenario[] = [
     options: quick,
   },
   {
+    name: 'empty deltas and nothing else',
+    acts: [head(), ...Array.from({ length: 60 }, (): Act[] => [coded(event(textChunk(''))), { wait: 20 }]).flat()],
+    verdict: 'timed_out',
+    code: 'first_token_timeout',
+    text: '',
+    options: quick,
+  },
+  {
+    name: 'text, and then empty deltas that hide a stall',
+    acts: [
+      head(),
+      coded(event(hello)),
+      ...Array.from({ length: 60 }, (): Act[] => [coded(event(textChunk(''))), { wait: 20 }]).flat(),
+    ],
+    verdict: 'timed_out',
+    code: 'idle_timeout',
+    text: 'Hello',
+    options: quick,
+  },
+  {
     name: 'text that never ends',
     acts: [head(), ...Array.from({ length: 60 }, (): Act[] => [coded(event(world)), { wait: 20 }]).flat()],
     verdict: 'timed_out',

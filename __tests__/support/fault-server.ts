@@ -44,8 +44,8 @@ export interface FaultServer {
   readonly connectionCount: number;
   /** Connections that are open now. */
   readonly openCount: number;
-  /** Bytes that the kernel took, over all connections. */
-  readonly bytesWritten: number;
+  /** A script is being played. */
+  readonly isPlaying: boolean;
   /** Resolves when the last connection has closed. */
   idle(): Promise<void>;
   close(): Promise<void>;
@@ -59,7 +59,7 @@ export async function startFaultServer(
   const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
   let connectionCount = 0;
-  let writtenByClosed = 0;
+  let playing = 0;
 
   const onConnection = (socket: Socket) => {
     const connection = connectionCount;
@@ -69,7 +69,6 @@ export async function startFaultServer(
     socket.on('error', () => {});
     socket.on('close', () => {
       sockets.delete(socket);
-      writtenByClosed += socket.bytesWritten;
       if (sockets.size === 0) for (const resolve of waiting.splice(0)) resolve();
     });
     let received = Buffer.alloc(0);
@@ -82,7 +81,9 @@ export async function startFaultServer(
         const recorded = { head: request.head, body: request.body, connection };
         requests.push(recorded);
         // One after the other, on purpose: HTTP/1.1 answers in order.
+        playing += 1;
         await play(typeof server.script === 'function' ? server.script(recorded) : server.script, socket);
+        playing -= 1;
       }
       isPlaying = false;
     };
@@ -113,8 +114,8 @@ export async function startFaultServer(
     get openCount() {
       return sockets.size;
     },
-    get bytesWritten() {
-      return [...sockets].reduce((sum, socket) => sum + socket.bytesWritten - socket.writableLength, writtenByClosed);
+    get isPlaying() {
+      return playing > 0;
     },
     idle: () => (sockets.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     async close() {

@@ -111,10 +111,12 @@ export class LiteLLMClient {
   readonly #random: () => number;
 
   /**
-   * @throws UsageError `base_url_invalid`, or `config_invalid` for a key, a header or a certificate that can not be used
+   * @throws UsageError `base_url_invalid`, or `config_invalid` for a number, a key, a header or a certificate that can
+   * not be used
    */
   constructor(options: ClientOptions, internals: { random?: () => number } = {}) {
     this.baseUrl = normalizeBaseUrl(options.baseUrl);
+    checkNumbers(options);
     this.#options = options;
     this.#headers = headersOf(options);
     this.#keys = secretValues(this.#headers);
@@ -155,7 +157,7 @@ export class LiteLLMClient {
         'content-type': 'application/json',
         accept: isStreamed ? 'text/event-stream, application/json' : 'application/json',
       },
-      body: JSON.stringify(body),
+      body: jsonOf(body),
       modelRequested: request.model,
       hasKey: this.#keys.length > 0,
       secrets: { keys: this.#keys, prompts: promptTexts(messages) },
@@ -266,6 +268,24 @@ export class LiteLLMClient {
   }
 }
 
+const numbers = [
+  'retries',
+  'connectTimeout',
+  'firstTokenTimeout',
+  'idleTimeout',
+  'timeout',
+  'maxReplyBytes',
+  'maxEventBytes',
+] as const;
+
+function checkNumbers(options: ClientOptions): void {
+  for (const name of numbers) {
+    const value = options[name];
+    if (value === undefined || (Number.isFinite(value) && value >= 0)) continue;
+    throw new UsageError(`${name} is ${String(value)}`, { code: 'config_invalid', hint: 'Give 0 or more.' });
+  }
+}
+
 function headersOf({ apiKey, headers = {}, userAgent = 'cllm' }: ClientOptions): Record<string, string> {
   const result: Record<string, string> = { 'user-agent': userAgent };
   if (apiKey !== undefined && apiKey.trim() !== '') result['authorization'] = `Bearer ${apiKey.trim()}`;
@@ -300,6 +320,15 @@ function invalid(message: string): UsageError {
     code: 'config_invalid',
     hint: 'See `cllm login` for keys and --header for headers.',
   });
+}
+
+function jsonOf(body: unknown): string {
+  try {
+    return JSON.stringify(body);
+  } catch (cause) {
+    // Node's words for a circle or a BigInt name members, not values.
+    throw new UsageError('the request is no JSON', { code: 'input_invalid', cause });
+  }
 }
 
 function listOf<T>(answer: unknown, name: string): T[] {

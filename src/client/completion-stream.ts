@@ -1,5 +1,6 @@
 import { CllmError, DeadlineError, InterruptedError } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
+import { hasContent } from '../protocol/chunk.ts';
 import { ReplyReader, type Reply } from '../protocol/reply-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from '../protocol/types.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
@@ -262,10 +263,10 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         if (read.done) break;
         for (const tap of taps) tap.read(read.value);
         const chunks = reader.push(read.value);
-        if (reader.hasContent && chunks.length > 0) {
+        if (reader.hasContent && chunks.some(hasContent)) {
           this.#firstContentAt ??= clock();
           deadlines.content();
-        } else if (!hasHandedOn && held.length < mostHeldChunks) {
+        } else if (!hasHandedOn && !reader.hasContent && held.length < mostHeldChunks) {
           held.push(...chunks);
           continue;
         }
@@ -327,12 +328,11 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
 
   /** A deadline, a signal or the consumer ends the reply where it is. */
   #stop(end: StreamEnd & { type: 'deadline' | 'signal' }): void {
-    if (this.#settled === null) {
-      const reader = this.#reader ?? new ReplyReader({ status: 200, contentType: null });
-      const { reply } = reader.finish(end);
-      this.#settle({ error: reply.error, verdict: reply.verdict, reply, chunks: [], isRepeatable: false });
-    }
-    if (!this.#controller.signal.aborted) this.#controller.abort(this.#settled?.error ?? undefined);
+    if (this.#settled !== null) return;
+    const reader = this.#reader ?? new ReplyReader({ status: 200, contentType: null });
+    const { reply } = reader.finish(end);
+    this.#settle({ error: reply.error, verdict: reply.verdict, reply, chunks: [], isRepeatable: false });
+    this.#controller.abort(reply.error ?? undefined);
     this.#response?.destroy();
   }
 

@@ -16,7 +16,7 @@ export function networkError(thrown: unknown, request: RequestLine, proxy: URL |
   const reason = bodyReasons[code] ?? `connection failed (${code || message})`;
   return failure('connection_failed', reason, request, {
     cause: thrown,
-    isRetryable: code !== 'HPE' && !code.startsWith('UND_ERR_INVALID'),
+    isRetryable: code !== 'HPE' && code !== 'UND_ERR_HEADERS_OVERFLOW',
     hint: code.startsWith('HPE')
       ? 'Something that is no HTTP server answered; check --base-url.'
       : 'Try again, or see `cllm doctor`.',
@@ -30,6 +30,8 @@ const bodyReasons: Record<string, string> = {
   UND_ERR_SOCKET: 'connection closed before the answer was complete',
   UND_ERR_HEADERS_OVERFLOW: 'the answer has too many headers',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the answer is not as long as it said',
+  Z_BUF_ERROR: 'the compressed answer ended too early',
+  Z_DATA_ERROR: 'the compressed answer is damaged',
   HPE: 'the answer is no HTTP',
 };
 

@@ -1,4 +1,4 @@
-import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import * as tls from 'node:tls';
 import { Agent, type buildConnector, type Dispatcher } from 'undici';
 import { BodyReader } from './body-reader.ts';
 import { CllmError, DeadlineError, UsageError } from '../errors.ts';
@@ -50,11 +50,12 @@ export interface HttpResponse {
 export class Transport {
   readonly #agent: Agent;
   readonly #options: TransportOptions;
-  readonly #secureContext: SecureContext | undefined;
+  readonly #secureContext: tls.SecureContext | undefined;
   /** Abandons each connection that is being opened. */
   readonly #connecting = new Set<() => void>();
   /** Requests without an answer yet: when the last is aborted, nobody needs the connections that are being opened. */
   #waiting = 0;
+  #isClosed = false;
 
   /** @throws UsageError `config_invalid` when a certificate can not be read. */
   constructor(options: TransportOptions) {
@@ -78,6 +79,7 @@ export class Transport {
    * signal's own reason when that was aborted.
    */
   async send(request: TransportRequest): Promise<HttpResponse> {
+    if (this.#isClosed) throw new UsageError('the client was closed', { hint: 'Make a new LiteLLMClient.' });
     const url = new URL(request.url);
     const line = { method: request.method, url: url.origin + url.pathname };
     const proxy = proxyFor(url, this.#options.proxy ?? {});
@@ -106,6 +108,7 @@ export class Transport {
 
   /** Ends every connection, also those in use. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#abandonConnecting();
     await this.#agent.destroy();
   }
@@ -197,15 +200,15 @@ function received(response: Dispatcher.ResponseData, line: RequestLine, proxy: U
   };
 }
 
-function secureContextOf({ ca, cert, key }: TransportOptions): SecureContext | undefined {
+function secureContextOf({ ca, cert, key }: TransportOptions): tls.SecureContext | undefined {
   if (ca === undefined && cert === undefined && key === undefined) return undefined;
   for (const pem of ca ?? []) {
     if (!pem.includes('-----BEGIN')) throw badCertificate('the certificate authority file holds no PEM certificate');
   }
   try {
-    return createSecureContext({
-      // Node's `ca` replaces the built-in roots; a company's authority is meant beside them.
-      ...(ca && { ca: [...rootCertificates, ...ca] }),
+    return tls.createSecureContext({
+      // Node's `ca` replaces the authorities that it trusts; a company's is meant beside them.
+      ...(ca && { ca: [...trusted(), ...ca] }),
       ...(cert !== undefined && { cert }),
       ...(key !== undefined && { key }),
     });
@@ -213,6 +216,12 @@ function secureContextOf({ ca, cert, key }: TransportOptions): SecureContext | u
     // The thrown error may quote a private key's file; it stays out of `cause`.
     throw badCertificate('a certificate or its key can not be read');
   }
+}
+
+/** With those of NODE_EXTRA_CA_CERTS where Node tells them (22.15 and later). */
+function trusted(): readonly string[] {
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
+  return getCACertificates?.('default') ?? tls.rootCertificates;
 }
 
 function badCertificate(message: string): UsageError {
