@@ -25,7 +25,8 @@ describeLitellm('the fold and litellm.stream_chunk_builder', () => {
     const streams = [...Object.values(agreed), ...Object.values(intended).map(({ stream }) => stream), ...generated];
     const given = await askPython(await litellmPython(), streams);
     for (const [index, stream] of streams.entries()) answers.set(stream, given[index] ?? { error: 'no answer' });
-  });
+    // Importing litellm takes seconds, and on a busy machine many.
+  }, 120_000);
 
   const answerFor = (stream: Stream): OracleAnswer => answers.get(stream) ?? { error: 'not asked' };
 

@@ -25,7 +25,7 @@ export async function askPython(python: string, streams: Stream[]): Promise<Orac
     const child = execFile(
       python,
       [join(process.cwd(), '__tests__/support/builder-oracle.py')],
-      { maxBuffer: 256 * 1024 * 1024, timeout: 50_000, env: { ...process.env, LITELLM_LOCAL_MODEL_COST_MAP: 'True' } },
+      { maxBuffer: 256 * 1024 * 1024, timeout: 110_000, env: { ...process.env, LITELLM_LOCAL_MODEL_COST_MAP: 'True' } },
       (error, stdout) => {
         if (error === null) resolve(stdout);
         else reject(error);

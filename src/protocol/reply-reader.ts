@@ -2,6 +2,7 @@ import { CllmError } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
 import { bodyKind, type BodyKind } from './body-kind.ts';
 import { hasContent, readEvent, readValue, type FallbackNotice, type StreamItem } from './chunk.ts';
+import { ChunkTemplate } from './chunk-template.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 import { chunkOfCompletion } from './completion-chunk.ts';
 import { htmlTitle, isHtml } from './html-title.ts';
@@ -53,6 +54,7 @@ export class ReplyReader {
   readonly #maxEventBytes: number;
   readonly #maxReplyBytes: number;
   readonly #decoder: SseDecoder;
+  readonly #template = new ChunkTemplate();
   readonly #builder = new CompletionBuilder();
   /** Null until the first bytes tell. */
   #kind: BodyKind | null = null;
@@ -164,10 +166,21 @@ export class ReplyReader {
     }
     for (const event of events) {
       if (event.unterminated === true) this.#isUnterminated = true;
-      this.#readItem(readEvent(event), chunks);
+      this.#readEvent(event, chunks);
       if (this.#end !== null) return;
     }
     if (this.#decoder.error !== null) this.#end = { type: 'limit', limit: 'event', bytes: this.#maxEventBytes };
+  }
+
+  #readEvent(event: SseEvent, chunks: ChatCompletionChunk[]): void {
+    const chunk = event.event === 'message' ? this.#template.read(event.data) : null;
+    if (chunk !== null) {
+      this.#addChunk(chunk, chunks);
+      return;
+    }
+    const item = readEvent(event);
+    this.#readItem(item, chunks);
+    if (item.type === 'chunk') this.#template.learn(event.data);
   }
 
   #readItem(item: StreamItem, chunks: ChatCompletionChunk[]): void {
