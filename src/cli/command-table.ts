@@ -30,8 +30,28 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     usage: 'models',
-    describe: 'what the proxy serves',
+    describe: 'what the proxy serves: mode, context, prices',
     load: async () => (await import('./commands/models.ts')).models,
+  },
+  {
+    usage: 'whoami',
+    describe: 'whose key this is: its spend, budget, limits and models',
+    load: async () => (await import('./commands/whoami.ts')).whoami,
+  },
+  {
+    usage: 'login',
+    describe: 'keep a key for a proxy: asked for unseen, or read from a pipe',
+    load: async () => (await import('./commands/login.ts')).loginCommand,
+  },
+  {
+    usage: 'logout',
+    describe: 'forget the key of a proxy',
+    load: async () => (await import('./commands/logout.ts')).logoutCommand,
+  },
+  {
+    usage: 'init',
+    describe: 'write a commented cllm.yaml into this folder',
+    load: async () => (await import('./commands/init.ts')).init,
   },
   {
     usage: 'config',

@@ -157,6 +157,7 @@ function flagSettings(flags: Flags, cwd: string, demo: DemoProxy | null): Settin
     system: system?.startsWith('@') ? readFlagFile('-s', system.slice(1), cwd) : system,
     params: flagParams(flags),
     output_schema: textFlag(flags, 'output-schema'),
+    render: textFlag(flags, 'render') as SettingValues['render'],
     tags: tags.length === 0 ? undefined : tags,
     timeouts: {
       connect: seconds('connect-timeout'),

@@ -44,7 +44,9 @@ export async function probe(plan: ProbePlan): Promise<ProbeAnswer> {
     controller.abort(new DeadlineError('first-token', `no answer within ${timeout} s: ${method} ${url}`));
   const onAbort = (): void => {
     const reason: unknown = plan.signal?.reason;
-    controller.abort(reason instanceof InterruptedError ? reason : new InterruptedError(null, `interrupted: ${method} ${url}`));
+    controller.abort(
+      reason instanceof InterruptedError ? reason : new InterruptedError(null, `interrupted: ${method} ${url}`),
+    );
   };
   const timer = setTimeout(giveUp, timeout * 1000);
   if (plan.signal?.aborted) onAbort();
@@ -53,7 +55,10 @@ export async function probe(plan: ProbePlan): Promise<ProbeAnswer> {
   try {
     if (onDebug) for (const line of requestLines(method, url, headers)) onDebug(line);
     const response = await transport.send({
-      ...{ method, url, headers, signal: controller.signal },
+      method,
+      url,
+      headers,
+      signal: controller.signal,
       ...(plan.body !== undefined && { body: plan.body }),
     });
     const tookMs = performance.now() - startedAt;
@@ -61,7 +66,8 @@ export async function probe(plan: ProbePlan): Promise<ProbeAnswer> {
     if (onDebug) for (const line of responseLines(response.status, shown)) onDebug(line);
     const body = await readErrorBody(response);
     const answer = { status: response.status, headers: response.headers, body };
-    const error = response.status === 200 ? null : errorFromResponse(answer, { request: { method, url }, hasKey, secrets });
+    const error =
+      response.status === 200 ? null : errorFromResponse(answer, { request: { method, url }, hasKey, secrets });
     return { status: response.status, headers: shown, body: safeText(body, secrets), error, tookMs };
   } finally {
     clearTimeout(timer);

@@ -2,25 +2,55 @@ import type { Command } from '../command.ts';
 import { isSet } from '../flag-values.ts';
 import { limitFlags, proxyFlags } from '../flags.ts';
 import { table } from '../render/table.ts';
+import { servedModels, type ServedModel } from '../served-models.ts';
 
 export const models: Command = {
   usage: 'models',
-  describe: 'what the proxy serves',
+  describe: 'what the proxy serves: mode, context, prices',
   configure: (parser) =>
     parser.options({
       ...proxyFlags,
       'connect-timeout': limitFlags['connect-timeout'] ?? {},
-      json: { type: 'boolean', describe: 'the list as the proxy gives it' },
+      json: { type: 'boolean', describe: 'as JSON; prices in USD per token' },
     }),
   async run(flags, context) {
-    const { stdout } = context.io;
-    const served = await (await context.client()).models({ signal: context.io.signal });
+    const { io } = context;
+    const served = await servedModels(await context.client(), io.signal);
     if (isSet(flags, 'json')) {
-      await stdout.write(`${JSON.stringify(served, null, 2)}\n`);
+      await io.stdout.write(`${JSON.stringify(served.map(toJson), null, 2)}\n`);
       return null;
     }
-    const rows = served.map((model) => [model.id, model.mode ?? null, model.max_input_tokens ?? null, model.owned_by ?? null]);
-    await stdout.write(table(stdout, ['model', 'mode', 'context', 'owned by'], rows));
+    const heading = ['model', 'mode', 'context', 'in $/M', 'out $/M', 'provider'];
+    const rows = served.map((model) => [
+      model.id,
+      model.mode,
+      model.maxInputTokens,
+      perMillion(model.inputCostPerToken),
+      perMillion(model.outputCostPerToken),
+      model.providers.join(', '),
+    ]);
+    await io.stdout.write(table(io.stdout, heading, rows));
     return null;
   },
 };
+
+/** USD for a million tokens, as price lists say it; a model with several deployments may have several prices. */
+function perMillion(cost: ServedModel['inputCostPerToken']): string | null {
+  if (cost === null) return null;
+  const [low, high] = cost.map((each) => String(Number((each * 1e6).toPrecision(6))));
+  return low === high ? (low ?? null) : `${low}-${high}`;
+}
+
+function toJson(model: ServedModel): Record<string, unknown> {
+  const price = (cost: [number, number] | null): Record<string, number> | null =>
+    cost === null ? null : { low: cost[0], high: cost[1] };
+  return {
+    id: model.id,
+    mode: model.mode,
+    max_input_tokens: model.maxInputTokens,
+    max_output_tokens: model.maxOutputTokens,
+    input_cost_per_token: price(model.inputCostPerToken),
+    output_cost_per_token: price(model.outputCostPerToken),
+    providers: model.providers,
+  };
+}

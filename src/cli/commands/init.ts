@@ -1,0 +1,28 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectFileName } from '../../config/project-file.ts';
+import { projectTemplate } from '../../config/project-template.ts';
+import { UsageError } from '../../errors.ts';
+import type { Command } from '../command.ts';
+
+export const init: Command = {
+  usage: 'init',
+  describe: `write a commented ${projectFileName} into this folder`,
+  async run(_flags, context) {
+    const file = join(context.io.cwd, projectFileName);
+    try {
+      // Shared with the team through its repository, so not private as the other files are.
+      writeFileSync(file, projectTemplate, { flag: 'wx' });
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException;
+      const reason = code === 'EEXIST' ? 'is there already, and stays as it is' : `can not be written (${code})`;
+      throw new UsageError(`${file} ${reason}`, {
+        code: 'config_invalid',
+        hint: 'see what is in force: cllm config explain',
+        cause,
+      });
+    }
+    context.remark(`wrote ${file}`);
+    return null;
+  },
+};

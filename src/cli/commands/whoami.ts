@@ -1,0 +1,88 @@
+import type { Command } from '../command.ts';
+import { isSet } from '../flag-values.ts';
+import { limitFlags, proxyFlags } from '../flags.ts';
+import { keyFacts, type KeyFacts } from '../key-facts.ts';
+import { table, type Cell } from '../render/table.ts';
+
+export const whoami: Command = {
+  usage: 'whoami',
+  describe: 'whose key this is: its spend, budget, limits and models',
+  configure: (parser) =>
+    parser.options({
+      ...proxyFlags,
+      'connect-timeout': limitFlags['connect-timeout'] ?? {},
+      json: { type: 'boolean', describe: 'as JSON; what nobody told is null' },
+    }),
+  async run(flags, context) {
+    const { io } = context;
+    const client = await context.client();
+    const { maskedKey, origin } = await context.apiKey();
+    const facts = await keyFacts(client, io.signal);
+    const key = { base_url: client.baseUrl, key: maskedKey, key_from: origin };
+    if (isSet(flags, 'json')) {
+      await io.stdout.write(`${JSON.stringify({ ...key, ...toJson(facts) }, null, 2)}\n`);
+      return null;
+    }
+    const rows: [string, Cell][] = [
+      ['proxy', client.baseUrl],
+      ['key', maskedKey === null ? 'none' : `${maskedKey} (${origin})`],
+      ...rowsOf(facts, new Date()),
+    ];
+    await io.stdout.write(
+      table(
+        io.stdout,
+        ['what', 'value'],
+        rows.filter(([, value]) => value !== null),
+      ),
+    );
+    if (facts.gap !== null) context.remark(facts.gap);
+    return null;
+  },
+};
+
+function rowsOf(facts: KeyFacts, now: Date): [string, Cell][] {
+  const { spend, maxBudget, budgetResetAt, budgetDuration } = facts;
+  const every = budgetDuration === null ? '' : ` (every ${budgetDuration})`;
+  return [
+    ['alias', facts.alias],
+    ['team', facts.team],
+    ['user', facts.user],
+    ['spend', spend === null ? null : dollars(spend)],
+    ['budget', maxBudget === null ? null : `${dollars(maxBudget)}${left(maxBudget, spend)}`],
+    ['resets', budgetResetAt === null ? null : `${moment(budgetResetAt, now)}${every}`],
+    ['expires', facts.expires === null ? null : moment(facts.expires, now)],
+    ['requests/min', facts.requestLimit],
+    ['tokens/min', facts.tokenLimit],
+    ['at a time', facts.parallelLimit],
+    ['models', facts.models.join(', ') || 'none'],
+  ];
+}
+
+function left(maxBudget: number, spend: number | null): string {
+  return spend === null ? '' : `, ${dollars(Math.max(0, maxBudget - spend))} left`;
+}
+
+/** Small sums are what a key spends in a day, so they keep their digits. */
+function dollars(usd: number): string {
+  return `$${usd === 0 || usd >= 0.01 ? usd.toFixed(2) : usd.toPrecision(2)}`;
+}
+
+/** A time as the proxy says it, UTC, and how long that is from now. */
+function moment(iso: string, now: Date): string {
+  // LiteLLM writes some of its times without a zone; they are UTC as well.
+  const time = new Date(/[zZ]|[+-]\d\d:?\d\d$/.test(iso) ? iso : `${iso}Z`);
+  if (Number.isNaN(time.getTime())) return iso;
+  const hours = (time.getTime() - now.getTime()) / 3_600_000;
+  const distance =
+    Math.abs(hours) < 48 ? `${Math.round(Math.abs(hours))} h` : `${Math.round(Math.abs(hours) / 24)} days`;
+  return `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC (${hours < 0 ? `${distance} ago` : `in ${distance}`})`;
+}
+
+function toJson(facts: KeyFacts): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [
+      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+}

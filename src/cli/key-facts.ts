@@ -1,0 +1,97 @@
+import type { KeyInfo, LiteLLMClient } from '../client/client.ts';
+import { CllmError, ProxyError } from '../errors.ts';
+
+/** What is known of a key; null is what nobody told. USD, and limits by the minute. */
+export interface KeyFacts {
+  alias: string | null;
+  /** As LiteLLM masks it: `sk-...1234`. */
+  name: string | null;
+  team: string | null;
+  user: string | null;
+  spend: number | null;
+  maxBudget: number | null;
+  /** `30d`, `1mo`, … */
+  budgetDuration: string | null;
+  /** ISO 8601. */
+  budgetResetAt: string | null;
+  expires: string | null;
+  requestLimit: number | null;
+  tokenLimit: number | null;
+  parallelLimit: number | null;
+  /** The names that the proxy lists for this key. */
+  models: string[];
+  /** Why the proxy could not tell all of it, in a sentence; null when it did. */
+  gap: string | null;
+}
+
+/**
+ * Whose key the client has. A proxy without a database knows no keys, and the master key is in no database: then what
+ * the headers tell is all there is.
+ *
+ * @throws CllmError when the key is refused or the proxy is not there
+ */
+export async function keyFacts(client: LiteLLMClient, signal: AbortSignal): Promise<KeyFacts> {
+  const models = (await client.models({ signal })).map(({ id }) => id);
+  try {
+    return { ...factsOfInfo(await client.keyInfo({ signal })), models, gap: null };
+  } catch (error) {
+    const gap = gapOf(error);
+    if (gap === null) throw error;
+    return { ...factsOfHeaders(await client.keyHeaders({ signal })), models, gap };
+  }
+}
+
+function gapOf(error: unknown): string | null {
+  if (!(error instanceof CllmError)) return null;
+  if (/(DB|database) not connected|no connected db/i.test(error.message)) {
+    return 'this proxy has no database, so it knows no names, teams or resets of keys; its headers tell the rest';
+  }
+  if (error instanceof ProxyError && (error.status === 404 || error.status === 405)) {
+    return 'this key is not in the database of the proxy (a master key is not)';
+  }
+  return null;
+}
+
+function factsOfInfo(info: KeyInfo): Omit<KeyFacts, 'models' | 'gap'> {
+  return {
+    alias: text(info.key_alias),
+    name: text(info.key_name),
+    team: text(info['team_alias']) ?? text(info.team_id),
+    user: text(info['user_email']) ?? text(info['user_id']),
+    spend: number(info.spend),
+    maxBudget: number(info.max_budget),
+    budgetDuration: text(info['budget_duration']),
+    budgetResetAt: text(info.budget_reset_at),
+    expires: text(info.expires),
+    requestLimit: number(info.rpm_limit),
+    tokenLimit: number(info.tpm_limit),
+    parallelLimit: number(info['max_parallel_requests']),
+  };
+}
+
+function factsOfHeaders(headers: Readonly<Record<string, string>>): Omit<KeyFacts, 'models' | 'gap'> {
+  const of = (name: string): number | null => number(headers[`x-litellm-key-${name}`]);
+  return {
+    alias: null,
+    name: null,
+    team: null,
+    user: null,
+    spend: of('spend'),
+    maxBudget: of('max-budget'),
+    budgetDuration: null,
+    budgetResetAt: null,
+    expires: null,
+    requestLimit: of('rpm-limit'),
+    tokenLimit: of('tpm-limit'),
+    parallelLimit: null,
+  };
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' && value !== 'None' ? value : null;
+}
+
+function number(value: unknown): number | null {
+  const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof parsed === 'number' && Number.isFinite(parsed) ? parsed : null;
+}

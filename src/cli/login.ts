@@ -1,0 +1,100 @@
+import { normalizeBaseUrl } from '../client/base-url.ts';
+import { Credentials, maskKey, readKey } from '../config/credentials.ts';
+import { listUserSettings, setSetting } from '../config/edit.ts';
+import { CllmError, UsageError } from '../errors.ts';
+import { redactSecrets } from '../protocol/error-message.ts';
+import type { Context } from './context.ts';
+import { isSet, textFlag } from './flag-values.ts';
+import type { Flags } from './flags.ts';
+import { askLine, readSecret } from './secret.ts';
+
+const pipeHint = 'pipe it in: printf %s "$KEY" | cllm login --base-url URL';
+
+/**
+ * Asks for a key, shows it to the proxy, and keeps it for that base URL alone. A key that the proxy refuses, or that
+ * could not be shown to it, is not kept unless `--no-check` says so.
+ *
+ * The base URL never comes from a project file: `cllm.yaml` may have come with somebody else's repository, and this is
+ * the one moment when a person hands over a key.
+ */
+export async function login(flags: Flags, context: Context): Promise<null> {
+  const { io, paths } = context;
+  const settings = await context.settings();
+  const baseUrl = normalizeBaseUrl(await whichProxy(flags, context, settings.ownBaseUrl));
+  const key = readKey(await readSecret(io, `Key for ${baseUrl} (not shown): `, pipeHint), 'the key');
+  const served = flags['check'] === false ? null : await modelsFor(context, baseUrl, key);
+
+  const { movedTo } = new Credentials(paths.credentialsFile).set(baseUrl, key);
+  if (movedTo !== null) context.remark(`the file of keys could not be read and was moved to ${movedTo}`);
+  const seen = served === null ? 'not checked' : served.length === 1 ? '1 model' : `${served.length} models`;
+  context.remark(`the key ${maskKey(key)} is kept for ${baseUrl} (${seen})`);
+  await makeDefault(context, baseUrl);
+  if (io.env['LITELLM_PROXY_API_KEY']) {
+    context.remark('LITELLM_PROXY_API_KEY is set and comes first for your own base URL; unset it to use the kept key');
+  }
+  if (settings.model.value === null && served !== null) {
+    const example = served[0] ?? 'NAME';
+    context.remark(`next: cllm config set model ${example}${served.length > 1 ? ' (cllm models lists them)' : ''}`);
+  }
+  return null;
+}
+
+/** Forgets the key of one proxy, or with `--all` every key. */
+export async function logout(flags: Flags, context: Context): Promise<null> {
+  const credentials = new Credentials(context.paths.credentialsFile);
+  const kept = credentials.list().map(({ baseUrl }) => baseUrl);
+  if (isSet(flags, 'all')) {
+    for (const baseUrl of kept) credentials.delete(baseUrl);
+    context.remark(kept.length === 0 ? 'no key was kept' : `forgot the keys for ${kept.join(', ')}`);
+    return null;
+  }
+  const { ownBaseUrl } = await context.settings();
+  if (credentials.delete(ownBaseUrl)) {
+    context.remark(`forgot the key for ${ownBaseUrl}`);
+    return null;
+  }
+  throw new UsageError(`no key is kept for ${ownBaseUrl}`, {
+    code: 'input_invalid',
+    hint:
+      kept.length === 0 ? 'no key is kept at all' : `keys are kept for ${kept.join(', ')}: name one with --base-url`,
+  });
+}
+
+/** The flag, else a person's answer, else what is set outside of any project file. */
+async function whichProxy(flags: Flags, { io }: Context, ownBaseUrl: string): Promise<string> {
+  const isAsked = textFlag(flags, 'base-url') === undefined && io.stdin.kind === 'terminal';
+  if (!isAsked) return ownBaseUrl;
+  return (await askLine(io, `Base URL of the proxy [${ownBaseUrl}]: `)) || ownBaseUrl;
+}
+
+async function modelsFor(context: Context, baseUrl: string, key: string): Promise<string[]> {
+  const { LiteLLMClient } = await import('../client/client.ts');
+  const client = new LiteLLMClient({ ...(await context.clientOptions(key)), baseUrl, apiKey: key });
+  try {
+    return (await client.models({ signal: context.io.signal })).map(({ id }) => id);
+  } catch (error) {
+    if (!(error instanceof CllmError) || error.code === 'interrupted') throw error;
+    const isRefused = error.code === 'key_rejected' || error.code === 'no_key';
+    throw new CllmError(error.code, `the key was not kept: ${redactSecrets(error.message)}`, {
+      cause: error,
+      hint: isRefused
+        ? 'check that it is a key of this proxy, whole and without quotes; an admin of the proxy makes new ones'
+        : `${error.hint ?? 'see `cllm doctor`.'} To keep the key unchecked: cllm login --no-check`,
+    });
+  } finally {
+    await client.close();
+  }
+}
+
+/** The first proxy that somebody logs in to is the one they mean from now on. */
+async function makeDefault(context: Context, baseUrl: string): Promise<void> {
+  const own = listUserSettings(context.paths.userFile).find(({ name }) => name === 'base_url')?.value;
+  if (own === undefined) {
+    await setSetting(context.paths.userFile, 'base_url', baseUrl, '/');
+    context.remark(`${baseUrl} is the default from now on (cllm config unset base_url takes that back)`);
+  } else if (typeof own === 'string' && normalizeBaseUrl(own) !== baseUrl) {
+    context.remark(
+      `the default stays ${own}; use the other one with --base-url, or: cllm config set base_url ${baseUrl}`,
+    );
+  }
+}

@@ -1,0 +1,77 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { InterruptedError, UsageError } from '../errors.ts';
+import type { Io } from './io.ts';
+
+/** Longer than any key; a pipe that never ends must not fill the memory. */
+const longestSecret = 65_536;
+
+const noticeAfterMs = 2_000;
+const givenUpAfterMs = 60_000;
+
+/** One line of a person at a terminal. With `isHidden` nothing of it is shown, not even its length. */
+export function askLine(io: Io, question: string, { isHidden = false } = {}): Promise<string> {
+  const terminal = io.stderr.stream();
+  const nowhere = new Writable({ write: (_bytes, _encoding, done) => done() });
+  // readline puts the terminal into raw mode and does the editing; where nothing is to be seen its output goes nowhere.
+  const lines = createInterface({
+    input: io.stdin.stream(),
+    output: isHidden ? nowhere : terminal,
+    terminal: true,
+    historySize: 0,
+  });
+  return new Promise((resolve, reject) => {
+    lines.once('SIGINT', () => {
+      reject(new InterruptedError('SIGINT', 'interrupted: nothing was kept'));
+      lines.close();
+    });
+    // Ctrl-D.
+    lines.once('close', () => reject(new UsageError('nothing was entered', { code: 'input_invalid' })));
+    if (isHidden) terminal.write(question);
+    lines.question(isHidden ? '' : question, (answer) => {
+      if (isHidden) terminal.write('\n');
+      resolve(answer.trim());
+      lines.close();
+    });
+  });
+}
+
+/** A secret: typed unseen at a terminal, else all of standard input. It is never taken from the command line. */
+export async function readSecret(io: Io, question: string, hint: string): Promise<string> {
+  const { stdin, signal } = io;
+  if (stdin.kind === 'terminal') return askLine(io, question, { isHidden: true });
+  if (stdin.kind === 'none')
+    throw new UsageError('there is nobody to ask for the key', { code: 'input_invalid', hint });
+  let failure: Error | null = null;
+  const stop = (reason: Error): void => {
+    failure ??= reason;
+    stdin.close();
+  };
+  const onAbort = (): void => stop(signal.reason as Error);
+  signal.addEventListener('abort', onAbort);
+  const timers = [
+    setTimeout(() => void io.stderr.write('cllm: waiting for the key on standard input\n'), noticeAfterMs),
+    setTimeout(
+      () => stop(new UsageError('no key came on standard input', { code: 'stdin_timeout', hint })),
+      givenUpAfterMs,
+    ),
+  ];
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of stdin.bytes()) {
+      pieces.push(piece);
+      length += piece.length;
+      if (length > longestSecret)
+        stop(new UsageError('standard input holds more than a key', { code: 'input_invalid', hint }));
+    }
+  } catch (error) {
+    failure ??= error as Error;
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+    stdin.close();
+  }
+  if (failure !== null) throw failure;
+  return Buffer.concat(pieces).toString();
+}

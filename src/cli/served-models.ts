@@ -1,0 +1,59 @@
+import type { LiteLLMClient, ModelEntry, ModelInfo } from '../client/client.ts';
+
+/** A model as `cllm models` shows it; null is what nobody knows. Prices are USD per token, the lowest and highest of its deployments. */
+export interface ServedModel {
+  id: string;
+  mode: string | null;
+  maxInputTokens: number | null;
+  maxOutputTokens: number | null;
+  inputCostPerToken: [low: number, high: number] | null;
+  outputCostPerToken: [low: number, high: number] | null;
+  providers: string[];
+}
+
+/**
+ * What the key may use, with what the proxy knows of each deployment behind it. `/model/info` is more than some keys may
+ * see, and more than some proxies have; without it the list alone stands.
+ *
+ * @throws CllmError when the list itself does not come
+ */
+export async function servedModels(client: LiteLLMClient, signal: AbortSignal): Promise<ServedModel[]> {
+  const [entries, deployments] = await Promise.all([
+    client.models({ signal }),
+    client.modelInfo({ signal }).catch((): ModelInfo[] => []),
+  ]);
+  return entries.map((entry) =>
+    describeModel(
+      entry,
+      deployments.filter(({ model_name: name }) => name === entry.id),
+    ),
+  );
+}
+
+function describeModel(entry: ModelEntry, deployments: readonly ModelInfo[]): ServedModel {
+  const infos = deployments.map(({ model_info: info }) => info ?? {});
+  const first = (name: string): unknown =>
+    entry[name] ?? infos.map((info) => info[name]).find((value) => value != null);
+  return {
+    id: entry.id,
+    mode: text(first('mode')),
+    maxInputTokens: number(first('max_input_tokens')),
+    maxOutputTokens: number(first('max_output_tokens')),
+    inputCostPerToken: range(infos, 'input_cost_per_token'),
+    outputCostPerToken: range(infos, 'output_cost_per_token'),
+    providers: [...new Set(infos.flatMap((info) => text(info['litellm_provider']) ?? []))],
+  };
+}
+
+function range(infos: readonly Record<string, unknown>[], name: string): [number, number] | null {
+  const known = infos.flatMap((info) => number(info[name]) ?? []);
+  return known.length === 0 ? null : [Math.min(...known), Math.max(...known)];
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function number(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}

@@ -1,0 +1,49 @@
+/** What `cllm init` writes: every setting, each with what it does, and none in force. */
+export const projectTemplate = `# Settings of this project for cllm; they hold for this folder and all below it.
+# Flags and the environment are stronger, your own settings (cllm config path) are weaker. A key never stands here:
+# people enter theirs with \`cllm login\`, CI jobs have LITELLM_PROXY_API_KEY. \`cllm config explain\` shows what is in force.
+
+# The team's LiteLLM proxy. Whoever has a key for another proxy sends it nothing: each key is bound to its own URL.
+# base_url: https://llm.example.com
+
+# A model that the proxy serves (cllm models), or one of the aliases below.
+# model: gpt
+
+# The system prompt of every conversation that starts here.
+# system: |
+#   Answer in one paragraph.
+
+# Any fields of the request body.
+# params:
+#   temperature: 0.2
+#   max_tokens: 2000
+
+# A JSON schema that every reply must match; a path in this folder.
+# output_schema: schemas/answer.json
+
+# auto (markdown on a terminal), markdown or plain
+# render: auto
+
+# off keeps nothing of what is asked here.
+# history: on
+
+# Seconds, 0 = none.
+# timeouts:
+#   connect: 10
+#   first_token: 300
+#   idle: 120
+#   total: 0
+
+# LiteLLM tags: who pays for it, in the proxy's spend reports.
+# tags: [my-project]
+
+# Short names for models.
+# aliases:
+#   fast: gpt-mini
+
+# Groups of settings for \`cllm --profile NAME\`.
+# profiles:
+#   review:
+#     model: claude
+#     system: Review the diff for mistakes. Be brief.
+`;
