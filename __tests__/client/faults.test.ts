@@ -602,6 +602,15 @@ describe('a broken upstream', () => {
     ).toEqual(['{"x":1}', '{"y":2}']);
   });
 
+  test('a deadline is named, with its flag', async () => {
+    server.script = [{ stall: true }];
+    const result = await ask(quick);
+    expect(result.error?.message).toBe(
+      `no content within 0.25 s (the first-token deadline): POST ${server.baseUrl}/v1/chat/completions`,
+    );
+    expect(result.error?.hint).toContain('--first-token-timeout');
+  });
+
   test('a page is named by its title, without any HTML', async () => {
     server.script = scenarios.find(({ name }) => name === '502 with a page')?.acts ?? [];
     const result = await ask();

@@ -331,8 +331,9 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     if (this.#settled !== null) return;
     const reader = this.#reader ?? new ReplyReader({ status: 200, contentType: null });
     const { reply } = reader.finish(end);
-    this.#settle({ error: reply.error, verdict: reply.verdict, reply, chunks: [], isRepeatable: false });
-    this.#controller.abort(reply.error ?? undefined);
+    const error = reply.error instanceof DeadlineError ? withRequest(reply.error, this.#plan.url) : reply.error;
+    this.#settle({ error, verdict: reply.verdict, reply, chunks: [], isRepeatable: false });
+    this.#controller.abort(error ?? undefined);
     this.#response?.destroy();
   }
 
@@ -397,6 +398,10 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
 }
 
 const nothing: Attempt = { error: null, verdict: null, reply: null, chunks: [], isRepeatable: false };
+
+function withRequest({ deadline, message, hint, isRetryable, completion }: DeadlineError, url: string): DeadlineError {
+  return new DeadlineError(deadline, `${message}: POST ${url}`, { hint, isRetryable, completion });
+}
 
 /** An error frame whose code says that the request itself is wrong: the same one would be refused again. */
 function isFinalRefusal(end: StreamEnd): boolean {
