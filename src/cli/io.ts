@@ -49,6 +49,10 @@ export interface Io {
   /** The user that the process runs as; null where the platform has none. */
   readonly uid: number | null;
   readonly platform: string;
+  /** Of the Node that runs this, for reports: `v20.19.0`. */
+  readonly nodeVersion: string;
+  /** Signals another process, or a group of them (a negative id); 0 only asks whether it is there. Throws when it is not. */
+  kill(processId: number, signal: NodeJS.Signals | 0): void;
   /** Aborted, with an InterruptedError as reason, by a signal or when the reader of stdout goes away. */
   readonly signal: AbortSignal;
   /** Milliseconds of a clock that only goes forward. */
@@ -67,7 +71,7 @@ class StreamOutput implements Output {
   #writing: (() => void)[] = [];
   #flushing: (() => void)[] = [];
 
-  constructor(stream: NodeJS.WriteStream, env: Env, signal: AbortSignal, onClose: () => void) {
+  constructor(stream: NodeJS.WriteStream & { fd: number }, env: Env, signal: AbortSignal, onClose: () => void) {
     this.#stream = stream;
     this.#signal = signal;
     this.isTTY = isatty(stream.fd);
@@ -186,6 +190,8 @@ export function processIo(): Io {
     pid: process.pid,
     uid: process.getuid?.() ?? null,
     platform: process.platform,
+    nodeVersion: process.version,
+    kill: (processId, signal) => void process.kill(processId, signal),
     signal: controller.signal,
     now: () => performance.now(),
   };

@@ -23,6 +23,8 @@ export interface ConnectTarget {
   /** The HTTP proxy on the way, or null. */
   proxy: URL | null;
   secureContext: SecureContext | undefined;
+  /** Takes any certificate, to look at it. Nothing may be sent over such a connection. */
+  isOnlyLooking?: boolean;
 }
 
 /**
@@ -52,6 +54,7 @@ export function openConnection(
       host: target.host,
       ALPNProtocols: ['http/1.1'],
       ...(target.secureContext && { secureContext: target.secureContext }),
+      ...(target.isOnlyLooking === true && { rejectUnauthorized: false }),
     });
     opened.add(socket);
     let isConnected = options.socket !== undefined;

@@ -200,7 +200,7 @@ function received(response: Dispatcher.ResponseData, line: RequestLine, proxy: U
   };
 }
 
-function secureContextOf({ ca, cert, key }: TransportOptions): tls.SecureContext | undefined {
+export function secureContextOf({ ca, cert, key }: TransportOptions): tls.SecureContext | undefined {
   if (ca === undefined && cert === undefined && key === undefined) return undefined;
   for (const pem of ca ?? []) {
     if (!pem.includes('-----BEGIN')) throw badCertificate('the certificate authority file holds no PEM certificate');

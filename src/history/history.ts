@@ -318,6 +318,15 @@ export class History {
     return verifyHistory(this.#database);
   }
 
+  /**
+   * Makes sure that a turn could be written now, and writes nothing.
+   *
+   * @throws CllmError `history_unusable`
+   */
+  assertWritable(): void {
+    this.#database.write(() => undefined);
+  }
+
   /** Builds the search index again from the turns. */
   rebuildSearch(): void {
     this.#database.write(() => rebuildSearch(this.#database));
@@ -383,7 +392,7 @@ export class History {
   /** The fork that shares the most takes over what the forks share; the other forks become forks of it. */
   #deleteConversation(row: ConversationRow): string[] {
     const [heir, ...others] = this.#database.all<ConversationRow>(
-      'SELECT * FROM conversations WHERE parent_id = ? ORDER BY parent_seq DESC, position',
+      'SELECT * FROM conversations WHERE parent_id = ? ORDER BY parent_seq ASC, position',
       row.id,
     );
     if (heir !== undefined) {
