@@ -422,6 +422,16 @@ describe('taps', () => {
     ]);
   });
 
+  test('get an end also when a later attempt brings no reply', async () => {
+    upstream.reply({ steps: [] }, errorReply(401, 'x'));
+    const tap = new Recorder();
+    const { error } = await clientWith()
+      .stream(request, { taps: [tap] })
+      .result();
+    expect(error?.code).toBe('no_key');
+    expect(tap.calls).toEqual([expect.stringContaining('head 200'), 'end lost']);
+  });
+
   test('get nothing where there was no reply', async () => {
     upstream.reply(errorReply(401, 'x'));
     const tap = new Recorder();

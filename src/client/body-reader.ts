@@ -21,9 +21,9 @@ export class BodyReader implements AsyncIterator<Uint8Array> {
     stream.on('readable', this.#wake);
     stream.on('end', () => this.#finish('end'));
     stream.on('error', (error) => this.#finish(this.#failure(error)));
-    stream.on('close', () =>
-      this.#finish(this.#failure(Object.assign(new Error('closed'), { code: 'UND_ERR_SOCKET' }))),
-    );
+    const closed = () => this.#finish(this.#failure(Object.assign(new Error('closed'), { code: 'UND_ERR_SOCKET' })));
+    stream.on('close', closed);
+    if (stream.destroyed) closed();
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {

@@ -208,7 +208,9 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
           thrown instanceof CllmError
             ? thrown
             : new CllmError('internal', 'cllm failed while it read the reply', { cause: thrown });
-        this.#settle({ error, verdict: null, reply: null, chunks: [], isRepeatable: false });
+        // A tap, or a function that was to be told something, has thrown: what arrived is kept.
+        const reply = this.#reader?.finish({ type: 'signal', signal: null }).reply ?? null;
+        this.#settle({ error, verdict: reply?.verdict ?? null, reply, chunks: [], isRepeatable: false });
       }
     } finally {
       signal?.removeEventListener('abort', onAbort);
@@ -221,6 +223,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     const { transport, url, headers, body } = this.#plan;
     const deadlines = this.#deadlines;
     this.#reader = null;
+    this.#headers = {};
     this.#debug(...requestLines('POST', url, headers));
     deadlines.beginAttempt();
     deadlines.startWaiting();
@@ -360,8 +363,12 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
             }),
     };
     this.#debug(`* ${verdict ?? 'no reply'}${error === null ? '' : ` (${error.code})`}`);
+    if (this.#hasHead) {
+      // A retry that got no reply ends what the attempt before it began.
+      const end: StreamEnd = reply?.end ?? { type: 'lost', message: error?.message ?? '' };
+      for (const tap of taps) endTap(tap, end);
+    }
     this.#resolve(this.#settled);
-    if (this.#hasHead && reply !== null) for (const tap of taps) tap.end(reply.end);
   }
 
   /** Waits between two attempts; an abort ends the wait. */
@@ -398,6 +405,15 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
 }
 
 const nothing: Attempt = { error: null, verdict: null, reply: null, chunks: [], isRepeatable: false };
+
+/** A reply is over whatever a tap makes of it; one that can not write has its own way to say so. */
+function endTap(tap: ReplyTap, end: StreamEnd): void {
+  try {
+    tap.end(end);
+  } catch {
+    // See above.
+  }
+}
 
 function withRequest({ deadline, message, hint, isRetryable, completion }: DeadlineError, url: string): DeadlineError {
   return new DeadlineError(deadline, `${message}: POST ${url}`, { hint, isRetryable, completion });
