@@ -1,3 +1,4 @@
+import { type Attribution, attributionHeaders, attributionOf } from '../client/attribution.ts';
 import type { ClientOptions, LiteLLMClient } from '../client/client.ts';
 import { proxySettingsOf } from '../client/http-proxy.ts';
 import { type ApiKey, resolveApiKey } from '../config/api-key.ts';
@@ -25,6 +26,8 @@ export interface Context {
   /** The model to ask; none is a usage error that names what the proxy serves. */
   model(): Promise<string>;
   apiKey(): Promise<ApiKey>;
+  /** What a CI job's calls are marked with; null outside of one, and under --no-attribution. */
+  attribution(): Promise<Attribution | null>;
   client(): Promise<LiteLLMClient>;
   /** What `client()` is made from, but for the key: for commands that try another key or address, or look at the way. */
   clientOptions(apiKey: string | null): Promise<ClientOptions>;
@@ -77,8 +80,14 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     });
   });
 
+  const attribution = once(async () => {
+    if (flags['attribution'] === false) return null;
+    const { ciService } = await import('./ci-service.ts');
+    return attributionOf(ciService, io.env, version);
+  });
+
   const clientOptionsFor = async (key: string | null): Promise<ClientOptions> =>
-    clientOptions(flags, io, version, await settings(), key, await demo());
+    clientOptions(flags, io, version, await settings(), key, await demo(), await attribution());
 
   const client = once(async () => {
     const { LiteLLMClient } = await import('../client/client.ts');
@@ -121,6 +130,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     paths,
     settings,
     apiKey,
+    attribution,
     client,
     clientOptions: clientOptionsFor,
     history,
@@ -175,12 +185,13 @@ function clientOptions(
   settings: Settings,
   key: string | null,
   demo: DemoProxy | null,
+  attribution: Attribution | null,
 ): ClientOptions {
   const { env } = io;
-  const headers = Object.fromEntries(listFlag(flags, 'header').map(header));
-  if (settings.tags.value.length > 0) headers['x-litellm-tags'] = settings.tags.value.join(',');
-  const metadata = pairsFlag(flags, 'metadata');
-  if (metadata.length > 0) headers['x-litellm-spend-logs-metadata'] = JSON.stringify(Object.fromEntries(metadata));
+  const metadata = Object.fromEntries(pairsFlag(flags, 'metadata'));
+  const own: Record<string, string> = Object.fromEntries(listFlag(flags, 'header').map(header));
+  const tags = [...settings.tags.value, ...(own['x-litellm-tags']?.split(',') ?? [])];
+  const headers = { ...own, ...attributionHeaders({ tags, metadata }, attribution) };
   const endUser = textFlag(flags, 'end-user');
   if (endUser !== undefined) headers['x-litellm-end-user-id'] = endUser;
   const optional = {
@@ -194,7 +205,7 @@ function clientOptions(
   };
   return {
     baseUrl: settings.baseUrl.value,
-    userAgent: `cllm/${version}`,
+    userAgent: attribution?.userAgent ?? `cllm/${version}`,
     connectTimeout: settings.timeouts.connect.value,
     firstTokenTimeout: settings.timeouts.firstToken.value,
     idleTimeout: settings.timeouts.idle.value,

@@ -29,6 +29,7 @@ export const proxyFlags = inGroup(groups.proxy, {
   tag: list('a LiteLLM tag for spend reports'),
   metadata: list('spend metadata, KEY=VALUE'),
   'end-user': text('the end user whom LiteLLM shall account'),
+  attribution: toggle('in CI, mark calls with repository, job and run (default; --no-attribution does not)'),
   profile: text('a named group of settings'),
   demo: toggle('a small proxy inside cllm answers, over real HTTP and SSE'),
   debug: toggle('the wire on stderr, redacted'),

@@ -44,9 +44,15 @@ export const config: Command = {
     {
       usage: 'set <name> <value>',
       describe: 'write it to the user file',
-      configure: (parser) => parser.positional('name', name).positional('value', { type: 'string', describe: 'its new value' }),
+      configure: (parser) =>
+        parser.positional('name', name).positional('value', { type: 'string', describe: 'its new value' }),
       async run(flags, context) {
-        const { movedTo } = await setSetting(context.paths.userFile, settingOf(flags), textFlag(flags, 'value') ?? '', context.io.cwd);
+        const { movedTo } = await setSetting(
+          context.paths.userFile,
+          settingOf(flags),
+          textFlag(flags, 'value') ?? '',
+          context.io.cwd,
+        );
         if (movedTo !== null) context.remark(`the user file could not be read and was moved to ${movedTo}`);
         return null;
       },
@@ -69,16 +75,38 @@ export const config: Command = {
       configure: (parser) => parser.options(json),
       async run(flags, context) {
         const rows = listUserSettings(context.paths.userFile);
-        if (isSet(flags, 'json')) return print(context, `${JSON.stringify(Object.fromEntries(rows.map((row) => [row.name, row.value])))}\n`);
-        return print(context, table(context.io.stdout, ['setting', 'value'], rows.map((row) => [row.name, shown(row.value)])));
+        if (isSet(flags, 'json'))
+          return print(context, `${JSON.stringify(Object.fromEntries(rows.map((row) => [row.name, row.value])))}\n`);
+        return print(
+          context,
+          table(
+            context.io.stdout,
+            ['setting', 'value'],
+            rows.map((row) => [row.name, shown(row.value)]),
+          ),
+        );
       },
     },
     {
       usage: 'explain',
       describe: 'every value in force and where it came from',
-      configure: (parser) => parser.options({ ...json, profile: { type: 'string', requiresArg: true, describe: 'a named group of settings' } }),
+      configure: (parser) =>
+        parser.options({
+          ...json,
+          profile: { type: 'string', requiresArg: true, describe: 'a named group of settings' },
+          attribution: { type: 'boolean', describe: 'with what CI calls are marked with (default)' },
+        }),
       async run(flags, context) {
         const rows = explainSettings(await context.settings(), await context.apiKey());
+        const attribution = await context.attribution();
+        if (attribution !== null) {
+          const { name: origin, tags, metadata, userAgent } = attribution;
+          rows.push(
+            { name: 'attribution.tags', value: tags, origin },
+            { name: 'attribution.metadata', value: metadata, origin },
+            { name: 'attribution.user_agent', value: userAgent, origin },
+          );
+        }
         if (isSet(flags, 'json')) return print(context, `${JSON.stringify(rows)}\n`);
         const cells = rows.map((row) => [row.name, row.value === null ? '' : shown(row.value), row.origin]);
         return print(context, table(context.io.stdout, ['setting', 'value', 'from'], cells));
