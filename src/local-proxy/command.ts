@@ -32,9 +32,15 @@ export function runCommand(
       env: machine.environment,
       stdio: ['ignore', 'pipe', 'pipe'],
       killSignal: 'SIGKILL',
-      ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
+    // Not spawn's own timeout: its timer goes on, and keeps us alive, when the program is missing.
+    const timer =
+      options.timeoutMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), options.timeoutMs);
+    const settle = (exitCode: number | null): void => {
+      clearTimeout(timer);
+      resolve({ exitCode, output });
+    };
     const collect = (text: string): void => {
       output = (output + text).slice(-keptOutput);
       const lines = (openLine + text).split(/\r\n|\n|\r/);
@@ -44,11 +50,9 @@ export function runCommand(
     child.stdout.setEncoding('utf8').on('data', collect);
     child.stderr.setEncoding('utf8').on('data', collect);
     child.on('error', () => {
-      // The program was not found, or the signal stopped it: 'close' may not come for the first.
-      if (child.pid === undefined) resolve({ exitCode: null, output });
+      // The program was not found, or the signal stopped it; 'close' comes after the second only.
+      if (child.pid === undefined) settle(null);
     });
-    child.on('close', (exitCode) => {
-      resolve({ exitCode, output });
-    });
+    child.on('close', settle);
   });
 }

@@ -2,11 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, open, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CllmError } from '../errors.ts';
 import { runCommand } from './command.ts';
+import { freePort } from './free-port.ts';
 import { isLive, proxyVersion, warmUp } from './health.ts';
 import { launchCommand, type Launch } from './launch.ts';
 import { isAlive, signal, type Machine } from './machine.ts';
@@ -134,11 +134,11 @@ async function spawnGroup(options: StartOptions, launch: Launch, masterKey: stri
 
 /**
  * A shell that reads from a pipe whose other end only we hold: it gets the end of file when this process ends, however it
- * ends, and then ends the proxy. Nothing else survives a SIGKILL of ours.
+ * ends, and then ends the proxy. Nothing else survives a SIGKILL of ours. (Debian's sh takes no `--` before a group's id.)
  */
 function spawnWatchdog(processId: number, launch: Launch, options: StartOptions): ChildProcess {
   const forceStop = launch.forceStop === null ? ':' : launch.forceStop.join(' ');
-  const script = `read -r line; kill -TERM -- -"$1"; sleep "$2"; ${forceStop}; kill -KILL -- -"$1"`;
+  const script = `read -r line; kill -TERM -"$1"; sleep "$2"; ${forceStop}; kill -KILL -"$1"`;
   const watchdog = spawn('/bin/sh', ['-c', script, 'cllm-watchdog', String(processId), String(options.grace ?? 5)], {
     env: options.machine.environment,
     detached: true,
@@ -185,20 +185,5 @@ async function lastError(logFile: string): Promise<string> {
 function startFailure(reason: string, options: StartOptions): CllmError {
   return new CllmError('local_proxy_failed', `LiteLLM did not start with ${options.configFile}: ${reason}`, {
     hint: `Its log says why: ${options.logFile}`,
-  });
-}
-
-/** Free at this moment: the listener is closed before the proxy opens its own, so `proxyVersion` makes sure whose it is. */
-function freePort(): Promise<number> {
-  return new Promise((resolvePort, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('no port'));
-        else resolvePort(address.port);
-      });
-    });
   });
 }
