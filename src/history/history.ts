@@ -392,7 +392,7 @@ export class History {
   /** The fork that shares the most takes over what the forks share; the other forks become forks of it. */
   #deleteConversation(row: ConversationRow): string[] {
     const [heir, ...others] = this.#database.all<ConversationRow>(
-      'SELECT * FROM conversations WHERE parent_id = ? ORDER BY parent_seq ASC, position',
+      'SELECT * FROM conversations WHERE parent_id = ? ORDER BY parent_seq DESC, position',
       row.id,
     );
     if (heir !== undefined) {

@@ -1,0 +1,340 @@
+import { describe, expect, test } from '@jest/globals';
+import { addTurn, ended, newTurn, openHistory } from '../support/history-samples.ts';
+
+describe('a turn', () => {
+  test('has its place in the order when its prompt is committed, and its end later', () => {
+    const history = openHistory();
+    const begun = history.beginTurn(newTurn('first', { system: 'be brief' }));
+    expect(begun.seq).toBe(1);
+    expect(history.turns(begun.conversationId)).toEqual([
+      {
+        id: begun.turnId,
+        seq: 1,
+        createdAt: expect.any(String),
+        endedAt: null,
+        model: 'fake-model',
+        messages: [{ role: 'user', content: 'first' }],
+        request: { temperature: 0 },
+        completion: null,
+        verdict: null,
+        error: null,
+        receipt: null,
+      },
+    ]);
+    history.endTurn(begun.turnId, ended('reply'));
+    expect(history.turns(begun.conversationId)[0]).toMatchObject({ ...ended('reply'), endedAt: expect.any(String) });
+  });
+
+  test('keeps every key of messages and completions, whatever it is called', () => {
+    const history = openHistory();
+    const messages = [JSON.parse('{"role":"user","content":"x","__proto__":{"a":1},"constructor":"c"}')];
+    const { conversationId, turnId } = history.beginTurn({ ...newTurn(''), messages });
+    const end = ended('\0 a \ud800 lone half, \u2028 and a 𝒳');
+    history.endTurn(turnId, end);
+    const [turn] = history.turns(conversationId);
+    expect(JSON.stringify(turn?.messages)).toBe(JSON.stringify(messages));
+    expect(turn?.completion).toEqual(end.completion);
+  });
+
+  test('that ends in an error keeps the error and no completion', () => {
+    const history = openHistory();
+    const { conversationId, turnId } = history.beginTurn(newTurn('hi'));
+    const end = { completion: null, verdict: null, error: { code: 'key_rejected', message: '401' }, receipt: null };
+    history.endTurn(turnId, end);
+    expect(history.turns(conversationId)[0]).toMatchObject(end);
+  });
+
+  test('takes a second end: the process that recover took for dead has the last word', () => {
+    const history = openHistory();
+    const { conversationId, turnId } = history.beginTurn(newTurn('hi'));
+    history.endTurn(turnId, { ...ended('ha'), verdict: 'interrupted' });
+    history.endTurn(turnId, ended('half and the other half'));
+    expect(history.turns(conversationId)).toHaveLength(1);
+    expect(history.turns(conversationId)[0]).toMatchObject(ended('half and the other half'));
+    expect(history.search('other')).toHaveLength(1);
+    expect(history.verify().problems).toEqual([]);
+  });
+
+  test('of a conversation that was deleted meanwhile can not be ended', () => {
+    const history = openHistory();
+    const { conversationId, turnId } = history.beginTurn(newTurn('hi'));
+    history.delete(conversationId);
+    expect(() => history.endTurn(turnId, ended('late'))).toThrow(expect.objectContaining({ code: 'not_in_history' }));
+  });
+
+  test('joins a conversation of that name when another process made it first', () => {
+    const history = openHistory();
+    const one = history.beginTurn(newTurn('one', { name: 'plan', system: 'first' }));
+    const two = history.beginTurn(newTurn('two', { name: 'plan', system: 'second' }));
+    expect(two).toMatchObject({ conversationId: one.conversationId, seq: 2 });
+    expect(history.find('plan').system).toBe('first');
+  });
+
+  test('of an id that is not there is refused', () => {
+    expect(() => openHistory().beginTurn(newTurn('hi', { id: '0nothere' }))).toThrow(
+      expect.objectContaining({ code: 'not_in_history', hint: expect.stringContaining('cllm history list') }),
+    );
+  });
+});
+
+describe('order', () => {
+  test('is that of the prompts, when the clock is set back too', () => {
+    let now = Date.UTC(2026, 0, 10);
+    const history = openHistory(':memory:', { now: () => new Date((now -= 86_400_000)) });
+    const first = addTurn(history, 'a', 'A');
+    addTurn(history, 'b', 'B', { id: first });
+    const second = addTurn(history, 'c', 'C');
+    expect(history.turns(first).map(({ seq, messages }) => [seq, messages[0]?.content])).toEqual([
+      [1, 'a'],
+      [2, 'b'],
+    ]);
+    expect(history.list().map(({ id }) => id)).toEqual([second, first]);
+    expect(history.latest()?.id).toBe(second);
+  });
+
+  test('of the list is the latest use first, and limit cuts it', () => {
+    const history = openHistory();
+    const ids = ['a', 'b', 'c'].map((prompt) => addTurn(history, prompt, prompt));
+    addTurn(history, 'again', 'yes', { id: String(ids[0]) });
+    expect(history.list().map(({ id }) => id)).toEqual([ids[0], ids[2], ids[1]]);
+    expect(history.list({ limit: 1 }).map(({ id }) => id)).toEqual([ids[0]]);
+    expect(history.list()[0]).toMatchObject({ turnCount: 2, title: 'a', model: 'fake-model' });
+  });
+
+  test('an empty history has no latest conversation', () => {
+    expect(openHistory().latest()).toBeNull();
+  });
+});
+
+describe('a title', () => {
+  test.each([
+    ['  \n\n  Explain   SSE\tnow \n and more', 'Explain SSE now'],
+    ['', '(no text)'],
+    ['x'.repeat(60), 'x'.repeat(60)],
+    [`${'x'.repeat(58)} yz`, `${'x'.repeat(58)}…`],
+    ['🙂'.repeat(61), `${'🙂'.repeat(59)}…`],
+  ])('of %j is %j', (prompt, title) => {
+    const history = openHistory();
+    expect(history.find(addTurn(history, prompt, 'ok')).title).toBe(title);
+  });
+
+  test('of a prompt in parts comes from its text', () => {
+    const history = openHistory();
+    const content = [
+      { type: 'image_url', image_url: { url: 'data:' } },
+      { type: 'text', text: 'What is this?' },
+    ];
+    const { conversationId } = history.beginTurn({ ...newTurn(''), messages: [{ role: 'user', content }] });
+    expect(history.find(conversationId).title).toBe('What is this?');
+    expect(history.search('this')).toHaveLength(1);
+  });
+});
+
+describe('a reference', () => {
+  test('is a name, an id or the beginning of an id', () => {
+    const history = openHistory();
+    const id = addTurn(history, 'a', 'A', { name: 'plan', system: null });
+    for (const reference of ['plan', id, id.slice(0, 3), id.slice(0, 1)]) expect(history.find(reference).id).toBe(id);
+    expect(history.findOrNull('other')).toBeNull();
+    expect(history.findOrNull('')).toBeNull();
+    expect(() => history.find('other')).toThrow(
+      expect.objectContaining({ code: 'not_in_history', message: expect.stringContaining('other') }),
+    );
+  });
+
+  test('that begins several ids is refused with those ids', () => {
+    const numbers = [0.11, 0.13];
+    const history = openHistory(':memory:', { random: () => numbers[0] ?? 0 });
+    const one = addTurn(history, 'a', 'A');
+    numbers.shift();
+    const two = addTurn(history, 'b', 'B', { name: 'bee', system: null });
+    expect(() => history.find('1')).toThrow(
+      expect.objectContaining({ code: 'usage', message: expect.stringContaining(`${two} (bee), ${one}`) }),
+    );
+    expect(history.find(one).id).toBe(one);
+  });
+
+  test('with the wildcards of SQL means just these characters', () => {
+    const history = openHistory();
+    addTurn(history, 'a', 'A');
+    for (const reference of ['%', '_', '*', "'; DROP TABLE turns; --", '\0'])
+      expect(history.findOrNull(reference)).toBeNull();
+  });
+
+  test('is not taken for an id when it is a word', () => {
+    const history = openHistory();
+    for (let count = 0; count < 50; count += 1)
+      expect(addTurn(history, 'a', 'A')).toMatch(/^[0-9][0-9a-hjkmnp-tv-z]{7}$/);
+  });
+
+  test('ids differ even when chance repeats itself', () => {
+    let count = 0;
+    const history = openHistory(':memory:', { random: () => (Math.floor(count++ / 24) % 3) / 3 });
+    const ids = Array.from({ length: 3 }, () => addTurn(history, 'a', 'A'));
+    expect(new Set(ids).size).toBe(3);
+  });
+});
+
+describe('the system prompt and the name', () => {
+  test('can be replaced', () => {
+    const history = openHistory();
+    const id = addTurn(history, 'a', 'A', { system: 'one' });
+    history.setSystem(id, 'two');
+    expect(history.rename(id, 'plan')).toMatchObject({ id, name: 'plan', system: 'two' });
+    expect(history.find('plan').system).toBe('two');
+    history.rename('plan', null);
+    expect(history.findOrNull('plan')).toBeNull();
+    expect(history.verify().problems).toEqual([]);
+  });
+
+  test('a name that another conversation has is refused, its own is not', () => {
+    const history = openHistory();
+    const one = addTurn(history, 'a', 'A', { name: 'plan', system: null });
+    const two = addTurn(history, 'b', 'B');
+    expect(() => history.rename(two, 'plan')).toThrow(
+      expect.objectContaining({ code: 'usage', message: expect.stringContaining(one) }),
+    );
+    expect(() => history.rename(two, '')).toThrow(expect.objectContaining({ code: 'usage' }));
+    expect(history.rename(one, 'plan').name).toBe('plan');
+  });
+});
+
+describe('a fork', () => {
+  function withThreeTurns() {
+    const history = openHistory();
+    const id = addTurn(history, 'one', 'I', { system: 'be brief' });
+    addTurn(history, 'two', 'II', { id });
+    addTurn(history, 'three', 'III', { id });
+    return { history, id };
+  }
+  const promptsOf = (history: ReturnType<typeof openHistory>, id: string) =>
+    history.turns(id).map(({ seq, messages }) => `${seq} ${String(messages[0]?.content)}`);
+
+  test('shares the turns up to its point, and goes its own way', () => {
+    const { history, id } = withThreeTurns();
+    const fork = history.fork(id, { name: 'other', atSeq: 2 });
+    expect(fork).toMatchObject({
+      name: 'other',
+      turnCount: 2,
+      title: 'one',
+      system: 'be brief',
+      parent: { id, seq: 2 },
+    });
+    expect(history.latest()?.id).toBe(fork.id);
+    addTurn(history, 'drei', 'C', { id: fork.id });
+    expect(promptsOf(history, fork.id)).toEqual(['1 one', '2 two', '3 drei']);
+    expect(promptsOf(history, id)).toEqual(['1 one', '2 two', '3 three']);
+    expect(history.verify().problems).toEqual([]);
+  });
+
+  test('of a fork before its own turns is a fork of the parent', () => {
+    const { history, id } = withThreeTurns();
+    const fork = history.fork(id, { atSeq: 2 });
+    expect(history.fork(fork.id).parent).toEqual({ id, seq: 2 });
+    expect(history.fork(fork.id, { atSeq: 1 }).parent).toEqual({ id, seq: 1 });
+  });
+
+  test.each([0, 4, 1.5, Number.NaN])('at turn %p of three is refused', (atSeq) => {
+    const { history, id } = withThreeTurns();
+    expect(() => history.fork(id, { atSeq })).toThrow(expect.objectContaining({ code: 'usage' }));
+  });
+
+  test('keeps what it shares when the parent is deleted, and so do its siblings', () => {
+    const { history, id } = withThreeTurns();
+    const early = history.fork(id, { atSeq: 1, name: 'early' });
+    const late = history.fork(id, { atSeq: 2, name: 'late' });
+    const nested = history.fork(late.id, { name: 'nested' });
+    addTurn(history, 'more', 'M', { id: nested.id });
+    expect(history.delete(id)).toMatchObject({ turnIds: [expect.any(String)] });
+    expect(promptsOf(history, early.id)).toEqual(['1 one']);
+    expect(promptsOf(history, late.id)).toEqual(['1 one', '2 two']);
+    expect(promptsOf(history, nested.id)).toEqual(['1 one', '2 two', '3 more']);
+    expect(history.search('three')).toEqual([]);
+    expect(history.verify().problems).toEqual([]);
+    history.delete('late');
+    expect(promptsOf(history, nested.id)).toEqual(['1 one', '2 two', '3 more']);
+    expect(promptsOf(history, early.id)).toEqual(['1 one']);
+    expect(history.verify().problems).toEqual([]);
+  });
+});
+
+describe('deleting', () => {
+  test('prune takes what was last changed before the date', () => {
+    const history = openHistory();
+    const old = addTurn(history, 'old', 'O', { name: 'old', system: null });
+    const fork = history.fork(old, { name: 'fork' });
+    const young = addTurn(history, 'young', 'Y');
+    const before = new Date(history.find(fork.id).createdAt);
+    const pruned = history.prune(new Date(before.getTime() + 1));
+    expect(pruned.conversations.map(({ id }) => id)).toEqual([old, fork.id]);
+    expect(pruned.turnIds).toHaveLength(1);
+    expect(history.list().map(({ id }) => id)).toEqual([young]);
+    expect(history.verify().problems).toEqual([]);
+  });
+
+  test('what is not there can not be deleted', () => {
+    expect(() => openHistory().delete('nothing')).toThrow(expect.objectContaining({ code: 'not_in_history' }));
+  });
+});
+
+describe('restoring a turn from its journal', () => {
+  const turn = { name: 'plan', system: 'be brief', messages: [{ role: 'user', content: 'hi' }], model: 'fake-model' };
+
+  test('ends the turn that has only its prompt', () => {
+    const history = openHistory();
+    const { conversationId, turnId } = history.beginTurn(newTurn('hi'));
+    expect(history.turnState(turnId)).toBe('open');
+    expect(history.restoreTurn({ conversationId, turnId, turn: null }, ended('half'))).toEqual({
+      conversationId,
+      turnId,
+      seq: 1,
+      wasSaved: false,
+    });
+    expect(history.turnState(turnId)).toBe('ended');
+    expect(history.turns(conversationId)[0]).toMatchObject(ended('half'));
+  });
+
+  test('leaves one alone that has its end', () => {
+    const history = openHistory();
+    const { conversationId, turnId } = history.beginTurn(newTurn('hi'));
+    history.endTurn(turnId, ended('whole'));
+    expect(history.restoreTurn({ conversationId, turnId, turn: null }, ended('half')).wasSaved).toBe(true);
+    expect(history.turns(conversationId)[0]).toMatchObject(ended('whole'));
+  });
+
+  test('adds the whole turn to a history that never saw it, once', () => {
+    const history = openHistory();
+    expect(history.turnState('9unsaved')).toBe('absent');
+    const place = history.restoreTurn({ conversationId: null, turnId: '9unsaved', turn }, ended('reply'));
+    expect(history.find('plan')).toMatchObject({
+      id: place.conversationId,
+      system: 'be brief',
+      turnCount: 1,
+      title: 'hi',
+    });
+    expect(history.restoreTurn({ conversationId: null, turnId: '9unsaved', turn }, ended('reply'))).toEqual({
+      ...place,
+      wasSaved: true,
+    });
+    expect(history.turns(place.conversationId)).toHaveLength(1);
+  });
+
+  test('adds it to its conversation when that is still there', () => {
+    const history = openHistory();
+    const id = addTurn(history, 'a', 'A');
+    expect(history.restoreTurn({ conversationId: id, turnId: '9unsaved', turn }, ended('reply'))).toMatchObject({
+      conversationId: id,
+      seq: 2,
+    });
+  });
+
+  test('keeps a reply whose prompt is lost', () => {
+    const history = openHistory();
+    const place = history.restoreTurn({ conversationId: '0gone', turnId: '9unsaved', turn: null }, ended('reply'));
+    expect(history.turns(place.conversationId)[0]).toMatchObject({
+      messages: [],
+      model: 'fake-model',
+      ...ended('reply'),
+    });
+  });
+});

@@ -1,0 +1,165 @@
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { Journal, type JournalOptions } from '../../src/journal/journal.ts';
+import { identifyProcess, processState } from '../../src/journal/process-identity.ts';
+import { useChildScript } from '../support/child-script.ts';
+import { uid } from '../support/history-samples.ts';
+import { useTemporaryDirectory } from '../support/temporary-directory.ts';
+
+const directory = useTemporaryDirectory();
+const identity = identifyProcess(process.pid);
+const now = (): Date => new Date('2026-11-22T12:00:00.000Z');
+const turn = { name: 'plan', system: null, messages: [{ role: 'user', content: 'hi' }], model: 'fake-model' };
+
+function journalOf(options: Partial<JournalOptions> = {}): Journal {
+  return new Journal(join(directory(), 'journal'), { uid, identity, now, ...options });
+}
+
+describe('a journal', () => {
+  test('holds a turn from its prompt to its reply', () => {
+    const journal = journalOf({ stateOf: () => 'gone' });
+    expect(journal.unfinished()).toEqual([]);
+    const writer = journal.begin({ conversationId: '1abc', turnId: '2def', turn });
+    expect(journal.unfinished()).toEqual([
+      {
+        turnId: '2def',
+        file: join(directory(), 'journal', '2def.recording'),
+        conversationId: '1abc',
+        turn,
+        startedAt: '2026-11-22T12:00:00.000Z',
+        byteLength: lstatSync(writer.file).size,
+      },
+    ]);
+    writer.discard();
+    writer.discard();
+    expect(readdirSync(journal.directory)).toEqual([]);
+  });
+
+  test('is for its owner alone', () => {
+    const writer = journalOf().begin({ conversationId: null, turnId: null, turn });
+    expect([lstatSync(writer.file).mode & 0o777, lstatSync(join(directory(), 'journal')).mode & 0o777]).toEqual([
+      0o600, 0o700,
+    ]);
+    writer.close();
+  });
+
+  test('makes up an id for a turn that the history never saw', () => {
+    const journal = journalOf({ stateOf: () => 'gone' });
+    journal.begin({ conversationId: null, turnId: null, turn }).close();
+    expect(journal.unfinished()).toMatchObject([
+      { turnId: expect.stringMatching(/^[0-9a-z]+$/), conversationId: null, turn },
+    ]);
+  });
+
+  test('gives the oldest first, and forgets what it is told to', () => {
+    let day = 30;
+    const journal = journalOf({ stateOf: () => 'gone', now: () => new Date(Date.UTC(2026, 0, (day -= 1))) });
+    for (const turnId of ['a', 'b', 'c']) journal.begin({ conversationId: null, turnId }).close();
+    const ids = (): string[] => journal.unfinished().map(({ turnId }) => turnId);
+    expect(ids()).toEqual(['c', 'b', 'a']);
+    journal.remove('b');
+    journal.remove('b');
+    expect(ids()).toEqual(['c', 'a']);
+  });
+
+  test('looks at nothing but recordings', () => {
+    mkdirSync(join(directory(), 'journal'));
+    writeFileSync(join(directory(), 'journal', 'notes.txt'), 'x');
+    expect(journalOf().unfinished()).toEqual([]);
+  });
+
+  test('refuses a directory that others may have prepared', () => {
+    symlinkSync(directory(), join(directory(), 'journal'));
+    expect(() => journalOf().begin({ conversationId: null, turnId: null })).toThrow(
+      expect.objectContaining({ code: 'history_unusable' }),
+    );
+  });
+
+  test('tightens a directory that is open to others', () => {
+    mkdirSync(join(directory(), 'journal'));
+    chmodSync(join(directory(), 'journal'), 0o777);
+    journalOf().begin({ conversationId: null, turnId: null }).close();
+    expect(lstatSync(join(directory(), 'journal')).mode & 0o777).toBe(0o700);
+  });
+});
+
+describe('whose turn is left alone', () => {
+  test('that of a process that runs', () => {
+    const journal = journalOf();
+    const writer = journal.begin({ conversationId: null, turnId: 'a' });
+    expect(journal.unfinished()).toEqual([]);
+    writer.discard();
+  });
+
+  test('not that of an earlier process with the same pid', () => {
+    const earlier = { ...identity, startedAt: '1' };
+    journalOf({ identity: earlier }).begin({ conversationId: null, turnId: 'a' }).close();
+    expect(journalOf().unfinished()).toHaveLength(1);
+  });
+
+  test('that of a process nobody can tell of, until it was quiet for an hour', () => {
+    const elsewhere = { pid: 1, startedAt: '1', realm: 'another-host boot pid:[1]' };
+    const writer = journalOf({ identity: elsewhere }).begin({ conversationId: null, turnId: 'a' });
+    writer.close();
+    utimesSync(writer.file, now(), new Date(now().getTime() - 59 * 60_000));
+    expect(journalOf().unfinished()).toEqual([]);
+    utimesSync(writer.file, now(), new Date(now().getTime() - 61 * 60_000));
+    expect(journalOf().unfinished()).toHaveLength(1);
+  });
+
+  test('one that has no whole first line yet, for a moment', () => {
+    const writer = journalOf().begin({ conversationId: null, turnId: 'a' });
+    writer.close();
+    for (const length of [40, 10, 0]) {
+      truncateSync(writer.file, length);
+      utimesSync(writer.file, now(), now());
+      expect(journalOf().unfinished()).toEqual([]);
+      utimesSync(writer.file, now(), new Date(now().getTime() - 11_000));
+      expect(journalOf().unfinished()).toMatchObject([
+        { turnId: 'a', conversationId: null, turn: null, startedAt: null },
+      ]);
+    }
+  });
+});
+
+describe('the identity of a process', () => {
+  const keepWriting = useChildScript('journal/keep-writing.ts');
+
+  test('tells a process that runs from one that has ended', async () => {
+    const { child, exit, stdout } = await keepWriting([directory(), '1']);
+    await new Promise<void>((fulfil) => child.stdout?.once('data', () => fulfil()));
+    expect(stdout()).toBe('0 ');
+    const other = identifyProcess(Number(child.pid));
+    expect(processState(other, identity)).toBe('running');
+    child.kill('SIGKILL');
+    await exit;
+    expect(processState(other, identity)).toBe('gone');
+  });
+
+  test.each([
+    ['of this process', {}, 'running'],
+    ['of an earlier process with this pid', { startedAt: '12' }, 'gone'],
+    ['of a process before the last boot', { realm: identity.realm.replace(/ \S+ /, ' earlier-boot ') }, 'gone'],
+    ['of a process in another container', { realm: identity.realm.replace(/ \S+$/, ' pid:[1]') }, 'unknown'],
+    ['of a process on another host', { realm: 'host b c' }, 'unknown'],
+  ])('%s', (_name, change, state) => {
+    expect(processState({ ...identity, ...change }, identity)).toBe(state);
+  });
+
+  test('where there is no /proc is the wall clock against ps', () => {
+    const started = { pid: process.pid, startedAt: new Date(performance.timeOrigin).toISOString(), realm: 'host' };
+    expect(processState(started, { ...started })).toBe('running');
+    expect(processState({ ...started, startedAt: '2001-01-01T00:00:00.000Z' }, started)).toBe('gone');
+    expect(processState({ ...started, pid: 2 ** 22 + 1 }, started)).toBe('gone');
+  });
+});
