@@ -39,6 +39,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/whoami.ts')).whoami,
   },
   {
+    usage: 'doctor',
+    describe: 'is the path to the proxy sound, from its name to a live stream',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  {
     usage: 'login',
     describe: 'keep a key for a proxy: asked for unseen, or read from a pipe',
     load: async () => (await import('./commands/login.ts')).loginCommand,
