@@ -100,10 +100,15 @@ describe('what somebody else may have prepared is refused', () => {
       code: 'history_unusable',
       message: expect.stringContaining('belongs to another user'),
     });
-    if (uid === 0) {
-      chownSync(pathOf(), 65_534, 65_534);
-      expect(refusal(() => openHistory(pathOf())).message).toBe(`${pathOf()} belongs to another user (uid 65534)`);
-    }
+  });
+
+  test('a file of another user in a directory of ours', () => {
+    openHistory(pathOf()).close();
+    // Only root may give a file away; another user's is seen from the other side.
+    const owner = uid === 0 ? 65_534 : Number(uid);
+    chownSync(pathOf(), owner, process.getgid?.() ?? 0);
+    const found = refusal(() => openHistory(pathOf(), { uid: uid === 0 ? 0 : owner + 1 }));
+    expect(found.message).toContain(`belongs to another user (uid ${owner})`);
   });
 
   test('a parent that everybody may write to', () => {
@@ -147,9 +152,8 @@ describe('how the file is used', () => {
     const id = addTurn(history, 'a', 'A');
     history.close();
     history.close();
-    for (const name of readdirSync(join(directory(), 'data'))) {
-      if (name.endsWith('-wal')) expect(lstatSync(join(directory(), 'data', name)).size).toBe(0);
-    }
+    const logs = readdirSync(join(directory(), 'data')).filter((name) => name.endsWith('-wal'));
+    expect(logs.map((name) => lstatSync(join(directory(), 'data', name)).size).filter((size) => size > 0)).toEqual([]);
     expect(readFileSync(pathOf(), 'latin1')).toContain(id);
   });
 
@@ -293,7 +297,11 @@ describe('a file that can not be used', () => {
     expect(readFileSync(`${pathOf()}.damaged-20261122T123456Z`).equals(bytes)).toBe(true);
     expect(existsSync(pathOf())).toBe(false);
     // The history that met the damage is closed: nothing is written to the moved file.
-    expect(() => history.beginTurn(newTurn('a'))).toThrow();
+    expect(refusal(() => history.beginTurn(newTurn('a')))).toMatchObject({
+      code: 'history_unusable',
+      message: `${pathOf()} is closed`,
+    });
+    expect(refusal(() => history.turns('0a')).code).toBe('history_unusable');
     const fresh = openHistory(pathOf());
     expect(fresh.list()).toEqual([]);
     fresh.close();

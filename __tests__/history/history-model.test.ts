@@ -54,6 +54,14 @@ function compareTurns(model: Model, history: History): void {
   }
 }
 
+function expectRefused(action: () => unknown): void {
+  expect(action).toThrow(expect.objectContaining({ code: 'usage' }));
+}
+
+function expectSame(one: unknown, other: unknown): void {
+  expect(one).toEqual(other);
+}
+
 function step(
   name: string,
   run: (model: Model, real: Real) => void,

@@ -208,7 +208,7 @@ describe('a fork', () => {
     return { history, id };
   }
   const promptsOf = (history: ReturnType<typeof openHistory>, id: string) =>
-    history.turns(id).map(({ seq, messages }) => `${seq} ${String(messages[0]?.content)}`);
+    history.turns(id).map(({ seq, messages }) => `${seq} ${JSON.stringify(messages[0]?.content)}`);
 
   test('shares the turns up to its point, and goes its own way', () => {
     const { history, id } = withThreeTurns();
@@ -222,8 +222,8 @@ describe('a fork', () => {
     });
     expect(history.latest()?.id).toBe(fork.id);
     addTurn(history, 'drei', 'C', { id: fork.id });
-    expect(promptsOf(history, fork.id)).toEqual(['1 one', '2 two', '3 drei']);
-    expect(promptsOf(history, id)).toEqual(['1 one', '2 two', '3 three']);
+    expect(promptsOf(history, fork.id)).toEqual(['1 "one"', '2 "two"', '3 "drei"']);
+    expect(promptsOf(history, id)).toEqual(['1 "one"', '2 "two"', '3 "three"']);
     expect(history.verify().problems).toEqual([]);
   });
 
@@ -246,14 +246,14 @@ describe('a fork', () => {
     const nested = history.fork(late.id, { name: 'nested' });
     addTurn(history, 'more', 'M', { id: nested.id });
     expect(history.delete(id)).toMatchObject({ turnIds: [expect.any(String)] });
-    expect(promptsOf(history, early.id)).toEqual(['1 one']);
-    expect(promptsOf(history, late.id)).toEqual(['1 one', '2 two']);
-    expect(promptsOf(history, nested.id)).toEqual(['1 one', '2 two', '3 more']);
+    expect(promptsOf(history, early.id)).toEqual(['1 "one"']);
+    expect(promptsOf(history, late.id)).toEqual(['1 "one"', '2 "two"']);
+    expect(promptsOf(history, nested.id)).toEqual(['1 "one"', '2 "two"', '3 "more"']);
     expect(history.search('three')).toEqual([]);
     expect(history.verify().problems).toEqual([]);
     history.delete('late');
-    expect(promptsOf(history, nested.id)).toEqual(['1 one', '2 two', '3 more']);
-    expect(promptsOf(history, early.id)).toEqual(['1 one']);
+    expect(promptsOf(history, nested.id)).toEqual(['1 "one"', '2 "two"', '3 "more"']);
+    expect(promptsOf(history, early.id)).toEqual(['1 "one"']);
     expect(history.verify().problems).toEqual([]);
   });
 });

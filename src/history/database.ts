@@ -214,6 +214,10 @@ export class Database {
   }
 
   #translated<Result>(action: () => Result): Result {
+    if (!this.#connection.isOpen) {
+      // By damage, most likely: who met it was told so.
+      throw new CllmError('history_unusable', `${this.path} is closed`, { hint: 'run the same command again' });
+    }
     try {
       return action();
     } catch (error) {
