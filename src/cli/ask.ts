@@ -26,6 +26,7 @@ export async function runAsk(flags: Flags, context: Context): Promise<CllmError 
     isHeldBack: schema !== null,
     baseUrl: settings.baseUrl.value,
     model: settings.model.value,
+    render: settings.render.value,
   });
   // From here on the view ends the run, whatever happens: it knows what it has said already.
   let outcome: TurnOutcome;

@@ -44,7 +44,11 @@ export async function runChat(flags: Flags, context: Context): Promise<CllmError
   for await (const line of lines) {
     if (line.trim() !== '') {
       reply = new AbortController();
-      const view = createView(flags, context, { isHeldBack: false, baseUrl: settings.baseUrl.value });
+      const view = createView(flags, context, {
+        isHeldBack: false,
+        baseUrl: settings.baseUrl.value,
+        render: settings.render.value,
+      });
       const result = await conversation.send({
         messages: [{ role: 'user', content: line }],
         body,

@@ -4,7 +4,12 @@ import type { Options } from 'yargs';
  * The flags of `ask`, in the order and the groups of `--help`. Numbers are strings to yargs: it would make NaN of a word
  * and an array of a flag that is given twice, both in silence; `checkedFlags` refuses them by name.
  */
-const text = (describe: string, more: Options = {}): Options => ({ type: 'string', requiresArg: true, describe, ...more });
+const text = (describe: string, more: Options = {}): Options => ({
+  type: 'string',
+  requiresArg: true,
+  describe,
+  ...more,
+});
 const list = (describe: string, more: Options = {}): Options => text(describe, { array: true, ...more });
 const toggle = (describe: string, more: Options = {}): Options => ({ type: 'boolean', describe, ...more });
 
@@ -58,6 +63,12 @@ export const limitFlags = inGroup(groups.limits, {
   'max-reply-bytes': text('cut a longer reply (default 256 MiB)'),
 });
 
+/** Flags of every command that sends prompts and ends. */
+export const moneyFlags = inGroup(groups.limits, {
+  'max-cost': text('USD: begin nothing past it'),
+  'allow-unknown-cost': toggle('keep --max-cost as far as costs are known'),
+});
+
 const conversationFlags = inGroup(groups.conversation, {
   continue: toggle('go on with the latest conversation', { alias: 'c' }),
   conversation: text('go on with that one, or start it under that name', { alias: 'C' }),
@@ -67,6 +78,7 @@ const conversationFlags = inGroup(groups.conversation, {
 
 export const viewFlags = inGroup(groups.output, {
   'output-format': text('text, json or stream-json', { choices: ['text', 'json', 'stream-json'] }),
+  render: text('auto (markdown on a terminal), markdown or plain', { choices: ['auto', 'markdown', 'plain'] }),
   reasoning: text('show (on stderr; default on a terminal) or hide', { choices: ['show', 'hide'] }),
   'allow-short': toggle('a reply cut by length is no failure'),
   quiet: toggle('no receipt', { alias: 'q' }),
@@ -95,6 +107,7 @@ export const askFlags: Record<string, Options> = {
     record: text('keep the bytes of the stream, with their timing'),
   }),
   ...limitFlags,
+  ...moneyFlags,
   ...proxyFlags,
 };
 

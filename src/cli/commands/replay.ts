@@ -22,7 +22,12 @@ export const replayCommand: Command = {
     checkRepeats(flags, flagsOfReplay);
     const { io } = context;
     const recording = readRecording(path.resolve(io.cwd, textFlag(flags, 'recording') ?? ''));
-    const view = createView(flags, context, { isHeldBack: false, baseUrl: recording.head?.url ?? '' });
+    const { render } = await context.settings();
+    const view = createView(flags, context, {
+      isHeldBack: false,
+      baseUrl: recording.head?.url ?? '',
+      render: render.value,
+    });
     const result = await replay(recording, { speed: speedOf(flags), observer: view, signal: io.signal });
     const judged = judgement([result.error], { isShortAllowed: isSet(flags, 'allow-short') });
     await view.end({ ...result, ...judged });

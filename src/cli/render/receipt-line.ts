@@ -1,12 +1,29 @@
 import type { Receipt } from '../../client/receipt.ts';
+import type { Verdict } from '../../outcome.ts';
+import { type Paint, plainPaint } from './style.ts';
+import { terminalSafe } from './terminal-safe.ts';
 
 export interface ReceiptFacts {
   receipt: Receipt;
   conversationId: string | null;
+  verdict?: Verdict | null;
+  /** The file that the turn is kept in, where that is worth a word. */
+  keptIn?: string | null;
 }
 
-/** One line that says who served a reply and what it cost. What nobody knows is left out, never shown as 0. */
-export function receiptLine({ receipt, conversationId }: ReceiptFacts): string {
+/**
+ * One dim line that says who served a reply and what it cost, and first, in red, why it is not complete. What nobody
+ * knows is left out, never shown as 0.
+ */
+export function receiptLine(facts: ReceiptFacts, paint: Paint = plainPaint): string {
+  const { verdict = null } = facts;
+  const line = paint('dim', terminalSafe(partsOf(facts).join(' · ')));
+  return verdict === null || verdict === 'complete'
+    ? line
+    : `${paint('red', verdict.replaceAll('_', ' '))}${paint('dim', ' · ')}${line}`;
+}
+
+function partsOf({ receipt, conversationId, keptIn = null }: ReceiptFacts): string[] {
   const { modelRequested, modelServed, inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = receipt;
   const parts: (string | null)[] = [
     modelServed !== null && modelServed !== modelRequested ? `${modelRequested} → ${modelServed}` : modelRequested,
@@ -21,8 +38,9 @@ export function receiptLine({ receipt, conversationId }: ReceiptFacts): string {
     count(receipt.attemptedFallbacks, 'fallback', 'fallbacks'),
     receipt.isCacheHit === true ? 'from the cache' : null,
     conversationId === null ? null : `conversation ${conversationId}`,
+    keptIn === null ? null : `kept in ${keptIn}`,
   ];
-  return parts.filter((part) => part !== null).join(' · ');
+  return parts.filter((part) => part !== null);
 }
 
 function tokens(total: number | null, word: string, part: number | null, partWord: string): string | null {

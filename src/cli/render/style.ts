@@ -1,9 +1,40 @@
 import type { Output } from '../io.ts';
 
-/** The few styles that cllm uses, and only where the output takes them. */
-const codes = { dim: ['\u001b[2m', '\u001b[22m'], red: ['\u001b[31m', '\u001b[39m'], bold: ['\u001b[1m', '\u001b[22m'] } as const;
+/** The few styles that cllm uses: those of every terminal since 1980, in the eight colours that its owner chose. */
+const codes = {
+  bold: [1, 22],
+  dim: [2, 22],
+  italic: [3, 23],
+  underline: [4, 24],
+  strike: [9, 29],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  blue: [34, 39],
+  magenta: [35, 39],
+  cyan: [36, 39],
+} as const;
 
-export function styled(output: Output, style: keyof typeof codes, text: string): string {
-  const [open, close] = codes[style];
-  return output.isStyled ? `${open}${text}${close}` : text;
+export type Style = keyof typeof codes;
+
+/** Puts a style around a text, or leaves it as it is. */
+export type Paint = (style: Style, text: string) => string;
+
+export const plainPaint: Paint = (_style, text) => text;
+
+/** A style inside another one of the same kind ends both on a terminal, so the outer one is opened again after it. */
+export const colourPaint: Paint = (style, text) => {
+  if (text === '') return '';
+  const [on, off] = codes[style];
+  const [open, close] = [`\u001b[${on}m`, `\u001b[${off}m`];
+  return open + text.replaceAll(close, close + open) + close;
+};
+
+export function paintFor(output: Output): Paint {
+  return output.isStyled ? colourPaint : plainPaint;
+}
+
+/** The text in a style, where the output takes one. */
+export function styled(output: Output, style: Style, text: string): string {
+  return paintFor(output)(style, text);
 }

@@ -1,13 +1,17 @@
 import type { RetryNotice } from '../../client/completion-stream.ts';
-import type { ChatCompletionChunk, ToolCall } from '../../protocol/types.ts';
+import type { ChatCompletionChunk } from '../../protocol/types.ts';
 import { decidingChoice } from '../../protocol/verdict.ts';
 import { textOf } from '../../result.ts';
 import type { Io, Output } from '../io.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
+import { PlainPrinter } from './plain-printer.ts';
 import { receiptLine } from './receipt-line.ts';
+import type { ReplyPrinter } from './reply-printer.ts';
 import { remark, reportError } from './report.ts';
-import { styled } from './style.ts';
-import { TerminalSafe, terminalSafe } from './terminal-safe.ts';
+import { Spinner } from './spinner.ts';
+import { paintFor, styled } from './style.ts';
+import { TerminalSafe } from './terminal-safe.ts';
+import { toolCallText } from './tool-call.ts';
 import type { TurnOutcome, View } from './view.ts';
 
 export interface TextOptions {
@@ -15,39 +19,46 @@ export interface TextOptions {
   isQuiet: boolean;
   /** Nothing is printed before the end, and then only a reply that is in order: `--output-schema`. */
   isHeldBack: boolean;
+  isMarkdown: boolean;
+  /** Where turns are kept, for a receipt that names it; null for one that does not. */
+  keptIn: string | null;
 }
 
 /** The reply on stdout as it arrives, everything for people on stderr. */
 export class TextView implements View {
-  readonly #stdout: Output;
+  readonly #io: Pick<Io, 'stdout' | 'stderr' | 'now'>;
   readonly #stderr: Output;
   readonly #options: TextOptions;
-  readonly #safe = new TerminalSafe();
   readonly #safeReasoning = new TerminalSafe();
   readonly #deltas = new DeltaReader();
-  #lastCharacter = '\n';
+  readonly #spinner: Spinner | null;
+  #printer: ReplyPrinter | null = null;
   #lastReasoning = '\n';
 
-  constructor(io: Pick<Io, 'stdout' | 'stderr'>, options: TextOptions) {
-    this.#stdout = io.stdout;
+  constructor(io: Pick<Io, 'stdout' | 'stderr' | 'now'>, options: TextOptions) {
+    this.#io = io;
     this.#stderr = io.stderr;
     this.#options = options;
+    const isWatched = io.stdout.isTTY && io.stderr.isStyled && !options.isQuiet;
+    this.#spinner = isWatched ? new Spinner(io.stderr, io.now) : null;
   }
 
   async begin({ partialReplies }: { partialReplies: number }): Promise<void> {
-    if (partialReplies === 0 || this.#options.isQuiet) return;
-    const replies =
-      partialReplies === 1
-        ? 'an earlier reply is not complete and is'
-        : `${partialReplies} earlier replies are not complete and are`;
-    await remark(this.#stderr, `${replies} sent as plain text, as far as it came`);
+    if (partialReplies > 0 && !this.#options.isQuiet) {
+      const replies =
+        partialReplies === 1
+          ? 'an earlier reply is not complete and is'
+          : `${partialReplies} earlier replies are not complete and are`;
+      await remark(this.#stderr, `${replies} sent as plain text, as far as it came`);
+    }
+    this.#spinner?.start();
   }
 
   retry({ attempt, maxRetries, delayMs, error }: RetryNotice): void {
-    void remark(
-      this.#stderr,
-      `${error.message}; try ${attempt + 1} of ${maxRetries + 1} in ${(delayMs / 1000).toFixed(1)} s`,
-    );
+    this.#spinner?.stop();
+    const next = `try ${attempt + 1} of ${maxRetries + 1} in ${(delayMs / 1000).toFixed(1)} s`;
+    void remark(this.#stderr, `${error.message}; ${next}`);
+    this.#spinner?.start();
   }
 
   async chunks(chunks: readonly ChatCompletionChunk[]): Promise<void> {
@@ -63,32 +74,54 @@ export class TextView implements View {
 
   async end(outcome: TurnOutcome): Promise<void> {
     await this.#show(this.#deltas.end());
+    this.#spinner?.stop();
     await this.#endReasoning();
-    const message = decidingChoice(outcome.completion)?.message;
     if (this.#options.isHeldBack && isInOrder(outcome)) await this.#reply(textOf(outcome.completion));
-    if (this.#stdout.isTTY) await this.#stdout.write(this.#safe.end());
-    if (this.#lastCharacter !== '\n') await this.#stdout.write('\n');
-    for (const call of message?.tool_calls ?? []) await this.#stderr.write(`${terminalSafe(callLine(call))}\n`);
+    await this.#printer?.end();
+    await this.#endnotes(outcome);
+  }
+
+  async #endnotes(outcome: TurnOutcome): Promise<void> {
+    const message = decidingChoice(outcome.completion)?.message;
+    const paint = paintFor(this.#stderr);
+    for (const call of message?.tool_calls ?? []) await this.#stderr.write(`${toolCallText(call, paint)}\n`);
     if (message?.refusal) await remark(this.#stderr, `the model refused: ${message.refusal}`);
-    if (outcome.receipt !== null && !this.#options.isQuiet && outcome.completion !== null) {
-      const line = receiptLine({ receipt: outcome.receipt, conversationId: outcome.conversationId });
-      await this.#stderr.write(`${styled(this.#stderr, 'dim', terminalSafe(line))}\n`);
+    const { receipt, completion, conversationId, verdict } = outcome;
+    if (receipt !== null && completion !== null && !this.#options.isQuiet) {
+      const keptIn = conversationId === null ? null : this.#options.keptIn;
+      await this.#stderr.write(`${receiptLine({ receipt, conversationId, verdict, keptIn }, paint)}\n`);
     }
     for (const error of outcome.errors) {
       // A reader that has gone needs no word about it.
-      if (!(error.code === 'interrupted' && this.#stdout.isClosed)) await reportError(this.#stderr, error);
+      if (!(error.code === 'interrupted' && this.#io.stdout.isClosed)) await reportError(this.#stderr, error);
     }
   }
 
   async #reply(content: string): Promise<void> {
     if (content === '') return;
+    this.#spinner?.stop();
     await this.#endReasoning();
-    this.#lastCharacter = content.at(-1) as string;
-    await this.#stdout.write(this.#stdout.isTTY ? this.#safe.write(content) : content);
+    this.#printer ??= await this.#openPrinter();
+    await this.#printer.write(content);
+  }
+
+  /** Markdown is loaded when the first of it is there: a reply that goes into a pipe never pays for it. */
+  async #openPrinter(): Promise<ReplyPrinter> {
+    const { stdout, now } = this.#io;
+    if (!this.#options.isMarkdown) return new PlainPrinter(stdout);
+    const { MarkdownPrinter } = await import('./markdown-printer.ts');
+    return new MarkdownPrinter(stdout, now);
   }
 
   async #reasoning(content: string): Promise<void> {
-    if (!this.#options.isReasoningShown || content === '') return;
+    if (content === '') return;
+    if (!this.#options.isReasoningShown) {
+      if (this.#spinner) this.#spinner.label = 'thinking';
+      return;
+    }
+    this.#spinner?.stop();
+    // A model may think again after its first words: they are ended, and go on below.
+    if (this.#lastReasoning === '\n') await this.#printer?.settle();
     this.#lastReasoning = content.at(-1) as string;
     await this.#stderr.write(styled(this.#stderr, 'dim', this.#safeReasoning.write(content)));
   }
@@ -103,10 +136,4 @@ export class TextView implements View {
 /** Whole, and matching its schema; that it was long enough to be cut by a limit does not make it less so. */
 function isInOrder({ verdict, errors }: TurnOutcome): boolean {
   return (verdict === 'complete' || verdict === 'length') && !errors.some((error) => error.code === 'schema_mismatch');
-}
-
-function callLine(call: ToolCall): string {
-  const [name, input] =
-    'custom' in call ? [call.custom.name, call.custom.input] : [call.function.name, call.function.arguments];
-  return `tool call ${name ?? '(without a name)'}(${input}) ${call.id ?? ''}`.trimEnd();
 }

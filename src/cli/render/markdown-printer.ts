@@ -1,0 +1,96 @@
+import type { Output } from '../io.ts';
+import { loadLanguage } from './highlight.ts';
+import { LiveRegion } from './live-region.ts';
+import { MarkdownStream } from './markdown-stream.ts';
+import type { ReplyPrinter } from './reply-printer.ts';
+import { paintFor } from './style.ts';
+import { TerminalSafe } from './terminal-safe.ts';
+
+/** Between two frames, in milliseconds: thirty a second look like one movement. */
+const frameInterval = 33;
+/** Source that waits for a frame, in characters: more is drawn at once, so that no frame has much to do. */
+const frameSource = 1024;
+
+/**
+ * A reply as rendered markdown. On a terminal the open block is redrawn in place, at most so many times a second;
+ * elsewhere (`--render markdown` into a pipe, or without colours) a block is written when it is finished.
+ */
+export class MarkdownPrinter implements ReplyPrinter {
+  readonly #output: Output;
+  readonly #now: () => number;
+  readonly #stream: MarkdownStream;
+  readonly #region = new LiveRegion();
+  readonly #safe = new TerminalSafe();
+  readonly #resized = (): void => this.#stream.resize(this.#screen());
+  #line = '';
+  #nextFrame = -Infinity;
+  #timer: NodeJS.Timeout | null = null;
+  /** Characters that no frame has shown yet. */
+  #waiting = 0;
+
+  constructor(output: Output, now: () => number) {
+    this.#output = output;
+    this.#now = now;
+    this.#stream = new MarkdownStream(this.#screen(), paintFor(output));
+    if (output.isTTY) output.stream().on('resize', this.#resized);
+  }
+
+  async write(text: string): Promise<void> {
+    const safe = this.#safe.write(text).replaceAll('\r\n', '\n');
+    await this.#loadLanguages(safe);
+    for (let at = 0; at < safe.length; at += frameSource) {
+      const piece = safe.slice(at, at + frameSource);
+      this.#stream.push(piece);
+      this.#waiting += piece.length;
+      if (this.#waiting >= frameSource || this.#now() >= this.#nextFrame) await this.#frame();
+    }
+    if (this.#waiting > 0) this.#timer ??= setTimeout(() => void this.#frame(), frameInterval);
+  }
+
+  /** Ends what is open, so that something else can be written below it. */
+  async settle(): Promise<void> {
+    this.#stopTimer();
+    this.#stream.push(this.#safe.end());
+    await this.#output.write(this.#region.draw(this.#stream.end(), [], this.#output.columns));
+    this.#waiting = 0;
+    this.#line = '';
+  }
+
+  async end(): Promise<void> {
+    await this.settle();
+    if (this.#output.isTTY) this.#output.stream().off('resize', this.#resized);
+  }
+
+  #frame(): Promise<void> | void {
+    this.#stopTimer();
+    const started = this.#now();
+    const { committed, open } = this.#stream.frame();
+    const shown = this.#output.isStyled ? open : [];
+    const text = this.#region.draw(committed, shown, this.#output.columns);
+    this.#waiting = 0;
+    const ended = this.#now();
+    // A slow machine draws less often, not all the time.
+    this.#nextFrame = ended + Math.max(frameInterval, (ended - started) * 4);
+    return this.#output.write(text);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #screen(): { columns: number; rows: number } {
+    return { columns: this.#output.columns, rows: (this.#output.isTTY ? this.#output.stream().rows : 0) || 24 };
+  }
+
+  /** The grammars of the code that begins in the text, before it is drawn. */
+  async #loadLanguages(text: string): Promise<void> {
+    const from = this.#line.length > 200 ? '' : this.#line;
+    const whole = from + text;
+    this.#line = whole.slice(whole.lastIndexOf('\n') + 1);
+    if (!whole.includes('```') && !whole.includes('~~~')) return;
+    for (const [, language] of whole.matchAll(/(?:^|\n)[^\n`~]{0,80}(?:`{3,}|~{3,}) *([\w+#-]{1,30})[^\n]*(?=\n)/g)) {
+      if (language !== undefined) await loadLanguage(language);
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { inlineText } from './markdown-inline.ts';
+import type { Table } from './markdown-tokens.ts';
+import type { Paint } from './style.ts';
+import { padded, width, wrap } from './width.ts';
+
+type Align = 'left' | 'right' | 'center' | null;
+
+/** How wide the columns of a table are drawn; null when it is too wide and is drawn as a list of rows. */
+export interface TableShape {
+  header: readonly string[];
+  aligns: readonly Align[];
+  widths: readonly number[] | null;
+  /** Of the terminal, or of what holds the table. */
+  columns: number;
+}
+
+const separator = ' │ ';
+const narrowest = 4;
+
+/** The shape that fits the cells, made narrower column by column, the widest first, until it fits the terminal. */
+export function tableShape(table: Table, columns: number, paint: Paint): TableShape {
+  const header = table.header.map((cell) => inlineText(cell.text, paint));
+  const rows = table.rows.map((row) => row.map((cell) => inlineText(cell.text, paint)));
+  const widths = header.map((cell, at) => Math.max(1, ...[cell, ...rows.map((row) => row[at] ?? '')].map(widestLine)));
+  const room = columns - separator.length * (widths.length - 1);
+  const aligns = table.align as Align[];
+  if (room < narrowest * widths.length && sum(widths) > room) return { header, aligns, widths: null, columns };
+  while (sum(widths) > room) {
+    const widest = Math.max(...widths);
+    const next = Math.max(narrowest, ...widths.filter((each) => each < widest));
+    const wide = widths.flatMap((each, at) => (each === widest ? [at] : []));
+    const least = Math.max(next, widest - Math.ceil((sum(widths) - room) / wide.length));
+    for (const at of wide) if (sum(widths) > room) widths[at] = Math.min(widest, Math.max(least, 1));
+    if (Math.max(...widths) === widest) break;
+  }
+  return { header, aligns, widths, columns };
+}
+
+export function tableHead(shape: TableShape, paint: Paint): string[] {
+  if (shape.widths === null) return [];
+  const rule = shape.widths.map((each) => '─'.repeat(each)).join('─┼─');
+  return [
+    ...tableRow(
+      shape,
+      shape.header.map((cell) => paint('bold', cell)),
+      paint,
+    ),
+    paint('dim', rule),
+  ];
+}
+
+/** The lines of one row: as many as its tallest cell has. */
+export function tableRow(shape: TableShape, cells: readonly string[], paint: Paint): string[] {
+  const { widths, aligns, header } = shape;
+  if (widths === null) {
+    return [...header.flatMap((name, at) => wrap(`${paint('bold', `${name}:`)} ${cells[at] ?? ''}`, shape.columns)), ''];
+  }
+  const columns = widths.map((each, at) => wrap(cells[at] ?? '', each));
+  const height = Math.max(...columns.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, line) =>
+    widths
+      .map((each, at) => padded(columns[at]?.[line] ?? '', each, aligns[at] ?? 'left'))
+      .join(paint('dim', separator))
+      .trimEnd(),
+  );
+}
+
+export function tableLines(table: Table, columns: number, paint: Paint): string[] {
+  const shape = tableShape(table, columns, paint);
+  const rows = table.rows.flatMap((row) =>
+    tableRow(
+      shape,
+      row.map((cell) => inlineText(cell.text, paint)),
+      paint,
+    ),
+  );
+  return shape.widths === null ? rows.slice(0, -1) : [...tableHead(shape, paint), ...rows];
+}
+
+function widestLine(text: string): number {
+  return Math.max(...text.split('\n').map((line) => width(line)));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}

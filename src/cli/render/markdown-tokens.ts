@@ -1,0 +1,22 @@
+import { Lexer, type MarkedToken, type Token, type Tokens } from 'marked';
+
+export type Block = MarkedToken;
+export type Inline = MarkedToken;
+export type ListItem = Tokens.ListItem;
+export type Table = Tokens.Table;
+
+/**
+ * The blocks of a source, their texts still unread: an open block is read again for every frame, and what stands inside
+ * its paragraphs matters only for those that are shown. Each block's `raw` is its part of the source, without gaps.
+ */
+export function readBlocks(source: string): Block[] {
+  return new Lexer({ gfm: true }).blockTokens(source, []) as Token[] as Block[];
+}
+
+/**
+ * The words of a paragraph. References (`[text][1]`) stay as they are written: what they refer to stands at the end of a
+ * reply, long after they were shown.
+ */
+export function readInline(text: string): Inline[] {
+  return new Lexer({ gfm: true }).inlineTokens(text, []) as Token[] as Inline[];
+}
