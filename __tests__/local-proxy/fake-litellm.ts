@@ -7,7 +7,7 @@ import { testMachine } from '../support/litellm-environment.ts';
 
 /**
  * A program in the place of `litellm` that answers as far as run.ts asks. The configuration's text says how it behaves:
- * `stubborn` (ignores SIGTERM, and so does its worker), `crash`, `deaf` (never listens), `foreign` (does not know the key).
+ * `stubborn` (ignores SIGTERM, and so does a worker of it), `crash`, `deaf` (never listens), `foreign` (does not know the key).
  */
 const program = `#!${process.execPath}
 const http = require('node:http');
@@ -22,10 +22,10 @@ if (config.includes('crash')) {
   process.exit(3);
 }
 process.on('SIGTERM', () => config.includes('stubborn') || process.exit(0));
-// A worker of its own, in the same group.
-const deaf = config.includes('stubborn') ? 'process.on("SIGTERM", () => {});' : '';
-const worker = spawn(process.execPath, ['-e', deaf + 'setInterval(() => {}, 1000)']);
-console.log('worker: ' + worker.pid);
+if (config.includes('stubborn')) {
+  const worker = spawn(process.execPath, ['-e', 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)']);
+  console.log('worker: ' + worker.pid);
+}
 if (!config.includes('deaf')) http.createServer((request, response) => {
   const known = !config.includes('foreign') && request.headers.authorization === 'Bearer ' + process.env.LITELLM_MASTER_KEY;
   if (request.url === '/health/liveliness') return response.end('"I\\'m alive!"');
