@@ -18,9 +18,9 @@ export type Verdict = (typeof verdicts)[number];
 export const exits = {
   ok: { code: 0, when: 'the reply is complete; cut by length under --allow-short; the reader closed the pipe early' },
   failed: { code: 1, when: 'anything not named below' },
-  usage: { code: 2, when: 'bad flag, bad config, bad input, no model chosen' },
+  usage: { code: 2, when: 'a bad flag, bad configuration, bad input, no model chosen' },
   incomplete: { code: 3, when: 'cut, error, empty or content_filter: what arrived was printed and saved' },
-  auth: { code: 4, when: 'no key, a bad key, or a model that the key may not use' },
+  auth: { code: 4, when: 'no key, a bad key (401), or a model that the key may not use' },
   unreachable: { code: 5, when: 'DNS, refused, TLS, redirect, 5xx after retries' },
   throttled: { code: 6, when: '429 that is no budget, after retries' },
   budget: { code: 7, when: 'a budget is exceeded, or our own cost cap' },

@@ -19,9 +19,11 @@ export async function chooseConversation(
   const reference = textFlag(flags, 'conversation');
   const isReadOnly = isSet(flags, 'read-only');
   const isContinued = isSet(flags, 'continue');
-  if (isContinued && reference !== undefined) throw new UsageError('-c and -C name two conversations', { hint: 'give one of them' });
+  if (isContinued && reference !== undefined)
+    throw new UsageError('-c and -C name two conversations', { hint: 'give one of them' });
   const { system } = await context.settings();
-  const fresh = (): Conversation => new Conversation(client, store, { name: reference ?? null, system: system.value, isReadOnly });
+  const fresh = (): Conversation =>
+    new Conversation(client, store, { name: reference ?? null, system: system.value, isReadOnly });
   if (!isContinued && reference === undefined) return fresh();
 
   const { history } = store;
@@ -29,9 +31,13 @@ export async function chooseConversation(
   const summary = reference === undefined ? history.latest() : history.findOrNull(reference);
   if (summary === null) {
     if (reference !== undefined && !isReadOnly) return fresh();
-    throw new CllmError('not_in_history', reference === undefined ? 'there is no conversation to go on with' : `there is no conversation ${reference}`, {
-      hint: 'cllm history list shows them; without -c a new one begins',
-    });
+    throw new CllmError(
+      'not_in_history',
+      reference === undefined ? 'there is no conversation to go on with' : `there is no conversation ${reference}`,
+      {
+        hint: 'cllm history list shows them; without -c a new one begins',
+      },
+    );
   }
   const { restoreConversation } = await import('./restore-conversation.ts');
   await restoreConversation(context, summary.id);
@@ -40,9 +46,13 @@ export async function chooseConversation(
   return Conversation.of(client, store, replaced === null ? summary : { ...summary, system: replaced }, isReadOnly);
 }
 
-function noHistory(context: Context): CllmError {
+function noHistory({ storeProblem }: Context): CllmError {
+  // Nothing was printed that could be unsaved: what keeps the history from being opened is the error itself.
+  if (storeProblem?.cause instanceof CllmError) return storeProblem.cause;
   return (
-    context.storeProblem ??
-    new UsageError('-c and -C need the history, and none is kept', { hint: 'leave out --ephemeral, or: cllm config set history on' })
+    storeProblem ??
+    new UsageError('-c and -C need the history, and none is kept', {
+      hint: 'leave out --ephemeral, or: cllm config set history on',
+    })
   );
 }

@@ -35,7 +35,7 @@ export class OutputFile {
       const wanted = path.resolve(cwd, name);
       this.#stats = statSync(wanted, { throwIfNoEntry: false }) ?? null;
       // A symbolic link stays one: what it leads to is replaced.
-      this.#path = this.#stats === null ? wanted : realpathSync(wanted);
+      this.#path = this.#stats?.isFile() ? realpathSync(wanted) : wanted;
       if (this.#stats?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
       if (this.#isReplaced) accessSync(path.dirname(this.#path), constants.W_OK | constants.X_OK);
     } catch (cause) {
