@@ -1,21 +1,19 @@
-import { type Attribution, attributionHeaders, attributionOf } from '../client/attribution.ts';
+import { type Attribution, attributionOf } from '../client/attribution.ts';
 import type { ClientOptions, LiteLLMClient } from '../client/client.ts';
-import { proxySettingsOf } from '../client/http-proxy.ts';
 import { type ApiKey, resolveApiKey } from '../config/api-key.ts';
 import { Credentials } from '../config/credentials.ts';
 import { loadSettings, type Settings } from '../config/settings.ts';
 import { configPaths, type Paths } from '../config/paths.ts';
-import type { SettingValues } from '../config/validation.ts';
 import type { Store } from '../conversation/turn.ts';
 import type { DemoProxy } from '../demo/demo-proxy.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
-import { fileFlag, isSet, listFlag, numberFlag, pairsFlag, readFlagFile, textFlag } from './flag-values.ts';
+import { clientOptions, flagSettings } from './client-options.ts';
+import { isSet, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
 import { remark } from './render/report.ts';
-import { flagParams } from './request-body.ts';
 
 /** What commands are given. The costly parts are made when they are first asked for, and once. */
 export interface Context {
@@ -154,79 +152,6 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
 function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
   let made: Promise<Value> | null = null;
   return () => (made ??= make());
-}
-
-/** What the command line says, under the names that the settings files use. */
-function flagSettings(flags: Flags, cwd: string, demo: DemoProxy | null): SettingValues {
-  const system = textFlag(flags, 'system');
-  const tags = listFlag(flags, 'tag');
-  const seconds = (name: string): number | undefined => numberFlag(flags, name, { least: 0 });
-  return {
-    base_url: demo?.baseUrl ?? textFlag(flags, 'base-url'),
-    model: textFlag(flags, 'model') ?? demo?.model,
-    system: system?.startsWith('@') ? readFlagFile('-s', system.slice(1), cwd) : system,
-    params: flagParams(flags),
-    output_schema: textFlag(flags, 'output-schema'),
-    render: textFlag(flags, 'render') as SettingValues['render'],
-    tags: tags.length === 0 ? undefined : tags,
-    timeouts: {
-      connect: seconds('connect-timeout'),
-      first_token: seconds('first-token-timeout'),
-      idle: seconds('idle-timeout'),
-      total: seconds('timeout'),
-    },
-  };
-}
-
-function clientOptions(
-  flags: Flags,
-  io: Io,
-  version: string,
-  settings: Settings,
-  key: string | null,
-  demo: DemoProxy | null,
-  attribution: Attribution | null,
-): ClientOptions {
-  const { env } = io;
-  const metadata = Object.fromEntries(pairsFlag(flags, 'metadata'));
-  const own: Record<string, string> = Object.fromEntries(listFlag(flags, 'header').map(header));
-  const tags = [...settings.tags.value, ...(own['x-litellm-tags']?.split(',') ?? [])];
-  const headers = { ...own, ...attributionHeaders({ tags, metadata }, attribution) };
-  const endUser = textFlag(flags, 'end-user');
-  if (endUser !== undefined) headers['x-litellm-end-user-id'] = endUser;
-  const optional = {
-    apiKey: key ?? undefined,
-    retries: numberFlag(flags, 'retries', { least: 0, isWhole: true }),
-    maxReplyBytes: numberFlag(flags, 'max-reply-bytes', { least: 1, isWhole: true }),
-    ca:
-      fileFlag(flags, 'cacert', io.cwd) ??
-      (env['SSL_CERT_FILE'] ? readFlagFile('SSL_CERT_FILE', env['SSL_CERT_FILE'], io.cwd) : undefined),
-    onDebug: isSet(flags, 'debug') ? (line: string) => void io.stderr.write(`${line}\n`) : undefined,
-  };
-  return {
-    baseUrl: settings.baseUrl.value,
-    userAgent: attribution?.userAgent ?? `cllm/${version}`,
-    connectTimeout: settings.timeouts.connect.value,
-    firstTokenTimeout: settings.timeouts.firstToken.value,
-    idleTimeout: settings.timeouts.idle.value,
-    timeout: settings.timeouts.total.value,
-    headers,
-    // The demo is on this machine, whatever the environment says of proxies.
-    ...(demo === null && { proxy: proxySettingsOf(env) }),
-    ...(Object.fromEntries(
-      Object.entries(optional).filter(([, value]) => value !== undefined),
-    ) as Partial<ClientOptions>),
-  };
-}
-
-function header(line: string): [string, string] {
-  const [, name, value] = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):\s*(.*)$/.exec(line) ?? [];
-  if (name === undefined || value === undefined) {
-    throw new UsageError(`--header ${line.split(':')[0]} is not 'K: V'`, {
-      hint: "for example --header 'x-litellm-trace-id: 42'",
-    });
-  }
-  return [name.toLowerCase(), value];
 }
 
 /** A crash must not go unnoticed; but the history is beside the point of a question, so it never keeps one from going on. */

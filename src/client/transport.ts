@@ -1,5 +1,9 @@
-import * as tls from 'node:tls';
-import { Agent, type buildConnector, type Dispatcher } from 'undici';
+/// <reference path="./undici-parts.d.ts" />
+import { createRequire } from 'node:module';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import type { buildConnector, Dispatcher } from 'undici';
+import request from 'undici/lib/api/api-request.js';
+import Agent from 'undici/lib/dispatcher/agent.js';
 import { BodyReader } from './body-reader.ts';
 import { CllmError, DeadlineError, UsageError } from '../errors.ts';
 import { ConnectFailure, openConnection, proxyAuthorization } from './connect.ts';
@@ -50,7 +54,7 @@ export interface HttpResponse {
 export class Transport {
   readonly #agent: Agent;
   readonly #options: TransportOptions;
-  readonly #secureContext: tls.SecureContext | undefined;
+  readonly #secureContext: SecureContext | undefined;
   /** Abandons each connection that is being opened. */
   readonly #connecting = new Set<() => void>();
   /** Requests without an answer yet: when the last is aborted, nobody needs the connections that are being opened. */
@@ -78,31 +82,31 @@ export class Transport {
    * @throws CllmError when the network failed, DeadlineError `connect` when the connection took too long, and the
    * signal's own reason when that was aborted.
    */
-  async send(request: TransportRequest): Promise<HttpResponse> {
+  async send(options: TransportRequest): Promise<HttpResponse> {
     if (this.#isClosed) throw new UsageError('the client was closed', { hint: 'Make a new LiteLLMClient.' });
-    const url = new URL(request.url);
-    const line = { method: request.method, url: url.origin + url.pathname };
+    const url = new URL(options.url);
+    const line = { method: options.method, url: url.origin + url.pathname };
     const proxy = proxyFor(url, this.#options.proxy ?? {});
     // RFC 9112 section 3.2.2: plain http goes to a proxy as it is, with the whole URL in the request line.
     const isForwarded = proxy !== null && url.protocol === 'http:';
     const path = url.pathname + url.search;
-    const sent = this.#agent.request({
+    const sent = request.call(this.#agent, {
       origin: url.origin,
       path: isForwarded ? url.origin + path : path,
-      method: request.method,
-      headers: { 'accept-encoding': 'identity', ...request.headers, ...(isForwarded && proxyAuthorization(proxy)) },
-      body: request.body ?? null,
-      signal: request.signal,
+      method: options.method,
+      headers: { 'accept-encoding': 'identity', ...options.headers, ...(isForwarded && proxyAuthorization(proxy)) },
+      body: options.body ?? null,
+      signal: options.signal,
     });
     this.#waiting += 1;
     try {
-      return received(await orAborted(sent, request.signal), line, proxy);
+      return received(await orAborted(sent, options.signal), line, proxy);
     } catch (thrown) {
-      if (request.signal.aborted) throw request.signal.reason;
+      if (options.signal.aborted) throw options.signal.reason;
       throw thrown instanceof CllmError ? thrown : this.#failure(thrown, line, proxy);
     } finally {
       this.#waiting -= 1;
-      if (this.#waiting === 0 && request.signal.aborted) this.#abandonConnecting();
+      if (this.#waiting === 0 && options.signal.aborted) this.#abandonConnecting();
     }
   }
 
@@ -200,13 +204,13 @@ function received(response: Dispatcher.ResponseData, line: RequestLine, proxy: U
   };
 }
 
-export function secureContextOf({ ca, cert, key }: TransportOptions): tls.SecureContext | undefined {
+export function secureContextOf({ ca, cert, key }: TransportOptions): SecureContext | undefined {
   if (ca === undefined && cert === undefined && key === undefined) return undefined;
   for (const pem of ca ?? []) {
     if (!pem.includes('-----BEGIN')) throw badCertificate('the certificate authority file holds no PEM certificate');
   }
   try {
-    return tls.createSecureContext({
+    return createSecureContext({
       // Node's `ca` replaces the authorities that it trusts; a company's is meant beside them.
       ...(ca && { ca: [...trusted(), ...ca] }),
       ...(cert !== undefined && { cert }),
@@ -220,8 +224,8 @@ export function secureContextOf({ ca, cert, key }: TransportOptions): tls.Secure
 
 /** With those of NODE_EXTRA_CA_CERTS where Node tells them (22.15 and later). */
 function trusted(): readonly string[] {
-  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] };
-  return getCACertificates?.('default') ?? tls.rootCertificates;
+  const tls = createRequire(import.meta.url)('node:tls') as { getCACertificates?: (type: 'default') => string[] };
+  return tls.getCACertificates?.('default') ?? rootCertificates;
 }
 
 function badCertificate(message: string): UsageError {

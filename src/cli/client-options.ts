@@ -1,0 +1,98 @@
+import { type Attribution, attributionHeaders } from '../client/attribution.ts';
+import type { ClientOptions } from '../client/client.ts';
+import { proxySettingsOf } from '../client/http-proxy.ts';
+import type { Settings } from '../config/settings.ts';
+import type { SettingValues } from '../config/validation.ts';
+import type { DemoProxy } from '../demo/demo-proxy.ts';
+import { UsageError } from '../errors.ts';
+import { fileFlag, isSet, listFlag, numberFlag, pairsFlag, readFlagFile, textFlag } from './flag-values.ts';
+import type { Flags } from './flags.ts';
+import type { Io } from './io.ts';
+import { flagParams } from './request-body.ts';
+
+/** What the command line says, under the names that the settings files use. */
+export function flagSettings(flags: Flags, cwd: string, demo: DemoProxy | null): SettingValues {
+  const system = textFlag(flags, 'system');
+  const tags = listFlag(flags, 'tag');
+  const seconds = (name: string): number | undefined => numberFlag(flags, name, { least: 0 });
+  return {
+    base_url: demo?.baseUrl ?? textFlag(flags, 'base-url'),
+    model: textFlag(flags, 'model') ?? demo?.model,
+    system: system?.startsWith('@') ? readFlagFile('-s', system.slice(1), cwd) : system,
+    params: flagParams(flags),
+    output_schema: textFlag(flags, 'output-schema'),
+    render: textFlag(flags, 'render') as SettingValues['render'],
+    tags: tags.length === 0 ? undefined : tags,
+    timeouts: {
+      connect: seconds('connect-timeout'),
+      first_token: seconds('first-token-timeout'),
+      idle: seconds('idle-timeout'),
+      total: seconds('timeout'),
+    },
+  };
+}
+
+export function clientOptions(
+  flags: Flags,
+  io: Io,
+  version: string,
+  settings: Settings,
+  key: string | null,
+  demo: DemoProxy | null,
+  attribution: Attribution | null,
+): ClientOptions {
+  const { env } = io;
+  const metadata = Object.fromEntries(pairsFlag(flags, 'metadata'));
+  const own: Record<string, string> = Object.fromEntries(listFlag(flags, 'header').map(header));
+  const tags = [...settings.tags.value, ...(own['x-litellm-tags']?.split(',') ?? [])];
+  const headers = { ...own, ...attributionHeaders({ tags, metadata }, attribution) };
+  const endUser = textFlag(flags, 'end-user');
+  if (endUser !== undefined) headers['x-litellm-end-user-id'] = endUser;
+  const optional = {
+    apiKey: key ?? undefined,
+    retries: numberFlag(flags, 'retries', { least: 0, isWhole: true }),
+    maxReplyBytes: numberFlag(flags, 'max-reply-bytes', { least: 1, isWhole: true }),
+    ca: authorities(flags, io, settings.baseUrl.value),
+    onDebug: isSet(flags, 'debug') ? (line: string) => void io.stderr.write(`${line}\n`) : undefined,
+  };
+  return {
+    baseUrl: settings.baseUrl.value,
+    userAgent: attribution?.userAgent ?? `cllm/${version}`,
+    connectTimeout: settings.timeouts.connect.value,
+    firstTokenTimeout: settings.timeouts.firstToken.value,
+    idleTimeout: settings.timeouts.idle.value,
+    timeout: settings.timeouts.total.value,
+    headers,
+    // The demo is on this machine, whatever the environment says of proxies.
+    ...(demo === null && { proxy: proxySettingsOf(env) }),
+    ...(Object.fromEntries(
+      Object.entries(optional).filter(([, value]) => value !== undefined),
+    ) as Partial<ClientOptions>),
+  };
+}
+
+function header(line: string): [string, string] {
+  const [, name, value] = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):\s*(.*)$/.exec(line) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new UsageError(`--header ${line.split(':')[0]} is not 'K: V'`, {
+      hint: "for example --header 'x-litellm-trace-id: 42'",
+    });
+  }
+  return [name.toLowerCase(), value];
+}
+
+/**
+ * Authorities to trust beside the built-in ones; undefined when none are named, or none are needed: reading them all costs
+ * a plain http call more than the rest of its start.
+ */
+function authorities(flags: Flags, { env, cwd }: Io, baseUrl: string): string[] | undefined {
+  const isTlsInUse = [baseUrl, env['HTTP_PROXY'], env['http_proxy']].some((url) => url?.startsWith('https:'));
+  const named = fileFlag(flags, 'cacert', cwd);
+  if (!isTlsInUse) return undefined;
+  const file = env['SSL_CERT_FILE'];
+  const chosen = named ?? (file ? readFlagFile('SSL_CERT_FILE', file, cwd) : undefined);
+  if (chosen === undefined) return undefined;
+  // Naming authorities replaces those of NODE_EXTRA_CA_CERTS, which Node tells of only from 22.15 on.
+  const extra = env['NODE_EXTRA_CA_CERTS'];
+  return extra ? [chosen, readFlagFile('NODE_EXTRA_CA_CERTS', extra, cwd)] : [chosen];
+}
