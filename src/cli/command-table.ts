@@ -14,6 +14,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/chat.ts')).chat,
   },
   {
+    usage: 'batch <file>',
+    describe: 'many prompts, one result line each',
+    load: async () => (await import('./commands/batch.ts')).batch,
+  },
+  {
+    usage: 'compare [prompt..]',
+    describe: 'the same prompt to several models, side by side',
+    load: async () => (await import('./commands/compare.ts')).compare,
+  },
+  {
     usage: 'history',
     describe: 'list, show, search, rename, fork, delete, export, … conversations',
     load: async () => (await import('./commands/history.ts')).historyCommand,
@@ -52,6 +62,11 @@ export const commandTable: readonly CommandEntry[] = [
     usage: 'logout',
     describe: 'forget the key of a proxy',
     load: async () => (await import('./commands/logout.ts')).logoutCommand,
+  },
+  {
+    usage: 'proxy',
+    describe: 'a LiteLLM proxy on this machine: up, down, status, logs',
+    load: async () => (await import('./commands/proxy.ts')).proxyCommand,
   },
   {
     usage: 'init',

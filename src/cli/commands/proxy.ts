@@ -1,0 +1,149 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import path from 'node:path';
+import { Credentials } from '../../config/credentials.ts';
+import { CllmError } from '../../errors.ts';
+import type { ProvisionMethod } from '../../local-proxy/provision.ts';
+import { bringUp, readLog, serviceStatus, takeDown, type Service } from '../../local-proxy/service.ts';
+import { redactSecrets } from '../../protocol/error-message.ts';
+import type { Command } from '../command.ts';
+import { checkRepeats, isSet, numberFlag, textFlag } from '../flag-values.ts';
+import { adopt, localProxy, Progress } from '../local-proxy.ts';
+import { table } from '../render/table.ts';
+
+const methods = ['docker', 'uv', 'venv'] as const;
+
+const upFlags = {
+  config: {
+    type: 'string',
+    requiresArg: true,
+    describe: "LiteLLM's configuration (default: one with a model that needs no key)",
+  },
+  port: { type: 'string', requiresArg: true, describe: 'on loopback (default 4000, or a free one when that is taken)' },
+  method: {
+    type: 'string',
+    requiresArg: true,
+    choices: methods,
+    describe: 'how LiteLLM is installed (default: the first that is there)',
+  },
+} as const;
+
+const up: Command = {
+  usage: 'up',
+  describe: 'install LiteLLM if it is missing, start it, and make it the default',
+  configure: (parser) => parser.options(upFlags),
+  async run(flags, context) {
+    checkRepeats(flags, upFlags);
+    const { io } = context;
+    const config = textFlag(flags, 'config');
+    const port = numberFlag(flags, 'port', { least: 1, isWhole: true });
+    const method = textFlag(flags, 'method') as ProvisionMethod | undefined;
+    const progress = new Progress(context);
+    let service;
+    try {
+      service = await bringUp({
+        ...localProxy(context, { hasOwnConfig: config !== undefined }),
+        report: (report) => progress.report(report),
+        signal: io.signal,
+        ...(config !== undefined && { configFile: path.resolve(io.cwd, config) }),
+        ...(port !== undefined && { port }),
+        ...(method !== undefined && { method }),
+      });
+    } catch (thrown) {
+      // What a signal stops fails in ways of its own.
+      throw io.signal.aborted ? io.signal.reason : thrown;
+    } finally {
+      progress.end();
+    }
+    const command = await adopt(context, service);
+    const { baseUrl, version, configFile, isNew } = service;
+    context.remark(`LiteLLM ${version} ${isNew ? 'is up' : 'was up already'} at ${baseUrl} with ${configFile}`);
+    if (io.env['LITELLM_PROXY_URL'] || io.env['LITELLM_PROXY_API_KEY']) {
+      context.remark('LITELLM_PROXY_URL or LITELLM_PROXY_API_KEY is set and stronger; unset them to ask this proxy');
+    }
+    context.remark(service.model === null ? 'next: cllm models' : `next: ${command}`);
+    return null;
+  },
+};
+
+const down: Command = {
+  usage: 'down',
+  describe: 'stop it; what is installed stays',
+  async run(_flags, context) {
+    const proxy = localProxy(context);
+    const { service } = await serviceStatus(proxy);
+    const wasRunning = await takeDown(proxy);
+    // The next one has a new key, so this one is worth nothing any more.
+    if (service !== null) new Credentials(context.paths.credentialsFile).delete(service.baseUrl);
+    context.remark(wasRunning ? 'stopped' : 'no proxy was running');
+    return null;
+  },
+};
+
+const status: Command = {
+  usage: 'status',
+  describe: 'whether it runs, and where; exit code 1 when it does not',
+  configure: (parser) => parser.options({ json: { type: 'boolean', describe: 'as JSON' } }),
+  async run(flags, context) {
+    const { stdout } = context.io;
+    const found = await serviceStatus(localProxy(context));
+    const facts = found.service === null ? {} : factsOf(found.service);
+    if (isSet(flags, 'json')) await stdout.write(`${JSON.stringify({ status: found.status, ...facts }, null, 2)}\n`);
+    else await stdout.write(table(stdout, ['what', 'value'], Object.entries({ status: found.status, ...facts })));
+    if (found.status === 'running') return null;
+    return new CllmError('local_proxy_failed', `the proxy is ${found.status}`, { hint: 'start it: cllm proxy up' });
+  },
+};
+
+const logs: Command = {
+  usage: 'logs',
+  describe: 'what it wrote',
+  configure: (parser) =>
+    parser.options({
+      lines: { type: 'string', requiresArg: true, alias: 'n', describe: 'so many of the last lines (default 100)' },
+      follow: { type: 'boolean', alias: 'f', describe: 'go on until Ctrl-C' },
+    }),
+  async run(flags, context) {
+    const { io } = context;
+    const proxy = localProxy(context);
+    let shown = await readLog(proxy, numberFlag(flags, 'lines', { least: 1, isWhole: true }) ?? 100);
+    if (shown === '') context.remark('there is no log: no proxy was started here (cllm proxy up)');
+    await io.stdout.write(redactSecrets(shown));
+    while (isSet(flags, 'follow') && !io.stdout.isClosed) {
+      await wait(300, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
+      const now = await readLog(proxy, 5_000);
+      const at = shown === '' ? 0 : now.lastIndexOf(shown.slice(-2_000));
+      // A log that starts anew belongs to a proxy that was started anew.
+      const more = at === -1 ? now : now.slice(shown === '' ? 0 : at + shown.slice(-2_000).length);
+      await io.stdout.write(redactSecrets(more));
+      shown = now;
+    }
+    return null;
+  },
+};
+
+export const proxyCommand: Command = {
+  usage: 'proxy',
+  describe: 'a LiteLLM proxy on this machine: up, down, status, logs',
+  subcommands: [up, down, status, logs],
+};
+
+/** All but its key. */
+function factsOf({
+  baseUrl,
+  version,
+  method,
+  processId,
+  configFile,
+  logFile,
+  startedAt,
+}: Service): Record<string, string | number> {
+  return {
+    base_url: baseUrl,
+    litellm: version,
+    installed_with: method,
+    process_id: processId,
+    config: configFile,
+    log: logFile,
+    started_at: startedAt,
+  };
+}

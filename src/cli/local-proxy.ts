@@ -1,0 +1,84 @@
+import { Credentials } from '../config/credentials.ts';
+import { listUserSettings, setSetting } from '../config/edit.ts';
+import type { Json } from '../protocol/types.ts';
+import { isLive } from '../local-proxy/health.ts';
+import type { Machine } from '../local-proxy/machine.ts';
+import type { ProvisionReport } from '../local-proxy/provision.ts';
+import type { ServiceOptions } from '../local-proxy/service.ts';
+import path from 'node:path';
+import type { Context } from './context.ts';
+import { terminalSafe } from './render/terminal-safe.ts';
+
+/**
+ * Where the proxy of this machine lives, and what it may use of the machine. With a DATABASE_URL in its environment LiteLLM
+ * takes that database for its own and puts its tables into it; a developer's shell often has one that is meant for
+ * something else, so it is handed on only to a configuration of one's own.
+ */
+export function localProxy({ io, paths }: Context, { hasOwnConfig = false } = {}): ServiceOptions {
+  const { DATABASE_URL: _database, DIRECT_URL: _direct, ...environment } = io.env;
+  const machine: Machine = {
+    environment: hasOwnConfig ? io.env : environment,
+    platform: io.platform,
+    processId: io.pid,
+    kill: (processId, signal) => io.kill(processId, signal),
+  };
+  return { machine, directory: path.join(paths.dataDirectory, 'proxy') };
+}
+
+/** Progress for people: one line that changes on a terminal, elsewhere a line now and then that shows that it lives. */
+export class Progress {
+  readonly #context: Context;
+  #lastLineAt = -Infinity;
+  #hasOpenLine = false;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  report({ type, message }: ProvisionReport): void {
+    const { stderr, now } = this.#context.io;
+    if (type === 'progress' && stderr.isTTY) {
+      const line = terminalSafe(message.replaceAll(/\s+/g, ' ')).slice(0, Math.max(20, stderr.columns - 3));
+      void stderr.write(`\r\u001b[K  ${line}`);
+      this.#hasOpenLine = true;
+      return;
+    }
+    if (type === 'progress' && now() - this.#lastLineAt < 10_000) return;
+    this.#lastLineAt = now();
+    this.end();
+    this.#context.remark(message);
+  }
+
+  /** Takes the changing line off the screen. */
+  end(): void {
+    if (this.#hasOpenLine) void this.#context.io.stderr.write('\r\u001b[K');
+    this.#hasOpenLine = false;
+  }
+}
+
+/**
+ * Makes the proxy the one that `cllm "hello"` asks: its key as `cllm login` would keep it, its base URL and model as
+ * defaults. A base URL or a model that somebody chose before stays theirs.
+ *
+ * @returns the command that asks it, as far as the defaults allow the short one
+ */
+export async function adopt(
+  { paths }: Context,
+  proxy: { baseUrl: string; masterKey: string; model: string | null },
+): Promise<string> {
+  new Credentials(paths.credentialsFile).set(proxy.baseUrl, proxy.masterKey);
+  const own = new Map<string, Json>(listUserSettings(paths.userFile).map(({ name, value }) => [name, value]));
+  const words = ['cllm'];
+  if (await isFree(own.get('base_url'), proxy.baseUrl))
+    await setSetting(paths.userFile, 'base_url', proxy.baseUrl, '/');
+  else words.push('--base-url', proxy.baseUrl);
+  if (proxy.model !== null && !own.has('model')) await setSetting(paths.userFile, 'model', proxy.model, '/');
+  else if (proxy.model !== null && own.get('model') !== proxy.model) words.push('-m', proxy.model);
+  return `${words.join(' ')} "hello"`;
+}
+
+/** An address on this machine at which nobody answers any more was that of an earlier proxy. */
+async function isFree(baseUrl: Json | undefined, wanted: string): Promise<boolean> {
+  if (typeof baseUrl !== 'string' || baseUrl === wanted) return true;
+  return /^http:\/\/127\.0\.0\.1:\d+$/.test(baseUrl) && !(await isLive(baseUrl));
+}
