@@ -4,7 +4,8 @@ import { tableLines } from './markdown-table.ts';
 import type { Block, ListItem } from './markdown-tokens.ts';
 import type { Paint } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
-import { width, wrap } from './width.ts';
+import { width } from './width.ts';
+import { wrap } from './wrap.ts';
 
 /** A block as lines of the terminal. */
 export interface Lines {

@@ -5,7 +5,7 @@ import { tableHead, tableRow, tableShape, type TableShape } from './markdown-tab
 import { type Block, type ListItem, readBlocks, readInline } from './markdown-tokens.ts';
 import type { Paint } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
-import { wrap } from './width.ts';
+import { wrap } from './wrap.ts';
 
 export interface Screen {
   columns: number;

@@ -1,7 +1,8 @@
 import { inlineText } from './markdown-inline.ts';
 import type { Table } from './markdown-tokens.ts';
 import type { Paint } from './style.ts';
-import { padded, width, wrap } from './width.ts';
+import { padded, width } from './width.ts';
+import { wrap } from './wrap.ts';
 
 type Align = 'left' | 'right' | 'center' | null;
 

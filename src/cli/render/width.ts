@@ -1,19 +1,11 @@
 import stringWidth from 'string-width';
-import wrapAnsi from 'wrap-ansi';
 
 /** Columns that a text takes on a terminal: wide characters and emoji two, combining ones none, escape sequences none. */
 export function width(text: string): number {
-  return /^[ -~]*$/.test(text) ? text.length : stringWidth(text);
-}
-
-/**
- * Breaks styled text at spaces into lines of at most so many columns; a longer word is broken where the line ends. Each
- * line closes the styles that are open at its end and the next one opens them again, so every line stands for itself.
- */
-export function wrap(text: string, columns: number): string[] {
-  // Most cells and items are short, and plain.
-  if (text.length <= columns && /^[!-~](?:[ -~]*[!-~])?$/.test(text)) return [text];
-  return wrapAnsi(text, Math.max(1, columns), { hard: true, trim: true }).split('\n');
+  // Nearly all text is one of the two, and Unicode's tables take their time.
+  if (/^[ -~]*$/.test(text)) return text.length;
+  if (/^[\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]+$/.test(text)) return text.length * 2;
+  return stringWidth(text);
 }
 
 /** The text with spaces after it, or on both sides, up to so many columns. */
