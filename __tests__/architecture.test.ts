@@ -33,8 +33,10 @@ const libraryParts = ['src/errors.ts', 'src/outcome.ts', 'src/protocol/', 'src/c
 const doors: Readonly<Record<string, string>> = {
   '@photostructure/sqlite': 'src/history/database.ts',
   ajv: 'src/cli/structured.ts',
+  'ci-info': 'src/cli/ci-service.ts',
   conf: 'src/config/user-file.ts',
   'eventsource-parser': 'src/protocol/sse.ts',
+  'p-queue': 'src/batch/run-batch.ts',
   undici: 'src/client/transport.ts',
   yaml: 'src/config/yaml-text.ts',
   yargs: 'src/cli/main.ts',

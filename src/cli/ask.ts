@@ -1,3 +1,4 @@
+import type { CostCap } from '../batch/cost-cap.ts';
 import { paramValues, type Settings } from '../config/settings.ts';
 import type { CllmError } from '../errors.ts';
 import { judgement } from '../outcome.ts';
@@ -49,8 +50,10 @@ async function askOnce(
   const { io } = context;
   const file = outputFile(flags, io.cwd);
   const message = await promptMessage(flags, context);
-  const body = requestBody(flags, await context.model(), paramValues(settings.params), io.cwd);
+  const model = await context.model();
+  const body = requestBody(flags, model, paramValues(settings.params), io.cwd);
   if (schema !== null) body['response_format'] = schema.responseFormat;
+  const cap = await costCap(flags, context, model);
   const conversation = await chooseConversation(flags, context, await context.client(), await context.store());
   const recording = openRecording(flags, context);
 
@@ -62,6 +65,9 @@ async function askOnce(
     taps: recording === null ? [] : [recording],
   });
   const unrecorded = recording?.close() ?? null;
+  cap?.add(result.receipt?.costUsd ?? null);
+  // It is here and paid for: no failure, but nothing to keep quiet about.
+  if (cap?.isExceeded === true) context.remark(`this reply cost more than --max-cost ${cap.mostUsd}`);
 
   const unsaved = result.unsaved ?? context.storeProblem;
   // The turn is in the history by now: a reply that was paid for is kept, whatever the schema says of it.
@@ -79,7 +85,15 @@ function outputFile(flags: Flags, cwd: string): OutputFile | null {
   return name === undefined ? null : new OutputFile(name, cwd);
 }
 
-async function promptMessage(flags: Flags, { io }: Context): Promise<ChatMessage> {
+/** What a run may cost, looked into before it is begun; null without --max-cost. */
+async function costCap(flags: Flags, context: Context, model: string): Promise<CostCap | null> {
+  if (flags['max-cost'] === undefined) return null;
+  const { prepareSpending } = await import('./spending.ts');
+  return (await prepareSpending(flags, context, await context.client(), model)).cap;
+}
+
+/** The words of the command line, standard input and the files of -f, as one message. */
+export async function promptMessage(flags: Flags, { io }: Context): Promise<ChatMessage> {
   const words = listFlag(flags, 'prompt');
   const prompt = await readPrompt(
     {

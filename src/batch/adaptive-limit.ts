@@ -1,0 +1,66 @@
+/** How long to hold back when the proxy does not say: doubled with each refusal in a row. */
+const firstPause = 1_000;
+const longestPause = 60_000;
+
+/**
+ * How many requests may be in flight, learnt from the proxy's answers: halved when it says 429, raised by one for each
+ * round that went well, so that it swings around what the proxy gives (AIMD, as TCP does). A refusal also holds back
+ * every new request until the time that the proxy named.
+ */
+export class AdaptiveLimit {
+  readonly #most: number;
+  readonly #clock: () => number;
+  readonly #random: () => number;
+  #limit: number;
+  #successes = 0;
+  #refusals = 0;
+  #loweredAt = Number.NEGATIVE_INFINITY;
+  #pausedUntil = 0;
+
+  /**
+   * @param clock milliseconds, monotonic
+   * @param random a number from 0 up to 1
+   */
+  constructor(most: number, clock: () => number, random: () => number) {
+    this.#most = most;
+    this.#limit = most;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Milliseconds until the next request may go out. */
+  get pauseMs(): number {
+    return Math.max(0, this.#pausedUntil - this.#clock());
+  }
+
+  succeeded(): void {
+    this.#refusals = 0;
+    this.#successes += 1;
+    if (this.#successes < this.#limit || this.#limit >= this.#most) return;
+    this.#successes = 0;
+    this.#limit += 1;
+  }
+
+  /**
+   * @param startedAt when the refused request went out: those that were on their way when the limit was lowered say
+   * nothing about the new one
+   * @param retryAfterMs what the proxy asked for; null when it did not
+   */
+  refused(startedAt: number, retryAfterMs: number | null): void {
+    const now = this.#clock();
+    if (startedAt > this.#loweredAt) {
+      this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+      this.#loweredAt = now;
+      this.#successes = 0;
+      this.#refusals += 1;
+    }
+    // Without a word of the proxy: random within the upper half, so that jobs which were refused together part.
+    const pause =
+      retryAfterMs ?? Math.min(longestPause, firstPause * 2 ** (this.#refusals - 1)) * (0.5 + this.#random() / 2);
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + pause);
+  }
+}

@@ -1,0 +1,134 @@
+import type { LiteLLMClient } from '../client/client.ts';
+import { Conversation } from '../conversation/conversation.ts';
+import type { TurnResult } from '../conversation/turn.ts';
+import { CllmError, InterruptedError, ProxyError, UsageError } from '../errors.ts';
+import { decisive, judgement } from '../outcome.ts';
+import type { RequestBody } from '../protocol/types.ts';
+import { resultObject } from '../result.ts';
+import type { BatchItem, ItemRequest } from './batch-item.ts';
+import type { BatchResult } from './batch-result.ts';
+
+/** What holds for every item that does not say otherwise. */
+export interface ItemDefaults {
+  /** Null when only the items can name one. */
+  model: string | null;
+  /** The model that a name of an item stands for. */
+  resolveModel: (name: string) => string;
+  system: string | null;
+  /** The other fields of the request body. */
+  params: Record<string, unknown>;
+  isShortAllowed: boolean;
+  /** What is wrong with a reply that came; null when nothing is. */
+  mismatch: ((reply: TurnResult) => CllmError | null) | null;
+  /** Why a model may not be asked; null when it may. */
+  refuseModel: ((model: string) => CllmError | null) | null;
+  /** A last look at the body: what must not get lost when an item has a field that cllm sets as well. */
+  complete: (body: RequestBody) => RequestBody;
+}
+
+/** How one try ended. */
+export interface ItemEnd {
+  result: BatchResult;
+  /** The error that decides; null is success. */
+  error: CllmError | null;
+  /** The proxy had no room for it: nothing came, and it may be tried again. */
+  throttled: { retryAfterMs: number | null } | null;
+  receipt: TurnResult['receipt'];
+}
+
+export interface AskOptions {
+  signal: AbortSignal;
+  /** ISO 8601, UTC. */
+  timestamp: () => string;
+  /** `--retries 0` says no: then a refusal for lack of room is a failure like any other. */
+  mayWait: boolean;
+}
+
+/** Asks for one item, once; the client tries again what a network or a server failed at. Never rejects. */
+export async function askItem(
+  client: LiteLLMClient,
+  item: BatchItem,
+  defaults: ItemDefaults,
+  { signal, timestamp, mayWait }: AskOptions,
+): Promise<ItemEnd> {
+  const prepared = prepare(item, defaults);
+  if (prepared instanceof CllmError) return endOf(item, null, prepared, timestamp());
+  // The client would wait with the item's place in its hands. Given back, the place goes to nobody until the limit,
+  // which has to learn of the refusal at once, says so.
+  const hold = new AbortController();
+  let refusal: CllmError | null = null;
+  // Nothing is kept beside the output: the history is for conversations, and a batch would bury them.
+  const conversation = new Conversation(client, { history: null, journal: null }, { system: prepared.system });
+  const turn = await conversation.send({
+    messages: prepared.messages,
+    body: prepared.body,
+    signal: AbortSignal.any([signal, hold.signal]),
+    observer: {
+      retry({ error }) {
+        if (error.code !== 'rate_limited') return;
+        refusal = error;
+        hold.abort(new InterruptedError(null, 'held back'));
+      },
+    },
+  });
+  // A wait that is too long for the client ends there without a retry.
+  refusal ??= turn.error?.code === 'rate_limited' && turn.error.isRetryable ? turn.error : null;
+  if (refusal !== null && mayWait && !signal.aborted) {
+    return { ...endOf(item, null, refusal, timestamp()), throttled: waitOf(refusal) };
+  }
+  const { decisive: error } = judgement([turn.error, defaults.mismatch?.(turn) ?? null], defaults);
+  return endOf(item, turn, error, timestamp());
+}
+
+/** The result of an item that was not asked for. */
+export function refusedItem(item: BatchItem, error: CllmError, timestamp: string): BatchResult {
+  return endOf(item, null, error, timestamp).result;
+}
+
+function prepare(
+  item: BatchItem,
+  defaults: ItemDefaults,
+): CllmError | { messages: ItemRequest['messages']; system: string | null; body: RequestBody } {
+  const { request } = item;
+  if (request === null)
+    return item.error ?? new UsageError(`line ${item.line} can not be asked`, { code: 'input_invalid' });
+  const named = request.params['model'];
+  const model = typeof named === 'string' ? defaults.resolveModel(named) : defaults.model;
+  if (model === null) {
+    return new UsageError(`line ${item.line} names no model, and there is no default`, { code: 'no_model' });
+  }
+  const refused = defaults.refuseModel?.(model) ?? null;
+  if (refused !== null) return refused;
+  // A conversation that begins with a system prompt of its own needs no second one.
+  const hasOwn = request.messages.some(({ role }) => role === 'system' || role === 'developer');
+  return {
+    messages: request.messages,
+    system: request.system ?? (hasOwn ? null : defaults.system),
+    body: defaults.complete({ ...defaults.params, ...request.params, model }),
+  };
+}
+
+function endOf(item: BatchItem, turn: TurnResult | null, error: CllmError | null, timestamp: string): ItemEnd {
+  const object = resultObject({
+    timestamp,
+    error: decisive(error === null ? [] : [error]),
+    verdict: turn?.verdict ?? null,
+    completion: turn?.completion ?? null,
+    figures: turn?.receipt ?? null,
+  });
+  return {
+    result: {
+      ...object,
+      custom_id: item.customId,
+      line: item.line,
+      input_digest: item.customId === null ? item.digest : null,
+    },
+    error,
+    throttled: null,
+    receipt: turn?.receipt ?? null,
+  };
+}
+
+function waitOf(error: CllmError): { retryAfterMs: number | null } {
+  return { retryAfterMs: error instanceof ProxyError ? error.retryAfter : null };
+}

@@ -1,0 +1,73 @@
+/** What a run has cost so far, and whether it may go on. */
+export class CostCap {
+  readonly #mostUsd: number | null;
+  readonly #isUnknownAllowed: boolean;
+  #spentUsd = 0;
+  #known = 0;
+  #unknown = 0;
+  #dearestUsd = 0;
+
+  /** @param mostUsd null is no cap */
+  constructor(mostUsd: number | null, { isUnknownAllowed = false }: { isUnknownAllowed?: boolean } = {}) {
+    this.#mostUsd = mostUsd;
+    this.#isUnknownAllowed = isUnknownAllowed;
+  }
+
+  get mostUsd(): number | null {
+    return this.#mostUsd;
+  }
+
+  /** The sum of the costs that are known; null when none is. */
+  get spentUsd(): number | null {
+    return this.#known === 0 ? null : this.#spentUsd;
+  }
+
+  /** More was spent than may be, as far as that is known. */
+  get isExceeded(): boolean {
+    return this.#mostUsd !== null && this.#spentUsd > this.#mostUsd;
+  }
+
+  /** A reply, whose cost the proxy told or did not. */
+  add(costUsd: number | null): void {
+    if (costUsd === null) {
+      this.#unknown += 1;
+      return;
+    }
+    this.#known += 1;
+    this.#spentUsd += costUsd;
+    this.#dearestUsd = Math.max(this.#dearestUsd, costUsd);
+  }
+
+  /** Why nothing more may be sent; null while it may. */
+  get refusal(): string | null {
+    const most = this.#mostUsd;
+    if (most === null) return null;
+    if (this.#known === 0 && this.#unknown > 0 && !this.#isUnknownAllowed) {
+      return 'the proxy does not say what a reply costs, so --max-cost can not be kept';
+    }
+    const counted = this.#countedUsd();
+    if (counted < most) return null;
+    return `$${amount(counted)} of --max-cost ${most} is spent`;
+  }
+
+  /**
+   * Whether one more request may join those in flight. The cost is known only when a reply ends, so each one in flight
+   * counts as an average one: near the cap the batch waits for what is under way instead of running past it.
+   */
+  hasRoomFor(inFlight: number): boolean {
+    if (this.#mostUsd === null || inFlight === 0 || this.#known === 0) return true;
+    const average = this.#spentUsd / this.#known;
+    return this.#countedUsd() + average * (inFlight + 1) <= this.#mostUsd;
+  }
+
+  /** What nobody told counts, for the cap alone, as the dearest so far. */
+  #countedUsd(): number {
+    return this.#spentUsd + (this.#isUnknownAllowed ? 0 : this.#unknown * this.#dearestUsd);
+  }
+}
+
+/** A cost in USD for people: enough digits to be more than 0. */
+export function amount(usd: number): string {
+  if (usd === 0) return '0';
+  return usd >= 0.01 ? usd.toFixed(usd >= 100 ? 2 : 4) : usd.toPrecision(2);
+}

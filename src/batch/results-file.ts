@@ -1,0 +1,257 @@
+import { constants } from 'node:fs';
+import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { CllmError, UsageError } from '../errors.ts';
+import type { ProcessIdentity } from '../journal/process-identity.ts';
+import { errorCode } from '../private-files.ts';
+import { type BatchResult, keyOf, lineKeyOf, parseResult, resultLine, resultStart } from './batch-result.ts';
+import { lockFile } from './file-lock.ts';
+import { KeySet } from './key-set.ts';
+import { readLines } from './lines.ts';
+
+export interface ResultsFileOptions {
+  identity: ProcessIdentity;
+  /** The file that the items come from, so that it is not taken for the output; null for standard input. */
+  inputFile: string | null;
+  /** Whether this run tries the item of a failed result again: the result is taken out, and a new one comes. */
+  isTriedAgain: (result: BatchResult) => boolean;
+  /** Told of each result that stays. */
+  onKept: (result: BatchResult) => void;
+}
+
+/**
+ * The output of a batch: a result a line, in order of completion. What `append` has resolved for is on the disk. There is
+ * one writer at a time, each item has one result at most, and a line that a crash tore is repaired at the next opening.
+ */
+export class ResultsFile {
+  /** Without symbolic links. */
+  readonly path: string;
+  readonly #handle: FileHandle;
+  readonly #release: () => void;
+  readonly #done: KeySet;
+  #size: number;
+  #waiting: { line: string; resolve: () => void; reject: (error: unknown) => void }[] = [];
+  #writing: Promise<void> | null = null;
+
+  private constructor(file: string, handle: FileHandle, release: () => void, done: KeySet, size: number) {
+    this.path = file;
+    this.#handle = handle;
+    this.#release = release;
+    this.#done = done;
+    this.#size = size;
+  }
+
+  /**
+   * @throws UsageError when the file is the input, or holds anything else than results: it is left as it was
+   * @throws CllmError `output_failed` when it can not be written, or another process writes it
+   */
+  static async open(name: string, options: ResultsFileOptions): Promise<ResultsFile> {
+    const file = await resolved(name);
+    if (options.inputFile !== null && (await isSameFile(file, options.inputFile))) {
+      throw new UsageError(`-o ${name} is the input itself`, { hint: 'name another file for the results' });
+    }
+    let release = (): void => {};
+    try {
+      release = lockFile(file, options.identity);
+      const { done, size } = await takeUp(file, name, options);
+      const isNew = size === 0;
+      // Replies may be confidential, so a new file is its owner's alone; an old one's mode was somebody's choice.
+      const handle = await open(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
+      if (isNew) await syncDirectory(file);
+      return new ResultsFile(file, handle, release, done, size);
+    } catch (error) {
+      release();
+      throw error instanceof CllmError ? error : failed(name, error);
+    }
+  }
+
+  /** Whether the file has the result of that item. */
+  has(item: { custom_id: string | null; line: number; input_digest: string | null }): boolean {
+    return this.#done.has(keyOf(item));
+  }
+
+  /** Whether the file has the result of that line, as it is now or as it was. */
+  hasLine(item: { line: number }): boolean {
+    return this.#done.has(lineKeyOf(item));
+  }
+
+  /**
+   * Resolves when the result is on the disk. Results that come while others are being synced share the next sync, so
+   * that a slow disk costs a wait, not a throughput.
+   */
+  append(result: BatchResult): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ line: resultLine(result), resolve, reject });
+      this.#writing ??= this.#writeAll();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#writing;
+    await this.#handle.close();
+    this.#release();
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0);
+      const bytes = Buffer.from(batch.map(({ line }) => line).join(''));
+      try {
+        for (let at = 0; at < bytes.length;) at += (await this.#handle.write(bytes, at)).bytesWritten;
+        await this.#handle.datasync();
+        this.#size += bytes.length;
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        // A full disk takes half a line: without it, what is there stays whole.
+        await this.#handle.truncate(this.#size).catch(() => {});
+        for (const { reject } of batch) reject(failed(this.path, error));
+      }
+    }
+    this.#writing = null;
+  }
+}
+
+/** The results of a file, one by one. */
+export async function* readResults(file: string): AsyncGenerator<BatchResult, void, undefined> {
+  const handle = await open(file);
+  try {
+    for await (const { text } of readLines(handle.createReadStream({ autoClose: false }))) {
+      const result = text === null ? null : parseResult(text);
+      if (result !== null) yield result;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Reads what earlier runs left, and takes out of it what this run does again. */
+async function takeUp(
+  file: string,
+  name: string,
+  { isTriedAgain, onKept }: ResultsFileOptions,
+): Promise<{ done: KeySet; size: number }> {
+  const done = new KeySet();
+  const handle = await openOrNull(file);
+  if (handle === null) return { done, size: 0 };
+  try {
+    if (!(await handle.stat()).isFile()) {
+      throw new UsageError(`-o ${name} is no regular file`, { hint: 'results are read back and synced: name a file' });
+    }
+    const dropped: number[] = [];
+    let size = 0;
+    let lacksNewline = false;
+    for await (const line of readLines(handle.createReadStream({ autoClose: false, start: 0 }), { isLossy: true })) {
+      const result = line.text === null ? null : parseResult(line.text);
+      if (result === null) {
+        if (line.text !== null && !line.isTerminated && isTorn(line.text)) break;
+        throw foreign(name, line.number);
+      }
+      size = line.endsAt;
+      lacksNewline = !line.isTerminated;
+      if ((result.is_error && isTriedAgain(result)) || !done.add(keyOf(result))) {
+        dropped.push(line.number);
+        continue;
+      }
+      if (result.custom_id === null) done.add(lineKeyOf(result));
+      onKept(result);
+    }
+    if (dropped.length > 0) return { done, size: await rewrite(file, handle, new Set(dropped), size) };
+    if (size < (await handle.stat()).size) await handle.truncate(size);
+    if (lacksNewline) size += (await handle.write('\n', size)).bytesWritten;
+    await handle.datasync();
+    return { done, size };
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes the file again without some lines: beside it first, then in its place, so that a crash leaves one or the other. */
+async function rewrite(file: string, source: FileHandle, dropped: ReadonlySet<number>, end: number): Promise<number> {
+  const beside = path.join(path.dirname(file), `.${path.basename(file)}.rewritten`);
+  const { mode } = await source.stat();
+  const target = await open(beside, 'w', mode & 0o777);
+  let size = 0;
+  try {
+    for await (const line of readLines(source.createReadStream({ autoClose: false, start: 0, end: end - 1 }))) {
+      if (dropped.has(line.number)) continue;
+      const bytes = Buffer.from(`${line.text ?? ''}\n`);
+      for (let at = 0; at < bytes.length;) at += (await target.write(bytes, at)).bytesWritten;
+      size += bytes.length;
+    }
+    await target.sync();
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error;
+  } finally {
+    await target.close();
+  }
+  await rename(beside, file);
+  await syncDirectory(file);
+  return size;
+}
+
+/** What a crash left of a line of ours: its beginning, or zeros that a file system put where nothing was written yet. */
+function isTorn(text: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- a zero is what is looked for
+  const begun = text.replace(/\u0000+$/, '');
+  return begun.startsWith(resultStart) || resultStart.startsWith(begun);
+}
+
+/** The file that a name leads to, so that two names of it have one lock. */
+async function resolved(name: string): Promise<string> {
+  try {
+    return await realpath(name);
+  } catch {
+    try {
+      return path.join(await realpath(path.dirname(name)), path.basename(name));
+    } catch (error) {
+      throw failed(name, error);
+    }
+  }
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  try {
+    const [a, b] = await Promise.all([stat(one), stat(other)]);
+    return a.dev === b.dev && a.ino === b.ino;
+  } catch {
+    return false;
+  }
+}
+
+async function openOrNull(file: string): Promise<FileHandle | null> {
+  try {
+    // Without waiting for the other end of a pipe that has this name.
+    return await open(file, constants.O_RDWR | constants.O_NONBLOCK);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** A new name is durable once its directory is. */
+async function syncDirectory(file: string): Promise<void> {
+  const directory = await open(path.dirname(file));
+  try {
+    await directory.sync();
+  } catch (error) {
+    // Some file systems can not sync a directory, and have nothing to sync.
+    if (!['EINVAL', 'ENOTSUP', 'EPERM'].includes(errorCode(error) ?? '')) throw error;
+  } finally {
+    await directory.close();
+  }
+}
+
+function foreign(name: string, line: number): UsageError {
+  return new UsageError(`-o ${name} holds something else: line ${line} is no result of a batch`, {
+    code: 'input_invalid',
+    hint: 'nothing was changed in it; name another file for the results',
+  });
+}
+
+function failed(name: string, cause: unknown): CllmError {
+  return new CllmError('output_failed', `${name} can not be written (${errorCode(cause) ?? String(cause)})`, {
+    cause,
+    hint: 'check the directory and the free space; what is in the file stays, and running again goes on from there',
+  });
+}

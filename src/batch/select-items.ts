@@ -1,0 +1,89 @@
+import { UsageError } from '../errors.ts';
+import { type BatchItem, formatOf, type InputFormat, readItem } from './batch-item.ts';
+import { KeySet } from './key-set.ts';
+import { readLines } from './lines.ts';
+
+/** One part of an input that several runs share: the part `index` of `count`, from 1. */
+export interface Shard {
+  index: number;
+  count: number;
+}
+
+/** Line by line in turn, so that shards are of one size and growing the input moves no line to another shard. */
+export function isInShard(line: number, { index, count }: Shard): boolean {
+  return (line - 1) % count === index - 1;
+}
+
+export interface Selection {
+  /** The name of the file, which may say what format it has; null for standard input. */
+  fileName: string | null;
+  /** Null: the name, or else the first line, says it. */
+  format: InputFormat | null;
+  shard: Shard;
+}
+
+/** What the earlier runs left, as `ResultsFile` knows it. */
+interface EarlierResults {
+  has(item: { custom_id: string | null; line: number; input_digest: string | null }): boolean;
+  hasLine(item: { line: number }): boolean;
+}
+
+/** The items of one shard, whether done or not; blank lines are none. Holds one line at a time, and 16 bytes a name. */
+export async function* readItems(
+  bytes: AsyncIterable<Uint8Array>,
+  { fileName, format: chosen, shard }: Selection,
+): AsyncGenerator<BatchItem, void, undefined> {
+  const names = new KeySet();
+  let format = chosen;
+  for await (const line of readLines(bytes)) {
+    if (line.text !== null && line.text.trim() === '') continue;
+    format ??= formatOf(fileName, line.text ?? '');
+    const isOurs = isInShard(line.number, shard);
+    // A name is looked for in the whole input: which of two items has it must not depend on the shards.
+    if (!isOurs && format === 'text') continue;
+    const item = readItem(line, format);
+    if (item.customId !== null && !names.add(item.customId)) refuseTwin(item);
+    if (isOurs) yield item;
+  }
+}
+
+/**
+ * Those that have no result yet.
+ *
+ * @param onSkipped told of each one that has
+ * @throws UsageError when a line without a name is not the one that the earlier results are of: with lines that moved
+ * nobody could say which result belongs to which
+ */
+export async function* withoutDone(
+  items: AsyncIterable<BatchItem>,
+  earlier: EarlierResults,
+  onSkipped: () => void,
+): AsyncGenerator<BatchItem, void, undefined> {
+  for await (const item of items) {
+    const key = {
+      custom_id: item.customId,
+      line: item.line,
+      input_digest: item.customId === null ? item.digest : null,
+    };
+    if (earlier.has(key)) onSkipped();
+    else if (item.customId === null && earlier.hasLine(item)) throw changed(item.line);
+    else yield item;
+  }
+}
+
+function refuseTwin(item: BatchItem): void {
+  // Its own result has no name: under the name there is the first one's.
+  item.error ??= new UsageError(`line ${item.line} has the custom_id of an earlier line`, {
+    code: 'input_invalid',
+    hint: 'give each item a custom_id of its own',
+  });
+  item.customId = null;
+  item.request = null;
+}
+
+function changed(line: number): UsageError {
+  return new UsageError(`line ${line} of the input has changed since the output was begun`, {
+    code: 'input_invalid',
+    hint: 'name another output with -o, or give each item a custom_id: then lines may move',
+  });
+}

@@ -1,0 +1,74 @@
+import { createReadStream, statSync } from 'node:fs';
+import { open, rm, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { UsageError } from '../errors.ts';
+import type { Io } from './io.ts';
+
+/** Where the items come from. */
+export interface BatchSource {
+  /** The file; null for standard input. */
+  file: string | null;
+  /** Its bytes, from the beginning. */
+  bytes(): AsyncIterable<Uint8Array>;
+  /** Whether `bytes` can be asked for again: only then can anybody look ahead. */
+  isRepeatable: boolean;
+  close(): Promise<void>;
+}
+
+/** How long a pipe may stay silent before a person is told what is being waited for. */
+const noticeAfterMs = 2000;
+
+/** @throws UsageError when there is nothing to read */
+export function openSource(name: string | null, io: Io, say: (text: string) => void): BatchSource {
+  const close = async (): Promise<void> => {};
+  if (name === null) {
+    if (io.stdin.kind === 'terminal' || io.stdin.kind === 'none') {
+      throw new UsageError('standard input has no items', {
+        code: 'input_invalid',
+        hint: 'pipe them in: generate | cllm batch - -o OUT, or name a file',
+      });
+    }
+    return { file: null, bytes: () => noticed(io.stdin.bytes(), say), isRepeatable: false, close };
+  }
+  const file = path.resolve(io.cwd, name);
+  try {
+    const stat = statSync(file);
+    if (stat.isDirectory()) throw Object.assign(new Error('a directory'), { code: 'EISDIR' });
+    return { file, bytes: () => createReadStream(file), isRepeatable: stat.isFile(), close };
+  } catch (cause) {
+    throw new UsageError(`${name}: can not be read (${(cause as NodeJS.ErrnoException).code})`, {
+      code: 'input_invalid',
+      hint: 'check the path; - is standard input',
+      cause,
+    });
+  }
+}
+
+/** A source that can be read once, made one that can be read again, by way of a file that has no name. */
+export async function spooled(source: BatchSource, directory: string): Promise<BatchSource> {
+  const beside = path.join(directory, `.cllm-batch-input-${Math.random().toString(36).slice(2)}`);
+  const handle: FileHandle = await open(beside, 'wx+', 0o600);
+  await rm(beside);
+  for await (const bytes of source.bytes()) await handle.write(bytes);
+  return {
+    file: source.file,
+    bytes: () => handle.createReadStream({ autoClose: false, start: 0 }),
+    isRepeatable: true,
+    close: () => handle.close(),
+  };
+}
+
+async function* noticed(
+  bytes: AsyncIterable<Uint8Array>,
+  say: (text: string) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const timer = setTimeout(() => say('waiting for items on standard input'), noticeAfterMs);
+  try {
+    for await (const read of bytes) {
+      clearTimeout(timer);
+      yield read;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}

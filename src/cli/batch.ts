@@ -1,0 +1,341 @@
+import path from 'node:path';
+import { AdaptiveLimit } from '../batch/adaptive-limit.ts';
+import { askItem, type ItemDefaults, type ItemEnd, refusedItem } from '../batch/ask-item.ts';
+import type { InputFormat } from '../batch/batch-item.ts';
+import { BatchSummary } from '../batch/batch-summary.ts';
+import { amount, type CostCap } from '../batch/cost-cap.ts';
+import type { ReportFacts } from '../batch/reporters/report-facts.ts';
+import { readResults, ResultsFile } from '../batch/results-file.ts';
+import { runBatch, type Stop } from '../batch/run-batch.ts';
+import { isInShard, readItems, type Selection, type Shard, withoutDone } from '../batch/select-items.ts';
+import { readLines } from '../batch/lines.ts';
+import { withHeaderTags } from '../client/attribution.ts';
+import type { Receipt } from '../client/receipt.ts';
+import { followAlias, paramValues } from '../config/settings.ts';
+import { CllmError, UsageError } from '../errors.ts';
+import { identifyProcess } from '../journal/process-identity.ts';
+import { type BatchSource, openSource, spooled } from './batch-input.ts';
+import { type Progress, ProgressDisplay } from './batch-progress.ts';
+import { type Report, reportsOf, writeReports } from './batch-reports.ts';
+import type { Context } from './context.ts';
+import { inputMark, isSet, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
+import type { Flags } from './flags.ts';
+import { remark } from './render/report.ts';
+import { table } from './render/table.ts';
+import { requestBody } from './request-body.ts';
+import { capReached, prepareSpending } from './spending.ts';
+
+const timestamp = (): string => new Date().toISOString();
+
+/** Many prompts: a result line each, whatever happens in between. */
+export async function runBatchCommand(flags: Flags, context: Context): Promise<CllmError | null> {
+  const { io } = context;
+  const options = readOptions(flags, io.cwd);
+  const source = openSource(options.inputName, io, (text) => context.remark(text));
+  const run = new BatchCommand(flags, context, options);
+  try {
+    await run.open(source);
+    return await run.run(source);
+  } finally {
+    await run.close();
+  }
+}
+
+interface BatchOptions {
+  /** Null is standard input. */
+  inputName: string | null;
+  /** Absolute. */
+  outputFile: string;
+  format: InputFormat | null;
+  concurrency: number;
+  shard: Shard;
+  isFailFast: boolean;
+  isQuiet: boolean;
+  reports: Report[];
+}
+
+function readOptions(flags: Flags, cwd: string): BatchOptions {
+  const name = textFlag(flags, 'file') ?? '';
+  const output = textFlag(flags, 'output');
+  if (output === undefined) {
+    throw new UsageError('a batch needs a file for its results', { hint: 'name it with -o: cllm batch FILE -o OUT' });
+  }
+  const outputFile = path.resolve(cwd, output);
+  return {
+    inputName: name === inputMark || name === '-' ? null : name,
+    outputFile,
+    format: (textFlag(flags, 'input-format') as InputFormat | undefined) ?? null,
+    concurrency: numberFlag(flags, 'concurrency', { least: 1, isWhole: true }) ?? 8,
+    shard: shardOf(textFlag(flags, 'shard')),
+    isFailFast: isSet(flags, 'fail-fast'),
+    isQuiet: isSet(flags, 'quiet'),
+    reports: reportsOf(textFlag(flags, 'reporter'), outputFile, cwd),
+  };
+}
+
+function shardOf(value: string | undefined): Shard {
+  if (value === undefined) return { index: 1, count: 1 };
+  const [, index = '0', count = '0'] = /^(\d{1,6})\/(\d{1,6})$/.exec(value) ?? [];
+  const shard = { index: Number(index), count: Number(count) };
+  if (shard.index >= 1 && shard.index <= shard.count) return shard;
+  throw new UsageError(`--shard ${value} is no part I/N with I from 1 to N`, { hint: 'for example --shard 1/4' });
+}
+
+class BatchCommand {
+  readonly #flags: Flags;
+  readonly #context: Context;
+  readonly #options: BatchOptions;
+  readonly #startedAt = { clock: 0, time: timestamp() };
+  readonly #summary = new BatchSummary();
+  readonly #progress: Progress = { done: 0, earlier: 0, failed: 0, total: null, costUsd: null };
+  #results: ResultsFile | null = null;
+  #cap: CostCap | null = null;
+  #display: ProgressDisplay | null = null;
+  #spooled: BatchSource | null = null;
+  #isWarned = false;
+
+  constructor(flags: Flags, context: Context, options: BatchOptions) {
+    this.#flags = flags;
+    this.#context = context;
+    this.#options = options;
+    this.#startedAt.clock = context.io.now();
+  }
+
+  /** Takes up what earlier runs left. */
+  async open(source: BatchSource): Promise<void> {
+    const { io } = this.#context;
+    const { shard, outputFile } = this.#options;
+    const earlierCosts: (number | null)[] = [];
+    this.#results = await ResultsFile.open(outputFile, {
+      identity: identifyProcess(io.pid),
+      inputFile: source.file,
+      isTriedAgain: (result) => {
+        const isAgain = isInShard(result.line, shard);
+        // What failed was paid for all the same.
+        if (isAgain && result.completion !== null) earlierCosts.push(result.total_cost_usd);
+        return isAgain;
+      },
+      onKept: (result) => {
+        this.#summary.add(result, { isEarlier: true });
+        if (this.#flags['max-cost'] !== undefined && result.completion !== null)
+          earlierCosts.push(result.total_cost_usd);
+      },
+    });
+    const settings = await this.#context.settings();
+    const spending = await prepareSpending(
+      this.#flags,
+      this.#context,
+      await this.#context.client(),
+      settings.model.value,
+    );
+    this.#cap = spending.cap;
+    for (const cost of earlierCosts) spending.cap.add(cost);
+    this.#refuseModel = spending.refuseModel;
+  }
+
+  #refuseModel: (model: string) => CllmError | null = () => null;
+
+  async run(given: BatchSource): Promise<CllmError | null> {
+    const { io } = this.#context;
+    const { isFailFast, isQuiet, concurrency, format, shard, inputName } = this.#options;
+    const [results, cap] = [this.#results as ResultsFile, this.#cap as CostCap];
+    const source = await this.#repeatable(given);
+    const selection: Selection = { fileName: inputName, format, shard };
+    const defaults = await this.#defaults();
+    if (isFailFast) await this.#lookAhead(source, selection, results);
+    if (source.isRepeatable && !isQuiet) this.#progress.total = await countItems(source, shard);
+
+    const client = await this.#context.client();
+    const limit = new AdaptiveLimit(concurrency, io.now, Math.random);
+    const mayWait = numberFlag(this.#flags, 'retries', { least: 0, isWhole: true }) !== 0;
+    if (!isQuiet) this.#display = new ProgressDisplay(io.stderr, this.#progress, io.now);
+    let stop: Stop | null;
+    try {
+      stop = await runBatch({
+        items: withoutDone(readItems(source.bytes(), selection), results, () => this.#skipped()),
+        ask: (item) => askItem(client, item, defaults, { signal: io.signal, timestamp, mayWait }),
+        keep: async (end) => {
+          await results.append(end.result);
+          this.#ended(end);
+        },
+        limit,
+        cap,
+        isFailFast,
+        signal: io.signal,
+        clock: io.now,
+        onThrottled: (pauseMs) =>
+          this.#say(`the proxy asks to wait: on again in ${(pauseMs / 1000).toFixed(1)} s, ${limit.limit} at a time`),
+      });
+    } finally {
+      this.#display?.end();
+      this.#display = null;
+    }
+    return this.#finish(stop);
+  }
+
+  async close(): Promise<void> {
+    this.#context.io.stdin.close();
+    await this.#spooled?.close();
+    await this.#results?.close();
+  }
+
+  /** To look ahead, an input that comes once has to be kept. */
+  async #repeatable(source: BatchSource): Promise<BatchSource> {
+    if (source.isRepeatable || !this.#options.isFailFast) return source;
+    return (this.#spooled = await spooled(source, path.dirname(this.#options.outputFile)));
+  }
+
+  async #defaults(): Promise<ItemDefaults> {
+    const settings = await this.#context.settings();
+    const { cwd } = this.#context.io;
+    const { model: _model, ...params } = requestBody(this.#flags, '', paramValues(settings.params), cwd);
+    const schemaFile = settings.outputSchema.value;
+    const schema =
+      schemaFile === null
+        ? null
+        : (await import('./structured.ts')).replySchema(readFlagFile('--output-schema', schemaFile, cwd), schemaFile);
+    const header = (await this.#context.clientOptions(null)).headers?.['x-litellm-tags'];
+    return {
+      model: settings.model.value,
+      resolveModel: (name) => followAlias(name, settings.aliases),
+      system: settings.system.value,
+      params: { ...params, ...(schema !== null && { response_format: schema.responseFormat }) },
+      isShortAllowed: isSet(this.#flags, 'allow-short'),
+      mismatch: schema === null ? null : (reply) => schema.mismatch(reply, true),
+      refuseModel: this.#refuseModel,
+      complete: (body) => withHeaderTags(body, header),
+    };
+  }
+
+  /** Under --fail-fast a line that makes no sense ends the batch before anything is asked and paid for. */
+  async #lookAhead(source: BatchSource, selection: Selection, results: ResultsFile): Promise<void> {
+    for await (const item of withoutDone(readItems(source.bytes(), selection), results, () => {})) {
+      if (item.error === null) continue;
+      const result = refusedItem(item, item.error, timestamp());
+      await results.append(result);
+      this.#summary.add(result);
+      this.#progress.failed += 1;
+      throw (await this.#finish({ reason: 'failure', error: item.error })) ?? item.error;
+    }
+  }
+
+  #skipped(): void {
+    this.#progress.earlier += 1;
+    this.#progress.done += 1;
+  }
+
+  #ended({ result, receipt }: ItemEnd): void {
+    this.#summary.add(result);
+    this.#progress.done += 1;
+    if (result.is_error) this.#progress.failed += 1;
+    if (result.total_cost_usd !== null) this.#progress.costUsd = (this.#progress.costUsd ?? 0) + result.total_cost_usd;
+    if (receipt !== null) this.#watchBudget(receipt);
+  }
+
+  /** Says once that the key's budget will not do for the rest, as far as the replies so far tell. */
+  #watchBudget({ keySpend, keyMaxBudget }: Receipt): void {
+    const { done, earlier, total, costUsd } = this.#progress;
+    const asked = done - earlier;
+    if (this.#isWarned || keySpend === null || keyMaxBudget === null || total === null || costUsd === null) return;
+    const left = keyMaxBudget - keySpend;
+    const needed = (costUsd / asked) * (total - done);
+    // A handful of replies says little about the others.
+    if (asked < 10 || needed <= left) return;
+    this.#isWarned = true;
+    this.#say(
+      `the rest will cost about $${amount(needed)}, and this key has $${amount(Math.max(0, left))} of its budget left`,
+    );
+  }
+
+  #say(text: string): void {
+    if (this.#display === null) void remark(this.#context.io.stderr, text);
+    else this.#display.say(text);
+  }
+
+  /** What there is to say at the end, and the error that decides; it is thrown, and so reported, by whoever runs commands. */
+  async #finish(stop: Stop | null): Promise<CllmError | null> {
+    const { io } = this.#context;
+    const { inputName, outputFile, reports, isQuiet } = this.#options;
+    const summary = this.#summary;
+    const error = this.#decide(stop);
+    const durationMs = io.now() - this.#startedAt.clock;
+    if (!isQuiet || error !== null) this.#say(closingLine(this.#progress, summary, durationMs));
+    if (this.#progress.failed > 0) await io.stderr.write(this.#failureTable());
+    const facts: ReportFacts = {
+      title: `cllm batch ${inputName === null ? 'of standard input' : path.basename(inputName)}`,
+      summary,
+      stoppedBecause: stop === null ? null : (error?.message ?? null),
+      inputFile:
+        inputName === null
+          ? null
+          : path.relative(io.env['GITHUB_WORKSPACE'] || io.cwd, path.resolve(io.cwd, inputName)),
+      startedAt: this.#startedAt.time,
+      durationMs,
+    };
+    await writeReports(reports, facts, () => readResults(outputFile), {
+      io,
+      resultsFile: outputFile,
+      say: (text) => this.#say(text),
+    });
+    if (error !== null) throw error;
+    return null;
+  }
+
+  #decide(stop: Stop | null): CllmError | null {
+    const { failed } = this.#progress;
+    const { isFailFast, outputFile } = this.#options;
+    const name = path.basename(outputFile);
+    if (stop?.reason === 'signal') return stop.error;
+    if (stop?.reason === 'cap') return capReached(stop.why);
+    if (stop?.reason === 'failure' && !isFailFast && stop.error !== null) {
+      const { code, message, hint } = stop.error;
+      return new CllmError(code, `the batch was stopped, since the next items would fail as well: ${message}`, {
+        hint,
+      });
+    }
+    if (failed === 0) return null;
+    return new CllmError(
+      'batch_partial',
+      `${failed === 1 ? '1 item' : `${failed} items`} failed${stop === null ? '' : ', and --fail-fast ended the batch'}`,
+      {
+        hint: `the same command tries what failed again and skips what is in ${name}`,
+      },
+    );
+  }
+
+  /** Why items failed: a row a reason, with the first lines that met it. */
+  #failureTable(): string {
+    const rows = this.#summary.failures.map(({ code, count, examples }) => [
+      count,
+      code,
+      `line ${examples
+        .slice(0, 5)
+        .map(({ line }) => line)
+        .join(', ')}${count > 5 ? ', …' : ''}`,
+      examples[0]?.message ?? '',
+    ]);
+    return table(this.#context.io.stderr, ['failed', 'why', 'where', 'for example'], rows);
+  }
+}
+
+/** One pass over the input that makes nothing of its lines. */
+async function countItems(source: BatchSource, shard: Shard): Promise<number> {
+  let count = 0;
+  for await (const { text, number } of readLines(source.bytes())) {
+    if (text?.trim() !== '' && isInShard(number, shard)) count += 1;
+  }
+  return count;
+}
+
+function closingLine({ done, earlier, failed, costUsd }: Progress, summary: BatchSummary, durationMs: number): string {
+  const asked = done - earlier;
+  const parts = [
+    `${asked} asked`,
+    earlier > 0 ? `${earlier} done before` : null,
+    failed > 0 ? `${failed} failed` : null,
+    costUsd === null ? null : `$${amount(costUsd)}`,
+    summary.unknownCosts > 0 ? `cost of ${summary.unknownCosts} unknown` : null,
+    `${(durationMs / 1000).toFixed(1)} s`,
+  ];
+  return parts.filter((part) => part !== null).join(' · ');
+}

@@ -1,0 +1,113 @@
+import { amount } from '../batch/cost-cap.ts';
+import { followAlias, paramValues } from '../config/settings.ts';
+import { Conversation } from '../conversation/conversation.ts';
+import type { TurnResult } from '../conversation/turn.ts';
+import { CllmError, UsageError } from '../errors.ts';
+import { judgement } from '../outcome.ts';
+import { resultObject, textOf } from '../result.ts';
+import { promptMessage } from './ask.ts';
+import { inColumns } from './compare-columns.ts';
+import type { Context } from './context.ts';
+import { isSet, listFlag, textFlag } from './flag-values.ts';
+import type { Flags } from './flags.ts';
+import { remark } from './render/report.ts';
+import { styled } from './render/style.ts';
+import { requestBody } from './request-body.ts';
+import { prepareSpending } from './spending.ts';
+
+interface Answer {
+  model: string;
+  turn: TurnResult;
+  error: CllmError | null;
+}
+
+/** One prompt to several models at once. Nothing is kept: the turns are no conversation. */
+export async function runCompare(flags: Flags, context: Context): Promise<CllmError | null> {
+  const { io } = context;
+  const settings = await context.settings();
+  const models = listFlag(flags, 'model').map((name) => followAlias(name, settings.aliases));
+  if (models.length < 2) {
+    throw new UsageError('compare needs two models or more', {
+      hint: 'cllm compare -m A -m B "…"; `cllm models` lists them',
+    });
+  }
+  const message = await promptMessage(flags, context);
+  const client = await context.client();
+  if (flags['max-cost'] !== undefined) {
+    const { refuseModel } = await prepareSpending(flags, context, client, null);
+    for (const model of models) {
+      const refused = refuseModel(model);
+      if (refused !== null) throw refused;
+    }
+  }
+  const isJson = textFlag(flags, 'output-format') === 'json';
+  if (!isJson && io.stderr.isTTY) void remark(io.stderr, `asking ${models.join(', ')}`);
+  const ask = async (model: string): Promise<Answer> => {
+    const conversation = new Conversation(client, { history: null, journal: null }, { system: settings.system.value });
+    const body = requestBody(flags, model, paramValues(settings.params), io.cwd);
+    const turn = await conversation.send({ messages: [message], body, signal: io.signal });
+    const { decisive } = judgement([turn.error], { isShortAllowed: isSet(flags, 'allow-short') });
+    const answer = { model, turn, error: decisive };
+    // Each as it ends: whoever reads lines need not wait for the slowest.
+    if (isJson) await io.stdout.write(resultLine(answer));
+    return answer;
+  };
+  const answers = await Promise.all(models.map(ask));
+  if (!isJson) await io.stdout.write(io.stdout.isTTY ? sideBySide(answers, context) : oneByOne(answers));
+  return failureOf(answers, io.signal);
+}
+
+function resultLine({ model, turn, error }: Answer): string {
+  const { type, ...rest } = resultObject({
+    timestamp: new Date().toISOString(),
+    error,
+    verdict: turn.verdict,
+    completion: turn.completion,
+    figures: turn.receipt,
+  });
+  return `${JSON.stringify({ type, model, ...rest })}\n`;
+}
+
+function sideBySide(answers: readonly Answer[], { io }: Context): string {
+  const columns = answers.map((answer) => ({
+    heading: answer.model,
+    text: textOf(answer.turn.completion).trim() || '(nothing)',
+    footer: figures(answer),
+  }));
+  return inColumns(columns, io.stdout.columns, {
+    heading: (text) => styled(io.stdout, 'bold', text),
+    footer: (text) => styled(io.stdout, 'dim', text),
+  });
+}
+
+/** For a pipe: one after the other, each under its model. */
+function oneByOne(answers: readonly Answer[]): string {
+  return answers
+    .map((answer) => `== ${answer.model} · ${figures(answer)}\n\n${textOf(answer.turn.completion).trimEnd()}\n`)
+    .join('\n');
+}
+
+function figures({ turn: { receipt, verdict }, error }: Answer): string {
+  const parts = [
+    error === null ? null : `${verdict ?? 'no reply'}: ${error.message}`,
+    receipt === null ? null : receipt.costUsd === null ? 'cost unknown' : `$${amount(receipt.costUsd)}`,
+    receipt?.ttftMs == null ? null : `first token ${(receipt.ttftMs / 1000).toFixed(2)} s`,
+    receipt === null ? null : `${(receipt.durationMs / 1000).toFixed(2)} s in all`,
+    receipt?.outputTokens == null ? null : `${receipt.outputTokens} tokens`,
+    receipt?.modelServed != null && receipt.modelServed !== receipt.modelRequested
+      ? `served by ${receipt.modelServed}`
+      : null,
+  ];
+  return parts.filter((part) => part !== null).join(' · ');
+}
+
+/** Where all failed alike, that; where some did, that some did: as with a batch. */
+function failureOf(answers: readonly Answer[], signal: AbortSignal): CllmError | null {
+  const errors = answers.flatMap(({ error }) => (error === null ? [] : [error]));
+  const [first] = errors;
+  if (first === undefined) return null;
+  if (signal.aborted || errors.length === answers.length) throw first;
+  throw new CllmError('batch_partial', `${errors.length} of ${answers.length} models gave no whole reply`, {
+    hint: 'what each one failed at stands with its figures',
+  });
+}
