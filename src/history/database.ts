@@ -95,6 +95,18 @@ export class Database {
     return this.#translated(() => this.#statement(sql).all(...values) as Row[]);
   }
 
+  /**
+   * Rows as arrays, for long lists: the engine makes objects a property at a time across the border to C++, which takes
+   * 100 ms for 10,000 rows, and arrays 15.
+   */
+  tuples<Tuple extends Value[]>(sql: string, ...values: Value[]): Tuple[] {
+    return this.#translated(() => {
+      const statement = this.#statement(sql);
+      statement.setReturnArrays(true);
+      return statement.all(...values) as unknown as Tuple[];
+    });
+  }
+
   /** Row by row: for what may not fit in memory. The statement is not shared, so others may run in between. */
   *iterate<Row>(sql: string, ...values: Value[]): Generator<Row> {
     try {

@@ -10,7 +10,10 @@ import {
   type ConversationSummary,
   json,
   type NewTurn,
+  summaryColumns,
   summaryOf,
+  summaryOfTuple,
+  type SummaryTuple,
   textOf,
   titleOf,
   type Turn,
@@ -168,8 +171,11 @@ export class History {
   /** The latest first. */
   list(options: { limit?: number } = {}): ConversationSummary[] {
     return this.#database
-      .all<ConversationRow>('SELECT * FROM conversations ORDER BY activity DESC LIMIT ?', options.limit ?? -1)
-      .map(summaryOf);
+      .tuples<SummaryTuple>(
+        `SELECT ${summaryColumns} FROM conversations ORDER BY activity DESC LIMIT ?`,
+        options.limit ?? -1,
+      )
+      .map(summaryOfTuple);
   }
 
   /** The turns of a conversation in their order, of a fork with those that it shares. */

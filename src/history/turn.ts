@@ -110,17 +110,40 @@ export function turnOf(row: TurnRow): Turn {
 }
 
 export function summaryOf(row: ConversationRow): ConversationSummary {
-  return {
-    id: row.id,
-    name: row.name,
-    title: row.title,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    turnCount: row.turn_count,
-    model: row.model,
-    system: row.system,
-    parent: row.parent_id === null || row.parent_seq === null ? null : { id: row.parent_id, seq: row.parent_seq },
-  };
+  return summaryOfTuple([
+    row.id,
+    row.name,
+    row.title,
+    row.created_at,
+    row.updated_at,
+    row.turn_count,
+    row.model,
+    row.system,
+    row.parent_id,
+    row.parent_seq,
+  ]);
+}
+
+export const summaryColumns =
+  'id, name, title, created_at, updated_at, turn_count, model, system, parent_id, parent_seq';
+
+export type SummaryTuple = [
+  id: string,
+  name: string | null,
+  title: string,
+  createdAt: string,
+  updatedAt: string,
+  turnCount: number,
+  model: string | null,
+  system: string | null,
+  parentId: string | null,
+  parentSeq: number | null,
+];
+
+export function summaryOfTuple(tuple: SummaryTuple): ConversationSummary {
+  const [id, name, title, createdAt, updatedAt, turnCount, model, system, parentId, parentSeq] = tuple;
+  const parent = parentId === null || parentSeq === null ? null : { id: parentId, seq: parentSeq };
+  return { id, name, title, createdAt, updatedAt, turnCount, model, system, parent };
 }
 
 /** The text of messages, for the search and the title: text parts of every message, a line each. */
