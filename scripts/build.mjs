@@ -1,40 +1,126 @@
-// Builds dist/: the library as plain tsc output, the CLI as one esbuild bundle split into lazy chunks.
-import { execFileSync } from 'node:child_process';
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+// Builds dist/: the library as plain tsc output, the CLI as one esbuild build, split into lazy chunks.
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => path.join(root, ...parts);
 const { version } = JSON.parse(await readFile(at('package.json'), 'utf8'));
 
-await rm(at('dist'), { recursive: true, force: true });
-execFileSync(process.execPath, [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.build.json')], { stdio: 'inherit' });
+// Built beside and put in place at the end, so that a command that runs meanwhile never finds half a build.
+const dist = at(`dist-${process.pid}`);
+const out = (...parts) => path.join(dist, ...parts);
+execFileSync(
+  process.execPath,
+  [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.build.json'), '--outDir', dist],
+  { stdio: 'inherit' },
+);
 
-const { metafile } = await build({
-  entryPoints: [at('src/cli/bin.ts')],
-  outdir: at('dist/cli'),
+// One build of everything, split into chunks that are loaded when they are wanted …
+const { outputFiles, metafile } = await build({
+  entryPoints: [at('src/cli/start.ts')],
+  outdir: out('cli/chunks'),
   absWorkingDir: root,
   bundle: true,
   splitting: true,
+  write: false,
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  chunkNames: 'chunks/[name]-[hash]',
+  entryNames: '[name]-[hash]',
+  chunkNames: '[name]-[hash]',
   minify: true,
-  keepNames: false,
   legalComments: 'none',
   metafile: true,
   // The addon's binaries are files of its own package.
   external: ['@photostructure/sqlite'],
   define: { __VERSION__: JSON.stringify(version) },
-  // undici and yargs reach for `require`, which an ES module does not have.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  plugins: [{ name: 'without HTTP/2', setup: withoutHttp2 }],
+});
+// … and each chunk in the form that bin.ts can load with a code cache: `import` gives no way to do that on Node 20.
+await mkdir(out('cli/chunks'), { recursive: true });
+for (const { path: file, text } of outputFiles) await writeFile(file, await asCommonJs(text));
+await writeFile(out('cli/package.json'), '{ "type": "commonjs" }\n');
+const names = outputFiles.map(({ path: file }) => path.basename(file));
+await build({
+  entryPoints: [at('src/cli/bin.ts')],
+  outfile: out('cli/bin.js'),
+  bundle: true,
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20.19',
+  minify: true,
+  define: {
+    __VERSION__: JSON.stringify(version),
+    __START_CHUNK__: JSON.stringify(names.find((name) => name.startsWith('start-'))),
+    __BUILD_ID__: JSON.stringify(createHash('sha256').update(names.join()).digest('hex').slice(0, 12)),
+  },
 });
 // npx sets the run bit only once for a path, so the build has to.
-await chmod(at('dist/cli/bin.js'), 0o755);
+await chmod(out('cli/bin.js'), 0o755);
 await writeFile(at('THIRD-PARTY-LICENSES.txt'), await licences(Object.keys(metafile.inputs)));
+await fillCodeCache();
+await rm(at('dist'), { recursive: true, force: true });
+await rename(dist, at('dist'));
+
+/** undici loads its HTTP/2 client, and with it node:http2, at once; cllm has HTTP/2 switched off. */
+function withoutHttp2(setup) {
+  setup.onLoad({ filter: /undici\/lib\/dispatcher\/client-h2\.js$/ }, () => ({
+    contents: "module.exports = () => { throw new Error('HTTP/2 is switched off'); };",
+  }));
+}
+
+async function asCommonJs(text) {
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20.19',
+    minify: true,
+    charset: 'ascii',
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': '__chunkUrl' },
+  });
+  const url = code.includes('__chunkUrl') ? 'const __chunkUrl=require("node:url").pathToFileURL(__filename).href;' : '';
+  return url + code;
+}
+
+/** Runs the command once, so that the first run of whoever installs it finds its code compiled. */
+async function fillCodeCache() {
+  const home = await mkdtemp(path.join(tmpdir(), 'cllm-build-'));
+  const chunk = (choice) =>
+    `data: ${JSON.stringify({ id: 'x', object: 'chat.completion.chunk', created: 1, model: 'x', choices: [{ index: 0, ...choice }] })}\n\n`;
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.end(
+        `${chunk({ delta: { role: 'assistant', content: 'warm' } })}${chunk({ delta: {}, finish_reason: 'stop' })}data: [DONE]\n\n`,
+      );
+    });
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const env = {
+    PATH: process.env.PATH,
+    HOME: home,
+    CLLM_HOME: home,
+    CLLM_MODEL: 'x',
+    LITELLM_PROXY_URL: `http://127.0.0.1:${server.address().port}`,
+  };
+  for (const args of [['hi'], ['--help'], ['history', 'list']]) {
+    const child = spawn(process.execPath, [out('cli/bin.js'), ...args], {
+      env,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    if (code !== 0) throw new Error(`cllm ${args.join(' ')} ended with ${code} after the build`);
+  }
+  server.close();
+  await rm(home, { recursive: true, force: true });
+}
 
 /** The licence texts of the packages whose code went into the bundle. */
 async function licences(inputs) {
@@ -47,7 +133,15 @@ async function licences(inputs) {
   for (const folder of [...packages].sort()) {
     const manifest = JSON.parse(await readFile(at(folder, 'package.json'), 'utf8'));
     let text = '';
-    for (const name of ['LICENSE', 'license', 'LICENSE.md', 'license.md', 'LICENSE.txt', 'LICENSE-MIT.txt', 'LICENCE']) {
+    for (const name of [
+      'LICENSE',
+      'license',
+      'LICENSE.md',
+      'license.md',
+      'LICENSE.txt',
+      'LICENSE-MIT.txt',
+      'LICENCE',
+    ]) {
       text = await readFile(at(folder, name), 'utf8').catch(() => '');
       if (text) break;
     }
