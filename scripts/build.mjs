@@ -110,7 +110,7 @@ async function fillCodeCache() {
     CLLM_MODEL: 'x',
     LITELLM_PROXY_URL: `http://127.0.0.1:${server.address().port}`,
   };
-  for (const args of [['hi'], ['--help'], ['history', 'list']]) {
+  for (const args of [['-q', 'hi'], ['--help'], ['history', 'list']]) {
     const child = spawn(process.execPath, [out('cli/bin.js'), ...args], {
       env,
       stdio: ['ignore', 'ignore', 'inherit'],

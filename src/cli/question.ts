@@ -6,7 +6,9 @@ import type { Io } from './io.ts';
 export async function isAgreed(question: string, isYes: boolean, io: Io): Promise<boolean> {
   if (isYes) return true;
   if (io.stdin.kind !== 'terminal' || !io.stderr.isTTY) {
-    throw new UsageError(`${question.replace(/\?$/, '')}: nobody can be asked here`, { hint: 'say --yes if that is meant' });
+    throw new UsageError(`${question.replace(/\?$/, '')}: nobody can be asked here`, {
+      hint: 'say --yes if that is meant',
+    });
   }
   const lines = createInterface({ input: io.stdin.stream(), output: io.stderr.stream() });
   try {

@@ -38,11 +38,14 @@ export function requestBody(
 function parameter(pair: string): [string, Json] {
   const at = pair.indexOf('=');
   const key = pair.slice(0, at);
-  if (at < 1) throw new UsageError(`-p ${pair} is not KEY=JSON`, { hint: "for example -p top_k=40 or -p user='\"me\"'" });
+  if (at < 1)
+    throw new UsageError(`-p ${pair} is not KEY=JSON`, { hint: 'for example -p top_k=40 or -p user=\'"me"\'' });
   try {
     return [key, JSON.parse(pair.slice(at + 1)) as Json];
   } catch {
-    throw new UsageError(`-p ${pair}: the value is no JSON`, { hint: `a string wants quotes: -p '${key}="${pair.slice(at + 1)}"'` });
+    throw new UsageError(`-p ${pair}: the value is no JSON`, {
+      hint: `a string wants quotes: -p '${key}="${pair.slice(at + 1)}"'`,
+    });
   }
 }
 

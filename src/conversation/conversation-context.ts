@@ -12,7 +12,10 @@ export interface ConversationContext {
  * shown, but not sent. Calls are never run by cllm, so they stay unanswered and no provider would take them back; a
  * partial reply goes as plain assistant text.
  */
-export function contextOf(turns: readonly Turn[], options: { system: string | null; model: string }): ConversationContext {
+export function contextOf(
+  turns: readonly Turn[],
+  options: { system: string | null; model: string },
+): ConversationContext {
   const messages: ChatMessage[] = [];
   let partialReplies = 0;
   if (options.system !== null) messages.push({ role: 'system', content: options.system });
@@ -39,7 +42,9 @@ function assistantMessage(reply: CompletionMessage, mayCarryThinking: boolean): 
   if (content === '') return null;
   const message: ChatMessage = { role: 'assistant', content };
   const blocks = reply.thinking_blocks ?? [];
-  const isSigned = blocks.every((block) => block['type'] === 'redacted_thinking' || typeof block['signature'] === 'string');
+  const isSigned = blocks.every(
+    (block) => block['type'] === 'redacted_thinking' || typeof block['signature'] === 'string',
+  );
   if (mayCarryThinking && blocks.length > 0 && isSigned) message['thinking_blocks'] = blocks;
   return message;
 }

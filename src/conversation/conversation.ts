@@ -27,11 +27,14 @@ export class Conversation {
     const keeper = new TurnKeeper(this.#store, this.state, turn);
     const { messages, partialReplies } = keeper.context;
     await turn.observer?.begin?.({ conversationId: this.state.id, model: turn.body.model, partialReplies });
-    const stream = this.#client.stream({ ...turn.body, messages: [...messages, ...turn.messages] }, {
-      taps: [keeper, ...(turn.taps ?? [])],
-      ...(turn.signal && { signal: turn.signal }),
-      onRetry: (retry) => turn.observer?.retry?.(retry),
-    });
+    const stream = this.#client.stream(
+      { ...turn.body, messages: [...messages, ...turn.messages] },
+      {
+        taps: [keeper, ...(turn.taps ?? [])],
+        ...(turn.signal && { signal: turn.signal }),
+        onRetry: (retry) => turn.observer?.retry?.(retry),
+      },
+    );
     for await (const chunks of stream.reads()) await turn.observer?.chunks?.(chunks);
     const { completion, verdict, receipt, error } = await stream.result();
     const unsaved = keeper.commit({ completion, verdict, receipt, error });

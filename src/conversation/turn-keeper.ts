@@ -52,7 +52,9 @@ export class TurnKeeper implements ReplyTap {
           conversationId: state.id,
           turnId: this.#turnId,
           // Without a row in the history the journal is all there is, so it holds what a row would.
-          ...(this.#turnId === null && { turn: { name: state.name, system: state.system, messages: turn.messages, model, request } }),
+          ...(this.#turnId === null && {
+            turn: { name: state.name, system: state.system, messages: turn.messages, model, request },
+          }),
         }) ?? null;
     } catch (error) {
       this.#failure ??= unsavedError(error);

@@ -17,7 +17,9 @@ export const recover: Command = {
     const unfinished = journal.unfinished();
     const id = textFlag(flags, 'id');
     if (id === undefined && !isSet(flags, 'yes')) {
-      await context.io.stdout.write(table(context.io.stdout, ['turn', 'conversation', 'started', 'bytes'], unfinished.map(row)));
+      await context.io.stdout.write(
+        table(context.io.stdout, ['turn', 'conversation', 'started', 'bytes'], unfinished.map(row)),
+      );
       if (unfinished.length === 0) context.remark('no turn is unfinished');
       else context.remark('cllm recover ID restores one, cllm recover --yes all of them');
       return null;
@@ -38,7 +40,10 @@ function row(turn: UnfinishedTurn): (string | number | null)[] {
 function chosen(unfinished: readonly UnfinishedTurn[], id: string): UnfinishedTurn {
   const found = unfinished.filter((turn) => turn.turnId.startsWith(id));
   if (found.length === 1 && found[0] !== undefined) return found[0];
-  throw new UsageError(found.length === 0 ? `no unfinished turn is called ${id}` : `${found.length} unfinished turns begin with ${id}`, {
-    hint: 'cllm recover lists them',
-  });
+  throw new UsageError(
+    found.length === 0 ? `no unfinished turn is called ${id}` : `${found.length} unfinished turns begin with ${id}`,
+    {
+      hint: 'cllm recover lists them',
+    },
+  );
 }

@@ -13,11 +13,9 @@ export const exportHistory: Command = {
   usage: 'export [name]',
   describe: 'conversations as JSON lines that import takes again, or one as Markdown',
   configure: (parser) =>
-    parser
-      .positional('name', { ...reference, describe: 'one conversation; default all' })
-      .options({
-        format: { type: 'string', requiresArg: true, choices: ['jsonl', 'markdown'], describe: 'default jsonl' },
-      }),
+    parser.positional('name', { ...reference, describe: 'one conversation; default all' }).options({
+      format: { type: 'string', requiresArg: true, choices: ['jsonl', 'markdown'], describe: 'default jsonl' },
+    }),
   async run(flags, context) {
     const history = await context.history();
     const { stdout } = context.io;

@@ -34,11 +34,9 @@ export const show: Command = {
   usage: 'show [name]',
   describe: 'a conversation with its turns',
   configure: (parser) =>
-    parser
-      .positional('name', reference)
-      .options({
-        format: { type: 'string', requiresArg: true, choices: ['text', 'markdown', 'json'], describe: 'default text' },
-      }),
+    parser.positional('name', reference).options({
+      format: { type: 'string', requiresArg: true, choices: ['text', 'markdown', 'json'], describe: 'default text' },
+    }),
   async run(flags, context) {
     const summary = await named(flags, context);
     const turns = (await context.history()).turns(summary.id);
