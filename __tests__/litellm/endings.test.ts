@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { LiteLLMClient } from '../../src/client/client.ts';
 import type { StreamResult } from '../../src/client/completion-stream.ts';
 import { describeLitellm, litellmProxy } from '../support/litellm.ts';
-import { litellmClient, providers, requestFor } from './situations.ts';
+import { litellmClient } from './litellm-client.ts';
+import { providers, requestFor } from './situations.ts';
 
 describeLitellm('a stream of the real LiteLLM that ends', () => {
   let client: LiteLLMClient;

@@ -7,7 +7,8 @@ import type { RunningProxy } from '../../src/local-proxy/run.ts';
 import type { FakeProviders } from '../support/fake-providers.ts';
 import { describeLitellm, litellmProxy, providersUrlForProxy, startLitellm } from '../support/litellm.ts';
 import { fakeProviderModels } from '../support/litellm-overlay.ts';
-import { litellmClient, providers, requestFor } from './situations.ts';
+import { litellmClient } from './litellm-client.ts';
+import { providers, requestFor } from './situations.ts';
 
 const noStream = { completion: null, verdict: null };
 

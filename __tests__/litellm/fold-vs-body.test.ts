@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { LiteLLMClient } from '../../src/client/client.ts';
 import { describeLitellm } from '../support/litellm.ts';
-import { litellmClient, providers, requestFor, situationsOf } from './situations.ts';
+import { litellmClient } from './litellm-client.ts';
+import { providers, requestFor, situationsOf } from './situations.ts';
 import { comparable, differencesOf, streamDifferences } from './stream-differences.ts';
 
 const cases = providers.flatMap((provider) => situationsOf[provider].map((situation) => ({ provider, situation })));

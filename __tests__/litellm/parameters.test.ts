@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { LiteLLMClient, RequestInput } from '../../src/client/client.ts';
 import type { ProviderRequest } from '../support/fake-providers.ts';
 import { describeLitellm, litellmProxy } from '../support/litellm.ts';
-import { litellmClient } from './situations.ts';
+import { litellmClient } from './litellm-client.ts';
 
 describeLitellm('what a request says reaches the upstream through the real LiteLLM', () => {
   let client: LiteLLMClient;

@@ -1,6 +1,5 @@
-import { LiteLLMClient, type ClientOptions, type RequestInput } from '../../src/client/client.ts';
+import type { RequestInput } from '../../src/client/client.ts';
 import type { ProviderName } from '../support/fake-providers.ts';
-import { litellmProxy } from '../support/litellm.ts';
 
 export const providers: ProviderName[] = ['openai', 'anthropic', 'gemini'];
 
@@ -60,10 +59,4 @@ export function requestFor(provider: ProviderName, situation: string, delivery =
     ...others,
     ...(effort === undefined || provider === 'openai' ? {} : { reasoning_effort: effort }),
   };
-}
-
-/** A client of the suite's proxy. Without retries, so that a test sees each end once. */
-export function litellmClient(options: Partial<ClientOptions> = {}): LiteLLMClient {
-  const { baseUrl, masterKey } = litellmProxy();
-  return new LiteLLMClient({ baseUrl, apiKey: masterKey, retries: 0, ...options });
 }
