@@ -1,4 +1,4 @@
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Journal } from '../../src/journal/journal.ts';
@@ -130,6 +130,19 @@ describe('a recovered turn', () => {
     expect(history.turns(conversationId)).toMatchObject([
       { id: '0lost', request: { seed: 1 }, messages: turn.messages },
     ]);
+  });
+
+  test.each([0, 5, 16, 17, 30])('whose journal was torn after %i bytes ends without a reply', (length) => {
+    const history = openHistory();
+    const place = history.beginTurn(newTurn('hi'));
+    const writer = journalOf().begin(place);
+    writer.close();
+    truncateSync(writer.file, length);
+    utimesSync(writer.file, 0, 0);
+    const [unfinished] = journalOf().unfinished();
+    if (unfinished === undefined) throw new Error('no turn was left');
+    expect(recoverTurn(unfinished, history)).toMatchObject({ ...place, completion: null, verdict: 'interrupted' });
+    expect(history.turnState(place.turnId)).toBe('ended');
   });
 
   test('of a file that holds nothing readable is an error that leaves it where it is', () => {

@@ -103,7 +103,7 @@ export class Database {
     return this.#translated(() => {
       const statement = this.#statement(sql);
       statement.setReturnArrays(true);
-      return statement.all(...values) as unknown as Tuple[];
+      return statement.all(...values);
     });
   }
 

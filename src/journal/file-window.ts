@@ -6,7 +6,7 @@ import { errorCode } from '../private-files.ts';
 export class FileWindow {
   readonly #file: string;
   readonly #descriptor: number;
-  readonly #size: number;
+  readonly size: number;
   #window: Buffer = Buffer.alloc(0);
   /** Where the window begins in the file, and where in the window what was not taken yet begins. */
   #start = 0;
@@ -18,14 +18,14 @@ export class FileWindow {
       this.#descriptor = openSync(file, 'r');
       const stats = fstatSync(this.#descriptor);
       if (!stats.isFile()) throw new UsageError(`${file} is not a regular file`, { code: 'input_invalid' });
-      this.#size = stats.size;
+      this.size = stats.size;
     } catch (error) {
       throw this.#failure(error);
     }
   }
 
   get isAtEnd(): boolean {
-    return this.#start + this.#offset >= this.#size;
+    return this.#start + this.#offset >= this.size;
   }
 
   /** The text up to the next newline, which is taken too; null when there is none. */
@@ -45,7 +45,7 @@ export class FileWindow {
 
   /** The next bytes, or an empty array in their place when they are only to be skipped; null when the file has fewer. */
   take(length: number, withBytes: boolean): Uint8Array | null {
-    if (length > this.#size - this.#start - this.#offset) return null;
+    if (length > this.size - this.#start - this.#offset) return null;
     if (!withBytes) {
       this.#offset += length;
       if (this.#offset > this.#window.length) {

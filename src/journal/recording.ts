@@ -160,6 +160,18 @@ export function readRecording(file: string): Recording {
   return recording;
 }
 
+/** Whether the file has more than a part of its first line: else its writer was stopped before anything came. */
+export function isRecordingBegun(file: string): boolean {
+  const source = new FileWindow(file);
+  try {
+    const length = Math.min(source.size, signature.length + 1);
+    const start = Buffer.from(source.take(length, true) ?? []).toString('latin1');
+    return start.length > signature.length || !`${signature}\n`.startsWith(start);
+  } finally {
+    source.close();
+  }
+}
+
 /** Only the first lines: what a recording is about, without going through its body. Null when they are torn. */
 export function readRecordingMeta(file: string): Record<string, unknown> | null {
   for (const entry of entries(file, false)) return entry.type === 'meta' ? entry.meta : null;

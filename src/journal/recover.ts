@@ -2,7 +2,7 @@ import type { TurnEnd, TurnPlace, UnsavedTurn } from '../history/history.ts';
 import { type Reply, ReplyReader } from '../protocol/reply-reader.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import type { UnfinishedTurn } from './journal.ts';
-import { readRecording, type Recording } from './recording.ts';
+import { isRecordingBegun, readRecording, type Recording } from './recording.ts';
 
 /** What recovering needs of the history. */
 export interface TurnStore {
@@ -18,6 +18,10 @@ export interface RecoveredTurn extends TurnPlace {
 
 /** Whoever wrote this journal stopped as if a signal had come. */
 const stopped: StreamEnd = { type: 'signal', signal: null };
+
+function nothing(): Reply {
+  return new ReplyReader({ status: 200, contentType: null }).finish(stopped).reply;
+}
 
 /**
  * The bytes of a recording, through the same pipeline as when they came. Without its end the verdict is `interrupted`,
@@ -44,7 +48,8 @@ export function recoverReply(recording: Recording): Reply {
  * @throws CllmError `history_unusable` when the history can not be written; the journal is still there then.
  */
 export function recoverTurn(unfinished: UnfinishedTurn, history: TurnStore): RecoveredTurn {
-  const reply = recoverReply(readRecording(unfinished.file));
+  // Killed while it wrote the first line: nothing had come, and the turn ends with that.
+  const reply = isRecordingBegun(unfinished.file) ? recoverReply(readRecording(unfinished.file)) : nothing();
   const { completion, verdict } = reply;
   const place = history.restoreTurn(
     { conversationId: unfinished.conversationId, turnId: unfinished.turnId, turn: unfinished.turn },
