@@ -37,6 +37,7 @@ export const errorCodes = [
   'bad_request',
   'not_found',
   'unexpected_response',
+  'served_elsewhere',
   // How a stream ended, one for each verdict but `complete`.
   'stream_cut',
   'stream_error',
@@ -106,7 +107,14 @@ export class UsageError extends CllmError {
   constructor(
     message: string,
     options: CllmErrorOptions & {
-      code?: 'usage' | 'config_invalid' | 'input_invalid' | 'stdin_timeout' | 'base_url_invalid' | 'no_model' | 'schema_invalid';
+      code?:
+        | 'usage'
+        | 'config_invalid'
+        | 'input_invalid'
+        | 'stdin_timeout'
+        | 'base_url_invalid'
+        | 'no_model'
+        | 'schema_invalid';
     } = {},
   ) {
     super(options.code ?? 'usage', message, options);

@@ -65,6 +65,7 @@ const exitOfError: Record<ErrorCode, ExitName> = {
   bad_request: 'failed',
   not_found: 'failed',
   unexpected_response: 'failed',
+  served_elsewhere: 'failed',
   stream_cut: 'incomplete',
   stream_error: 'incomplete',
   event_too_large: 'incomplete',

@@ -50,6 +50,9 @@ export function clientOptions(
   if (endUser !== undefined) headers['x-litellm-end-user-id'] = endUser;
   const optional = {
     apiKey: key ?? undefined,
+    requireModel: textFlag(flags, 'require-model'),
+    allowFallbacks: flags['fallback'] === false ? false : undefined,
+    allowCache: flags['cache'] === false ? false : undefined,
     retries: numberFlag(flags, 'retries', { least: 0, isWhole: true }),
     maxReplyBytes: numberFlag(flags, 'max-reply-bytes', { least: 1, isWhole: true }),
     ca: authorities(flags, io, settings.baseUrl.value),

@@ -28,7 +28,7 @@ export interface Context {
   attribution(): Promise<Attribution | null>;
   client(): Promise<LiteLLMClient>;
   /** What `client()` is made from, but for the key: for commands that try another key or address, or look at the way. */
-  clientOptions(apiKey: string | null): Promise<ClientOptions>;
+  clientOptions(apiKey: string | null, baseUrl?: string): Promise<ClientOptions>;
   /** History and journal as far as they can be opened; `storeProblem` has the reason why not. */
   store(): Promise<Store>;
   readonly storeProblem: CllmError | null;
@@ -84,8 +84,11 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     return attributionOf(ciService, io.env, version);
   });
 
-  const clientOptionsFor = async (key: string | null): Promise<ClientOptions> =>
-    clientOptions(flags, io, version, await settings(), key, await demo(), await attribution());
+  const clientOptionsFor = async (key: string | null, baseUrl?: string): Promise<ClientOptions> => {
+    const own = await settings();
+    const aimed = baseUrl === undefined ? own : { ...own, baseUrl: { ...own.baseUrl, value: baseUrl } };
+    return clientOptions(flags, io, version, aimed, key, await demo(), await attribution());
+  };
 
   const client = once(async () => {
     const { LiteLLMClient } = await import('../client/client.ts');

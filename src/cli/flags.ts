@@ -52,6 +52,9 @@ export const modelFlags = inGroup(groups.model, {
   param: list('any other field of the request body, KEY=JSON', { alias: 'p' }),
   tools: text('a JSON file of tool definitions; calls are shown and kept, never run'),
   stream: toggle('stream the reply (default; --no-stream asks for one JSON body)'),
+  'require-model': text('fail unless the model that answers matches this glob'),
+  fallback: toggle('take a reply of a fallback (default; --no-fallback fails)'),
+  cache: toggle("take a reply out of the proxy's cache (default; --no-cache fails)"),
 });
 
 export const limitFlags = inGroup(groups.limits, {

@@ -69,7 +69,7 @@ async function whichProxy(flags: Flags, { io }: Context, ownBaseUrl: string): Pr
 
 async function modelsFor(context: Context, baseUrl: string, key: string): Promise<string[]> {
   const { LiteLLMClient } = await import('../client/client.ts');
-  const client = new LiteLLMClient({ ...(await context.clientOptions(key)), baseUrl, apiKey: key });
+  const client = new LiteLLMClient(await context.clientOptions(key, baseUrl));
   try {
     return (await client.models({ signal: context.io.signal })).map(({ id }) => id);
   } catch (error) {

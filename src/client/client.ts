@@ -5,6 +5,7 @@ import { CompletionStream, type ReplyTap, type RetryNotice } from './completion-
 import { getJson, type JsonPlan } from './json-request.ts';
 import { probe, type ProbeAnswer } from './probe.ts';
 import { promptTexts, type Secrets } from './safe-text.ts';
+import { ServedPolicy } from './served-policy.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 
 /** All of a client's facts; it reads no environment and no file. Times are seconds, fractions too, 0 = no limit. */
@@ -35,6 +36,12 @@ export interface ClientOptions {
   cert?: string;
   key?: string;
   proxy?: TransportOptions['proxy'];
+  /** A glob (`*`, `?`) that the model that answers must match; another one fails with `served_elsewhere`. */
+  requireModel?: string;
+  /** False asks the proxy for no fallback, and fails with `served_elsewhere` when one answers. Default true. */
+  allowFallbacks?: boolean;
+  /** False asks the proxy for no reply out of its cache, and fails with `served_elsewhere` when one comes. Default true. */
+  allowCache?: boolean;
   /** Default `cllm`. LiteLLM makes tags of it. */
   userAgent?: string;
   /** Told what happens on the wire, line by line, without bodies or keys. */
@@ -109,6 +116,7 @@ export class LiteLLMClient {
   readonly #headers: Record<string, string>;
   readonly #keys: string[];
   readonly #random: () => number;
+  readonly #policy: ServedPolicy;
 
   /**
    * @throws UsageError `base_url_invalid`, or `config_invalid` for a number, a key, a header or a certificate that can
@@ -121,6 +129,7 @@ export class LiteLLMClient {
     this.#headers = headersOf(options);
     this.#keys = secretValues(this.#headers);
     this.#random = internals.random ?? Math.random;
+    this.#policy = new ServedPolicy(options);
     const { ca, cert, key, proxy } = options;
     this.#transport = new Transport({
       connectTimeout: options.connectTimeout ?? 10,
@@ -143,8 +152,10 @@ export class LiteLLMClient {
     const messages: ChatMessage[] =
       typeof request.messages === 'string' ? [{ role: 'user', content: request.messages }] : request.messages;
     const isStreamed = request.stream !== false;
+    const { tap, judge } = this.#policy.watch();
     const body = {
       ...request,
+      ...this.#policy.fields,
       messages,
       stream: isStreamed,
       ...(isStreamed && { stream_options: { include_usage: true, ...request.stream_options } }),
@@ -163,7 +174,9 @@ export class LiteLLMClient {
       secrets: { keys: this.#keys, prompts: promptTexts(messages) },
       limits: { firstToken: firstTokenTimeout ?? 300, idle: idleTimeout ?? 120, total: timeout ?? 0 },
       retries: retries ?? 2,
-      taps: options.taps ?? [],
+      // Last, so that the journal has the head of what is refused.
+      taps: [...(options.taps ?? []), tap],
+      judge,
       clock: () => performance.now(),
       random: this.#random,
       ...(maxReplyBytes !== undefined && { maxReplyBytes }),

@@ -39,7 +39,7 @@ export interface StreamResult {
   verdict: Verdict | null;
   /** Null when the proxy did not answer with a reply. */
   receipt: Receipt | null;
-  /** Null only when the verdict is `complete`. */
+  /** Null when the verdict is `complete`, and the reply came from where the client's options allow. */
   error: CllmError | null;
 }
 
@@ -60,6 +60,8 @@ export interface StreamPlan {
   onRetry?: (retry: RetryNotice) => void;
   onDebug?: (line: string) => void;
   taps: readonly ReplyTap[];
+  /** Whether a reply that ended well came from where it may; null when it did. */
+  judge?: (receipt: Receipt | null, fallbackModel: string | null) => CllmError | null;
   /** Milliseconds, monotonic. */
   clock: () => number;
   random: () => number;
@@ -344,24 +346,21 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     this.#deadlines.stop();
     const completion = reply?.completion ?? null;
     const since = (time: number) => time - this.#startedAt;
-    const { modelRequested, taps, clock } = this.#plan;
-    this.#settled = {
-      completion,
-      verdict,
-      error,
-      receipt:
-        reply === null || !this.#hasHead
-          ? null
-          : receiptOf({
-              modelRequested,
-              headers: this.#headers,
-              completion,
-              fallbackModel: reply.fallback?.fallbackModel ?? null,
-              retries: this.#retries,
-              durationMs: since(clock()),
-              ttftMs: this.#firstContentAt === null ? null : since(this.#firstContentAt),
-            }),
-    };
+    const { modelRequested, taps, clock, judge } = this.#plan;
+    const fallbackModel = reply?.fallback?.fallbackModel ?? null;
+    const receipt =
+      reply === null || !this.#hasHead
+        ? null
+        : receiptOf({
+            modelRequested,
+            headers: this.#headers,
+            completion,
+            fallbackModel,
+            retries: this.#retries,
+            durationMs: since(clock()),
+            ttftMs: this.#firstContentAt === null ? null : since(this.#firstContentAt),
+          });
+    this.#settled = { completion, verdict, error: error ?? judge?.(receipt, fallbackModel) ?? null, receipt };
     this.#debug(`* ${verdict ?? 'no reply'}${error === null ? '' : ` (${error.code})`}`);
     if (this.#hasHead) {
       // A retry that got no reply ends what the attempt before it began.

@@ -1,0 +1,106 @@
+import { CllmError, UsageError } from '../errors.ts';
+import type { ReplyTap, ResponseHead } from './completion-stream.ts';
+import type { Receipt } from './receipt.ts';
+
+/** Where a reply may come from. */
+export interface ServedPolicyOptions {
+  /** A glob (`*`, `?`) that the name of the model that answered must match: the proxy's own name for it, or the provider's. */
+  requireModel?: string;
+  /** False: the model that was asked for, and none that the proxy falls back on. */
+  allowFallbacks?: boolean;
+  /** False: no reply out of the proxy's cache. */
+  allowCache?: boolean;
+}
+
+/**
+ * Holds a reply to where it may come from. The proxy is asked for it in the request; whether it complied is read off the
+ * head of the answer, before a word is shown, and off the receipt, for what only the stream itself tells.
+ *
+ * Source: LiteLLM 1.104.2's `disable_fallbacks`, `cache` and `x-litellm-*` headers.
+ */
+export class ServedPolicy {
+  readonly #options: ServedPolicyOptions;
+  readonly #pattern: RegExp | null;
+
+  /** @throws UsageError for an empty glob */
+  constructor(options: ServedPolicyOptions) {
+    this.#options = options;
+    if (options.requireModel === '') throw new UsageError('the glob of the required model is empty');
+    this.#pattern = options.requireModel === undefined ? null : globPattern(options.requireModel);
+  }
+
+  /** Fields of the request body. */
+  get fields(): Record<string, unknown> {
+    return {
+      ...(this.#options.allowFallbacks === false && { disable_fallbacks: true }),
+      ...(this.#options.allowCache === false && { cache: { 'no-cache': true } }),
+    };
+  }
+
+  /** Watches one reply. */
+  watch(): { tap: ReplyTap; judge: (receipt: Receipt | null, fallbackModel: string | null) => CllmError | null } {
+    let named: string[] = [];
+    return {
+      tap: {
+        // Thrown here it ends the reply before its first word.
+        head: ({ headers }: ResponseHead) => {
+          named = namesIn(headers);
+          const error = this.#judgeHead(headers, named);
+          if (error !== null) throw error;
+        },
+        read: () => {},
+        end: () => {},
+      },
+      judge: (receipt, fallbackModel) => (receipt === null ? null : this.#judgeReceipt(receipt, named, fallbackModel)),
+    };
+  }
+
+  #judgeHead(headers: Readonly<Record<string, string>>, names: readonly string[]): CllmError | null {
+    if (this.#options.allowFallbacks === false && Number(headers['x-litellm-attempted-fallbacks'] ?? 0) > 0) {
+      return elsewhere(`a fallback (${names[0] ?? 'unnamed'}) answered, and --no-fallback allows none`);
+    }
+    if (this.#options.allowCache === false && headers['x-litellm-cache-hit']?.toLowerCase() === 'true') {
+      return elsewhere("the reply came from the proxy's cache, and --no-cache allows none");
+    }
+    return names.length === 0 ? null : this.#judgeNames(names);
+  }
+
+  #judgeReceipt(receipt: Receipt, headNames: readonly string[], fallbackModel: string | null): CllmError | null {
+    const { modelServed, attemptedFallbacks, isCacheHit } = receipt;
+    const isFallback = fallbackModel !== null || (attemptedFallbacks ?? 0) > 0;
+    if (this.#options.allowFallbacks === false && isFallback) {
+      return elsewhere(`a fallback (${modelServed ?? 'unnamed'}) answered, and --no-fallback allows none`);
+    }
+    if (this.#options.allowCache === false && isCacheHit === true) {
+      return elsewhere("the reply came from the proxy's cache, and --no-cache allows none");
+    }
+    // A head that a keep-alive comment brought forward names nobody; a notice in the stream is newer than the head.
+    const later = fallbackModel ?? (headNames.length === 0 ? modelServed : null);
+    return this.#judgeNames(later === null ? headNames : [later]);
+  }
+
+  #judgeNames(names: readonly string[]): CllmError | null {
+    if (this.#pattern === null || names.some((name) => this.#pattern?.test(name))) return null;
+    const who = names.length === 0 ? 'the proxy does not say which model answered' : `${names.join(', ')} answered`;
+    return elsewhere(`${who}, and --require-model ${this.#options.requireModel ?? ''} does not allow it`);
+  }
+}
+
+/** The proxy's name for the model, and the provider's with and without the provider. */
+function namesIn(headers: Readonly<Record<string, string>>): string[] {
+  const name = headers['x-litellm-model-name'];
+  const names = [headers['x-litellm-model-group'], name, name?.slice(name.indexOf('/') + 1)];
+  return [...new Set(names.filter((each) => each !== undefined && each !== '' && each !== 'None'))] as string[];
+}
+
+function globPattern(glob: string): RegExp {
+  const source = glob
+    .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${source}$`, 's');
+}
+
+function elsewhere(message: string): CllmError {
+  return new CllmError('served_elsewhere', message);
+}
