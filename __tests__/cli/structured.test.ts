@@ -1,0 +1,81 @@
+import { describe, expect, test } from '@jest/globals';
+import { replySchema } from '../../src/cli/structured.ts';
+import type { Verdict } from '../../src/outcome.ts';
+import type { ChatCompletion } from '../../src/protocol/types.ts';
+
+const completion = (content: string | null): ChatCompletion => ({
+  id: 'x',
+  object: 'chat.completion',
+  created: 1,
+  model: 'm',
+  choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
+  usage: null,
+});
+
+const schema = (text: unknown) => replySchema(JSON.stringify(text), 'schema.json');
+const reply = (content: string | null, verdict: Verdict = 'complete') => ({ completion: completion(content), verdict });
+
+describe('a reply', () => {
+  const list = {
+    $defs: { item: { type: 'object', required: ['n'], properties: { n: { type: 'integer', minimum: 1 } } } },
+    type: 'array',
+    prefixItems: [{ $ref: '#/$defs/item' }],
+    items: false,
+  };
+
+  test.each<[string, unknown, string, string | null]>([
+    ['that matches', list, '[{"n":1}]', null],
+    ['with white space around it', list, '\n [{"n":1}] ', null],
+    ['that is wrong deep inside', list, '[{"n":0}]', 'at /0/n: must be >= 1'],
+    ['that is too long', list, '[{"n":1},2]', 'at the root: must NOT have more than 1 items'],
+    ['in a code fence', list, '```json\n[]\n```', 'it is no JSON'],
+    ['that is empty', list, '', 'it is no JSON'],
+    [
+      'whose path has a slash in it',
+      { properties: { 'a/b': { type: 'null' } } },
+      '{"a/b":1}',
+      'at /a~1b: must be null',
+    ],
+  ])('%s', (_name, against, content, reason) => {
+    const mismatch = schema(against).mismatch(reply(content), true);
+    expect(mismatch?.message ?? null).toBe(reason && `the reply does not match schema.json: ${reason}`);
+  });
+
+  test('that made no text at all does not match', () => {
+    expect(schema({}).mismatch(reply(null), true)?.code).toBe('schema_mismatch');
+  });
+
+  test.each<[Verdict, boolean]>([
+    ['complete', true],
+    ['length', true],
+    ['cut', false],
+    ['error', false],
+    ['content_filter', false],
+    ['empty', false],
+    ['interrupted', false],
+    ['timed_out', false],
+  ])('with the verdict %s is judged: %s', (verdict, isJudged) => {
+    expect(schema({}).mismatch(reply('{', verdict), true) !== null).toBe(isJudged);
+  });
+
+  test('is never quoted', () => {
+    const mismatch = schema({ const: 'a' }).mismatch(reply('"secret words"'), true);
+    expect(`${mismatch?.message} ${mismatch?.hint}`).not.toContain('secret');
+  });
+});
+
+test.each([
+  [undefined, 'reply'],
+  ['Answer', 'Answer'],
+  ['An answer: “so”', 'An_answer_so_'],
+  ['x'.repeat(100), 'x'.repeat(64)],
+])('the title %j becomes a name that OpenAI takes', (title, name) => {
+  expect(schema({ title }).responseFormat).toMatchObject({ json_schema: { name } });
+});
+
+test.each(['{oops', '1', '[]', 'null', '{"type":"thing"}', '{"$ref":"other.json"}', '{"$async":true}'])(
+  'a schema that is none is a mistake: %s',
+  (text) => {
+    expect(() => replySchema(text, 'schema.json')).toThrow(expect.objectContaining({ code: 'schema_invalid' }));
+  },
+);

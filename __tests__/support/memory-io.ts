@@ -1,0 +1,85 @@
+import type { Input, InputKind, Io, Output } from '../../src/cli/io.ts';
+
+export interface MemoryOutput extends Output {
+  text: string;
+  isClosed: boolean;
+  failure: Error | null;
+}
+
+export interface MemoryIoOptions {
+  stdin?: { kind: InputKind; pieces?: readonly (string | Uint8Array)[]; isSilent?: boolean };
+  env?: Record<string, string | undefined>;
+  cwd?: string;
+  isTTY?: boolean;
+}
+
+export interface MemoryIo extends Io {
+  readonly stdout: MemoryOutput;
+  readonly stderr: MemoryOutput;
+  readonly stdin: Input & { isOpened: boolean };
+  /** What a signal does. */
+  abort(reason: Error): void;
+}
+
+/** An Io whose streams are strings. */
+export function memoryIo(options: MemoryIoOptions = {}): MemoryIo {
+  const controller = new AbortController();
+  let time = 0;
+  return {
+    stdin: memoryInput(options.stdin ?? { kind: 'none' }),
+    stdout: memoryOutput(options.isTTY ?? false),
+    stderr: memoryOutput(options.isTTY ?? false),
+    env: options.env ?? {},
+    cwd: options.cwd ?? '/nowhere',
+    homeDirectory: '/nowhere',
+    pid: 1,
+    uid: null,
+    platform: 'linux',
+    nodeVersion: process.version,
+    kill: () => true,
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    now: () => (time += 1),
+  };
+}
+
+function memoryOutput(isTTY: boolean): MemoryOutput {
+  return {
+    isTTY,
+    columns: 80,
+    isStyled: false,
+    isClosed: false,
+    failure: null,
+    text: '',
+    write(text) {
+      this.text += text;
+    },
+    stream() {
+      throw new Error('a memory has no stream');
+    },
+    async flush() {},
+  };
+}
+
+/** Gives its pieces, then ends; a silent one gives nothing and ends when it is closed. */
+function memoryInput({
+  kind,
+  pieces = [],
+  isSilent = false,
+}: NonNullable<MemoryIoOptions['stdin']>): MemoryIo['stdin'] {
+  let close = (): void => {};
+  const closed = new Promise<void>((resolve) => (close = resolve));
+  return {
+    kind,
+    isOpened: false,
+    async *bytes() {
+      this.isOpened = true;
+      for (const piece of pieces) yield Buffer.from(piece);
+      if (isSilent) await closed;
+    },
+    stream() {
+      throw new Error('a memory has no stream');
+    },
+    close: () => close(),
+  };
+}
