@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
+import { litellmRelease } from '../../src/local-proxy/release.ts';
 import { bringUp, readLog, serviceStatus, takeDown, type Service } from '../../src/local-proxy/service.ts';
 import { describeLitellm } from '../support/litellm.ts';
 import { sealedEnvironment, testMachine } from '../support/litellm-environment.ts';
@@ -17,11 +18,9 @@ describeLitellm("the real LiteLLM with the repository's own litellm-config.yaml 
     directory = mkdtempSync(join(root, `run-${process.pid}-`));
     // The suite's installation, seen from a place of its own.
     symlinkSync(join(root, 'venv'), join(directory, 'venv'));
-    const requirements = ['litellm[proxy]==1.104.2', 'prisma==0.15.0'];
+    const { requirements } = litellmRelease();
     writeFileSync(join(directory, 'installed.json'), JSON.stringify({ method: 'venv', directory, requirements }));
-    // As compose does it: an empty variable, where a key or a database could be.
-    const environment = { ...sealedEnvironment(directory), OPENAI_API_KEY: '', DATABASE_URL: '' };
-    options = { machine: { ...testMachine(), environment }, directory };
+    options = { machine: { ...testMachine(), environment: sealedEnvironment(directory) }, directory };
     service = await bringUp({ ...options, configFile: 'litellm-config.yaml', report: () => undefined });
     client = new LiteLLMClient({ baseUrl: service.baseUrl, apiKey: service.masterKey, retries: 0 });
   }, 200_000);

@@ -9,7 +9,7 @@ interface Service {
   ports?: string[];
   profiles?: string[];
   volumes?: string[];
-  environment?: Record<string, string>;
+  environment?: Record<string, string | null>;
   healthcheck?: { test: string[] };
 }
 
@@ -47,9 +47,9 @@ test('a missing master key stops it with a message', () => {
 
 test('no secret has a default', () => {
   const values = services.flatMap(([, { environment = {} }]) => Object.entries(environment));
-  for (const [name, value] of values.filter(([variable]) => /KEY|PASSWORD|DATABASE_URL/.test(variable))) {
-    expect({ name, value }).toEqual({ name, value: expect.stringMatching(/^\$\{\w+:(-|\?.+|\+.+)\}$/) });
-  }
+  const secrets = values.filter(([name]) => /KEY|PASSWORD|DATABASE_URL/.test(name));
+  expect(secrets.length).toBeGreaterThan(5);
+  expect(secrets.filter(([, value]) => value !== null && !value.includes(':?'))).toEqual([]);
 });
 
 // Compose interpolates the whole file before it looks at profiles.

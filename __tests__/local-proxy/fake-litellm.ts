@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isAlive } from '../../src/local-proxy/machine.ts';
 import type { Installation } from '../../src/local-proxy/provision.ts';
+import { litellmRelease } from '../../src/local-proxy/release.ts';
 import { testMachine } from '../support/litellm-environment.ts';
 
 /**
@@ -44,7 +45,7 @@ export function installFakeLitellm(directory: string): Installation {
     writeFileSync(join(bin, name), program);
     chmodSync(join(bin, name), 0o755);
   }
-  const requirements = ['litellm[proxy]==1.104.2', 'prisma==0.15.0'];
+  const { requirements } = litellmRelease();
   writeFileSync(join(directory, 'installed.json'), JSON.stringify({ method: 'venv', directory, requirements }));
   return { method: 'venv', version: '1.104.2', python: join(bin, 'python'), program: join(bin, 'litellm') };
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { stripVTControlCharacters } from 'node:util';
 import { CllmError } from '../errors.ts';
 import { runCommand } from './command.ts';
 import { freePort } from './free-port.ts';
@@ -176,10 +177,12 @@ async function waitUntilLive(
   }
 }
 
-/** The last exception that the log names, without anything that looks like a key. */
+/** The last exception that the log names, or else its last line, without colours and without what looks like a key. */
 async function lastError(logFile: string): Promise<string> {
   const log = await readFile(logFile, 'utf8').catch(() => '');
-  const line = log.split('\n').findLast((text) => /^[\w.]*(Error|Exception)\b.*:/.test(text));
+  const lines = log.split('\n').map((line) => stripVTControlCharacters(line).trim());
+  const line =
+    lines.findLast((text) => /^[\w.]*(Error|Exception)\b.*:/.test(text)) ?? lines.findLast((text) => text !== '');
   return line === undefined ? '' : `: ${line.replaceAll(/sk-[\w-]+/g, 'sk-…').slice(0, 200)}`;
 }
 
