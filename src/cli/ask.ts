@@ -5,6 +5,7 @@ import { judgement } from '../outcome.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { textOf } from '../result.ts';
 import { userMessage } from './attachments.ts';
+import { explainBudget } from './budget.ts';
 import { chooseConversation } from './choose-conversation.ts';
 import type { Context } from './context.ts';
 import { inputMark, isSet, listFlag, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
@@ -74,7 +75,8 @@ async function askOnce(
   const isKept = unsaved === null && result.conversationId !== null && !isSet(flags, 'read-only');
   const mismatch = schema?.mismatch(result, isKept) ?? null;
   const isShortAllowed = isSet(flags, 'allow-short');
-  const { errors } = judgement([result.error, unsaved, mismatch], { isShortAllowed });
+  const failure = result.error && (await explainBudget(result.error, await context.client()));
+  const { errors } = judgement([failure, unsaved, mismatch], { isShortAllowed });
   const isInOrder = errors.every((error) => error.code === 'history_unsaved');
   const unwritten = file !== null && isInOrder ? file.write(textOf(result.completion)) : null;
   return { ...result, ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }) };

@@ -81,7 +81,8 @@ export class ServedPolicy {
 
   #judgeNames(names: readonly string[]): CllmError | null {
     if (this.#pattern === null || names.some((name) => this.#pattern?.test(name))) return null;
-    const who = names.length === 0 ? 'the proxy does not say which model answered' : `${names.join(', ')} answered`;
+    const who =
+      names.length === 0 ? 'the proxy does not say which model answered' : `${names.slice(0, 2).join(', ')} answered`;
     return elsewhere(`${who}, and --require-model ${this.#options.requireModel ?? ''} does not allow it`);
   }
 }

@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { isSet } from '../flag-values.ts';
 import { limitFlags, proxyFlags } from '../flags.ts';
 import { keyFacts, type KeyFacts } from '../key-facts.ts';
+import { moment } from '../moment.ts';
 import { table, type Cell } from '../render/table.ts';
 
 export const whoami: Command = {
@@ -65,17 +66,6 @@ function left(maxBudget: number, spend: number | null): string {
 /** Small sums are what a key spends in a day, so they keep their digits. */
 function dollars(usd: number): string {
   return `$${usd === 0 || usd >= 0.01 ? usd.toFixed(2) : usd.toPrecision(2)}`;
-}
-
-/** A time as the proxy says it, UTC, and how long that is from now. */
-function moment(iso: string, now: Date): string {
-  // LiteLLM writes some of its times without a zone; they are UTC as well.
-  const time = new Date(/[zZ]|[+-]\d\d:?\d\d$/.test(iso) ? iso : `${iso}Z`);
-  if (Number.isNaN(time.getTime())) return iso;
-  const hours = (time.getTime() - now.getTime()) / 3_600_000;
-  const distance =
-    Math.abs(hours) < 48 ? `${Math.round(Math.abs(hours))} h` : `${Math.round(Math.abs(hours) / 24)} days`;
-  return `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC (${hours < 0 ? `${distance} ago` : `in ${distance}`})`;
 }
 
 function toJson(facts: KeyFacts): Record<string, unknown> {
