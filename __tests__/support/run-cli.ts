@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { checkEvents } from './check-events.ts';
 
 /** The Node that runs the command; another one than the tests' own in the run for Node 24. */
-const node = process.env['CLLM_TEST_NODE'] ?? process.execPath;
+export const node = process.env['CLLM_TEST_NODE'] ?? process.execPath;
 
 /** The built command: `npm test` builds before it runs the tests. CLLM_TEST_BIN names another build to be tested. */
 export const builtCli =

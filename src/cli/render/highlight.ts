@@ -4,8 +4,8 @@ import { terminalSafe } from './terminal-safe.ts';
 
 type Grammar = StreamParser<unknown>;
 
-const clike = (pick: (module: typeof import('@codemirror/legacy-modes/mode/clike')) => unknown) => async () =>
-  pick(await import('@codemirror/legacy-modes/mode/clike'));
+type Clike = 'c' | 'cpp' | 'csharp' | 'dart' | 'java' | 'kotlin' | 'scala';
+const clike = (name: Clike) => async () => (await import('@codemirror/legacy-modes/mode/clike'))[name];
 const javascript = (name: 'javascript' | 'typescript' | 'json') => async () =>
   (await import('@codemirror/legacy-modes/mode/javascript'))[name];
 const css = (name: 'css' | 'sCSS' | 'less') => async () => (await import('@codemirror/legacy-modes/mode/css'))[name];
@@ -13,20 +13,20 @@ const xml = (name: 'xml' | 'html') => async () => (await import('@codemirror/leg
 
 /** The languages that models write most, each a chunk of a few kB that is loaded when a reply holds it. */
 const grammars: Readonly<Record<string, () => Promise<unknown>>> = {
-  c: clike((module) => module.c),
-  cpp: clike((module) => module.cpp),
-  csharp: clike((module) => module.csharp),
+  c: clike('c'),
+  cpp: clike('cpp'),
+  csharp: clike('csharp'),
   css: css('css'),
-  dart: clike((module) => module.dart),
+  dart: clike('dart'),
   diff: async () => (await import('@codemirror/legacy-modes/mode/diff')).diff,
   dockerfile: async () => (await import('@codemirror/legacy-modes/mode/dockerfile')).dockerFile,
   go: async () => (await import('@codemirror/legacy-modes/mode/go')).go,
   haskell: async () => (await import('@codemirror/legacy-modes/mode/haskell')).haskell,
   html: xml('html'),
-  java: clike((module) => module.java),
+  java: clike('java'),
   javascript: javascript('javascript'),
   json: javascript('json'),
-  kotlin: clike((module) => module.kotlin),
+  kotlin: clike('kotlin'),
   less: css('less'),
   lua: async () => (await import('@codemirror/legacy-modes/mode/lua')).lua,
   perl: async () => (await import('@codemirror/legacy-modes/mode/perl')).perl,
@@ -37,7 +37,7 @@ const grammars: Readonly<Record<string, () => Promise<unknown>>> = {
   r: async () => (await import('@codemirror/legacy-modes/mode/r')).r,
   ruby: async () => (await import('@codemirror/legacy-modes/mode/ruby')).ruby,
   rust: async () => (await import('@codemirror/legacy-modes/mode/rust')).rust,
-  scala: clike((module) => module.scala),
+  scala: clike('scala'),
   scss: css('sCSS'),
   shell: async () => (await import('@codemirror/legacy-modes/mode/shell')).shell,
   sql: async () => (await import('@codemirror/legacy-modes/mode/sql')).standardSQL,

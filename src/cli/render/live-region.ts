@@ -31,7 +31,14 @@ export class LiveRegion {
     }
     const [old, grown] = [shown[same] as string, lines[same]];
     if (same === shown.length - 1 && grown?.startsWith(old)) {
-      return grown.slice(old.length) + lines.slice(same + 1).map((line) => `\n${line}`).join('') + tail;
+      return (
+        grown.slice(old.length) +
+        lines
+          .slice(same + 1)
+          .map((line) => `\n${line}`)
+          .join('') +
+        tail
+      );
     }
     const up = shown.slice(same).reduce((rows, line) => rows + heightOf(line, columns), -1);
     const move = `${up > 0 ? `${escape}${up}A` : ''}\r${escape}J`;

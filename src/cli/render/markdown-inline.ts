@@ -39,7 +39,7 @@ export function styledToken(token: Inline, paint: Paint): string {
     case 'escape':
       return words(token.text);
     case 'text':
-      return token.tokens === undefined ? words(token.text) : inside(token as Inline, paint);
+      return token.tokens === undefined ? words(token.text) : inside(token, paint);
     default:
       return words(token.raw);
   }

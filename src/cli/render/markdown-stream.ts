@@ -1,5 +1,14 @@
 import { Highlighter } from './highlight.ts';
-import { blockLines, blocksLines, fence, isApartAfter, isClosing, itemLines, languageOf, type Lines } from './markdown-block.ts';
+import {
+  blockLines,
+  blocksLines,
+  fence,
+  isApartAfter,
+  isClosing,
+  itemLines,
+  languageOf,
+  type Lines,
+} from './markdown-block.ts';
 import { inlineText, styledToken } from './markdown-inline.ts';
 import { tableHead, tableRow, tableShape, type TableShape } from './markdown-table.ts';
 import { type Block, type ListItem, readBlocks, readInline } from './markdown-tokens.ts';
@@ -224,7 +233,13 @@ export class MarkdownStream {
         this.#endBlock();
         break;
       }
-      this.#commit(tableRow(table.shape, cells.map((cell) => inlineText(cell, this.#paint)), this.#paint));
+      this.#commit(
+        tableRow(
+          table.shape,
+          cells.map((cell) => inlineText(cell, this.#paint)),
+          this.#paint,
+        ),
+      );
       start = next;
     }
     this.#source = this.#source.slice(start);
@@ -239,7 +254,12 @@ export class MarkdownStream {
     }
     if (this.#table !== null) {
       const cells = rowCells(this.#table.head, this.#source);
-      if (cells !== null) return tableRow(this.#table.shape, cells.map((cell) => inlineText(cell, this.#paint)), this.#paint);
+      if (cells !== null)
+        return tableRow(
+          this.#table.shape,
+          cells.map((cell) => inlineText(cell, this.#paint)),
+          this.#paint,
+        );
     }
     const units = unitsOf(this.#source, this.#number);
     const lines: string[] = [];
@@ -304,7 +324,9 @@ export class MarkdownStream {
       position += token.raw.length;
     }
     if (cut <= 0 || !this.#source.startsWith(text.slice(0, cut))) return false;
-    const before = readInline(text.slice(0, cut)).map((token) => styledToken(token, this.#paint)).join('');
+    const before = readInline(text.slice(0, cut))
+      .map((token) => styledToken(token, this.#paint))
+      .join('');
     const lines = wrap(this.#lead === '' ? before : `${this.#lead} ${before}`, this.#columns);
     const lead = lines.pop() ?? '';
     this.#commit([...this.#separator(), ...lines]);
@@ -323,7 +345,13 @@ function unitsOf(source: string, firstNumber: number | null): Unit[] {
   const units: Unit[] = [];
   for (const [at, block] of readBlocks(source).entries()) {
     if (block.type !== 'list') {
-      units.push({ block, item: null, number: null, raw: block.raw, isApartAfter: /\n[ \t]*\n[ \t]*$/.test(block.raw) });
+      units.push({
+        block,
+        item: null,
+        number: null,
+        raw: block.raw,
+        isApartAfter: /\n[ \t]*\n[ \t]*$/.test(block.raw),
+      });
       continue;
     }
     const start = at === 0 && firstNumber !== null ? firstNumber : block.start;

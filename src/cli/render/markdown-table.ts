@@ -54,7 +54,10 @@ export function tableHead(shape: TableShape, paint: Paint): string[] {
 export function tableRow(shape: TableShape, cells: readonly string[], paint: Paint): string[] {
   const { widths, aligns, header } = shape;
   if (widths === null) {
-    return [...header.flatMap((name, at) => wrap(`${paint('bold', `${name}:`)} ${cells[at] ?? ''}`, shape.columns)), ''];
+    return [
+      ...header.flatMap((name, at) => wrap(`${paint('bold', `${name}:`)} ${cells[at] ?? ''}`, shape.columns)),
+      '',
+    ];
   }
   const columns = widths.map((each, at) => wrap(cells[at] ?? '', each));
   const height = Math.max(...columns.map((lines) => lines.length));

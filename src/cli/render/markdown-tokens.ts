@@ -1,4 +1,4 @@
-import { Lexer, type MarkedToken, type Token, type Tokens } from 'marked';
+import { Lexer, type MarkedToken, type Tokens } from 'marked';
 
 export type Block = MarkedToken;
 export type Inline = MarkedToken;
@@ -10,7 +10,7 @@ export type Table = Tokens.Table;
  * its paragraphs matters only for those that are shown. Each block's `raw` is its part of the source, without gaps.
  */
 export function readBlocks(source: string): Block[] {
-  return new Lexer({ gfm: true }).blockTokens(source, []) as Token[] as Block[];
+  return new Lexer({ gfm: true }).blockTokens(source, []) as Block[];
 }
 
 /**
@@ -18,5 +18,5 @@ export function readBlocks(source: string): Block[] {
  * reply, long after they were shown.
  */
 export function readInline(text: string): Inline[] {
-  return new Lexer({ gfm: true }).inlineTokens(text, []) as Token[] as Inline[];
+  return new Lexer({ gfm: true }).inlineTokens(text, []) as Inline[];
 }

@@ -29,8 +29,8 @@ export function terminalSafe(text: string): string {
 }
 
 // C0 but \t and \n (and \r before \n), DEL, C1, and the bidi embeddings, overrides, isolates and marks of UAX #9.
-// oxlint-disable-next-line no-control-regex -- control characters are what this is about
 const unsafe =
+  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
   /\r(?!\n)|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 function escapeControls(text: string): string {

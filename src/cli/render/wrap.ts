@@ -3,7 +3,7 @@ import { width } from './width.ts';
 /** A style's code, and what may stand on a line of its own: a run of spaces, a wide character, a word. */
 const pieces =
   // oxlint-disable-next-line no-control-regex -- the styles that are wrapped with the text
-  /\u001b\[(\d+)m|\n|[ \t]+|[\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60](?:[\u3001-\u3002\u300d\u300f\u3011\uff01\uff09\uff0c\uff1a\uff1b\uff1f\u3099\u309a\u30fc]|\p{M})*|[^\u001b\n \t\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60]+/gu;
+  /\u001b\[(\d+)m|\n|[ \t]+|[\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60](?:[\u3001-\u3002\u300d\u300f\u3011\uff01\uff09\uff0c\uff1a\uff1b\uff1f\u30fc]|\p{M})*|[^\u001b\n \t\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60]+/gu;
 
 const closing = new Set([22, 23, 24, 29, 39]);
 const closeOf = (code: number): number => (code <= 2 ? 22 : code >= 30 ? 39 : code + 20);
@@ -21,56 +21,59 @@ export function wrap(text: string, columns: number): string[] {
   // Most cells and items are short, and plain.
   if (text.length <= room && /^[!-~](?:[ -~]*[!-~])?$/.test(text)) return [text];
   const lines: string[] = [];
-  const open: number[] = [];
+  /** The styles that the line has opened, and those that its next word will. */
+  let open: number[] = [];
+  let next: number[] = [];
   let line = '';
   let used = 0;
   let space = '';
   const end = (): void => {
-    lines.push(line + open.toReversed().map((code) => `\u001b[${closeOf(code)}m`).join(''));
-    line = open.map((code) => `\u001b[${code}m`).join('');
+    lines.push(
+      line +
+        open
+          .toReversed()
+          .map((code) => `\u001b[${closeOf(code)}m`)
+          .join(''),
+    );
+    next = [...open, ...next];
+    open = [];
+    line = '';
     used = 0;
     space = '';
   };
   const put = (piece: string, columnsOfPiece: number): void => {
-    if (used > 0) {
-      line += space;
-      used += space.length;
-    }
+    const before = used > 0 ? space : '';
+    line += before + next.map((code) => `\u001b[${code}m`).join('') + piece;
+    open.push(...next);
+    next = [];
+    used += before.length + columnsOfPiece;
     space = '';
-    line += piece;
-    used += columnsOfPiece;
   };
   for (const [piece, style] of text.matchAll(pieces)) {
     if (style !== undefined) {
       const code = Number(style);
-      if (!closing.has(code)) {
-        // The space before a style stands outside of it.
-        if (used > 0) [line, used, space] = [line + space, used + space.length, ''];
-        open.push(code);
-      } else {
-        const at = open.findLastIndex((each) => closeOf(each) === code);
-        if (at !== -1) open.splice(at, 1);
+      if (!closing.has(code)) next.push(code);
+      else {
+        // A terminal closes every style of the kind; what shall stay is opened again by the text.
+        next = next.filter((each) => closeOf(each) !== code);
+        if (open.some((each) => closeOf(each) === code)) line += piece;
+        open = open.filter((each) => closeOf(each) !== code);
       }
-      line += piece;
     } else if (piece === '\n') end();
     else if (piece[0] === ' ' || piece[0] === '\t') space += piece.replaceAll('\t', '    ');
     else {
       const needed = width(piece);
       if (used > 0 && used + space.length + needed > room) end();
       if (needed <= room) put(piece, needed);
-      else for (const [part, columnsOfPart] of parts(piece, room)) {
-        if (used > 0 && used + columnsOfPart > room) end();
-        put(part, columnsOfPart);
-      }
+      else
+        for (const [part, columnsOfPart] of parts(piece, room)) {
+          if (used > 0 && used + columnsOfPart > room) end();
+          put(part, columnsOfPart);
+        }
     }
   }
   end();
-  return lines.map(withoutEnd);
-}
-
-/** A style that opened before the spaces at a line's end leaves them there. */
-function withoutEnd(line: string): string {
-  return line.endsWith(' ') ? line.trimEnd() : line;
+  return lines;
 }
 
 function* parts(word: string, room: number): Iterable<[string, number]> {

@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { UsageError } from '../../errors.ts';
+import type { Io } from '../io.ts';
+
+/**
+ * Has a text written in the user's own editor, which gets the terminal for that time.
+ *
+ * @throws UsageError when there is no editor or it fails; nothing is sent then
+ */
+export async function editText(text: string, io: Io): Promise<string> {
+  const editor = io.env['VISUAL'] || io.env['EDITOR'] || 'vi';
+  const directory = mkdtempSync(path.join(tmpdir(), 'cllm-edit-'));
+  const file = path.join(directory, 'prompt.md');
+  try {
+    writeFileSync(file, text, { mode: 0o600 });
+    // The variable is a command line, not a file's name: `code --wait`.
+    const child = spawn('/bin/sh', ['-c', `${editor} "$1"`, 'editor', file], { stdio: 'inherit' });
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('exit', resolve);
+    });
+    if (code !== 0) {
+      throw new UsageError(`the editor ${editor} ended with ${code ?? 'a signal'}`, {
+        hint: 'nothing was sent; set VISUAL or EDITOR to another one',
+      });
+    }
+    return readFileSync(file, 'utf8').replace(/\n+$/, '');
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}

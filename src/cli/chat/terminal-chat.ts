@@ -1,0 +1,159 @@
+import path from 'node:path';
+import { InterruptedError } from '../../errors.ts';
+import type { Context } from '../context.ts';
+import { isSet } from '../flag-values.ts';
+import type { Flags } from '../flags.ts';
+import { modelNames } from '../model-names.ts';
+import { remark, reportError } from '../render/report.ts';
+import { styled } from '../render/style.ts';
+import { terminalSafe } from '../render/terminal-safe.ts';
+import { asCllmError } from '../thrown.ts';
+import { editText } from './editor-program.ts';
+import { PromptHistory } from './prompt-history.ts';
+import { PromptReader } from './prompt-reader.ts';
+import type { ChatSession } from './session.ts';
+import { completeLine, helpText, readLine, type SlashName } from './slash-commands.ts';
+
+/** A chat with somebody at a terminal, until they leave it. */
+export async function chatAtTerminal(session: ChatSession, flags: Flags, context: Context): Promise<void> {
+  await new TerminalChat(session, flags, context).run();
+}
+
+class TerminalChat {
+  readonly #session: ChatSession;
+  readonly #context: Context;
+  readonly #flags: Flags;
+  readonly #history: PromptHistory;
+  readonly #reader: PromptReader;
+  #isOver = false;
+
+  constructor(session: ChatSession, flags: Flags, context: Context) {
+    this.#session = session;
+    this.#context = context;
+    this.#flags = flags;
+    const file = session.isEphemeral ? null : path.join(context.paths.dataDirectory, 'prompts.jsonl');
+    this.#history = new PromptHistory(file, context.io.uid);
+    this.#reader = new PromptReader(context.io, {
+      history: this.#history.read(),
+      complete: (before) => completeLine(before, () => modelNames(context)),
+    });
+  }
+
+  async run(): Promise<void> {
+    try {
+      if (!isSet(this.#flags, 'quiet')) this.#greet();
+      while (!this.#isOver) {
+        const typed = await this.#reader.read();
+        if (typed.type === 'end') return;
+        await this.#act(typed.text);
+        if (this.#context.io.signal.aborted) return;
+      }
+    } finally {
+      this.#reader.close();
+    }
+  }
+
+  async #act(text: string): Promise<void> {
+    if (text.trim() === '') return;
+    const line = readLine(text);
+    try {
+      if (line.type === 'prompt') await this.#send(line.text);
+      else if (line.type === 'command') await this.#command(line.name, line.rest);
+      else {
+        const meant = line.nearest === null ? '/help lists them' : `did you mean /${line.nearest}?`;
+        this.#say(`there is no command /${line.name}; ${meant}`);
+      }
+    } catch (thrown) {
+      // A command that failed is no reason to lose the chat.
+      await reportError(this.#context.io.stderr, asCllmError(thrown));
+    }
+  }
+
+  async #send(prompt: string): Promise<void> {
+    const stop = new AbortController();
+    this.#history.add(prompt);
+    this.#reader.onInterrupt = () => stop.abort(new InterruptedError('SIGINT', 'stopped'));
+    try {
+      await this.#session.send(prompt, AbortSignal.any([this.#context.io.signal, stop.signal]));
+    } finally {
+      this.#reader.onInterrupt = () => {};
+    }
+  }
+
+  async #command(name: SlashName, rest: string): Promise<void> {
+    const session = this.#session;
+    switch (name) {
+      case 'model':
+        if (rest === '') return this.#showModels();
+        session.body.model = rest;
+        return this.#say(`the model is ${rest}`);
+      case 'system':
+        if (rest === '')
+          return this.#say(session.system === null ? 'there is no system prompt' : `system: ${session.system}`);
+        session.setSystem(rest === 'off' ? null : rest);
+        return this.#say(rest === 'off' ? 'no system prompt from here on' : 'that is the system prompt from here on');
+      case 'retry': {
+        const prompt = session.lastPrompt;
+        if (prompt === null) return this.#say('there is nothing to ask again');
+        await session.rewind();
+        return this.#send(prompt);
+      }
+      case 'edit':
+        return this.#edit(rest);
+      case 'usage':
+        return this.#showUsage();
+      case 'help':
+        return void this.#context.io.stderr.write(helpText());
+      case 'quit':
+        this.#isOver = true;
+    }
+  }
+
+  async #edit(text: string): Promise<void> {
+    this.#reader.pause();
+    let written: string;
+    try {
+      written = await editText(text, this.#context.io);
+    } finally {
+      this.#reader.resume();
+    }
+    if (written.trim() === '') return this.#say('nothing was written, so nothing is sent');
+    await this.#context.io.stderr.write(`${terminalSafe(written).replace(/^/gm, '> ')}\n`);
+    await this.#send(written);
+  }
+
+  async #showModels(): Promise<void> {
+    const names = await modelNames(this.#context);
+    this.#say(`the model is ${this.#session.body.model}`);
+    if (names.length > 0) this.#say(`there are ${names.slice(0, 40).join(', ')}${names.length > 40 ? ', …' : ''}`);
+  }
+
+  #showUsage(): void {
+    const { turns, inputTokens, outputTokens, costUsd, turnsWithoutTokens, turnsWithoutCost } = this.#session.usage();
+    const parts = [`${turns} ${turns === 1 ? 'turn' : 'turns'}`];
+    if (turnsWithoutTokens < turns) parts.push(`${inputTokens} tokens in`, `${outputTokens} tokens out`);
+    if (turnsWithoutTokens > 0) parts.push(`tokens of ${turnsWithoutTokens} unknown`);
+    if (turnsWithoutCost < turns) parts.push(`$${costUsd.toPrecision(3)}`);
+    if (turnsWithoutCost > 0) parts.push(`cost of ${turnsWithoutCost} unknown`);
+    this.#say(parts.join(' · '));
+  }
+
+  #greet(): void {
+    const { id, name } = this.#session.conversation.state;
+    const summary = id === null ? null : (this.#session.store.history?.findOrNull(id) ?? null);
+    const where =
+      summary === null
+        ? (name ?? (this.#session.isEphemeral ? 'nothing is kept' : 'a new conversation'))
+        : `going on with ${summary.name ?? summary.id} (${summary.title}), ${summary.turnCount} turns so far`;
+    this.#line(`${this.#session.body.model} · ${where} · /help`);
+  }
+
+  #say(text: string): void {
+    void remark(this.#context.io.stderr, text);
+  }
+
+  #line(text: string): void {
+    const { stderr } = this.#context.io;
+    void stderr.write(`${styled(stderr, 'dim', terminalSafe(text))}\n`);
+  }
+}
