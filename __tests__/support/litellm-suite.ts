@@ -5,6 +5,7 @@
  *
  * Bundled and started by litellm-setup.mjs.
  */
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, type Machine } from '../../src/local-proxy/machine.ts';
@@ -37,17 +38,22 @@ function removeOldRuns(): void {
 }
 
 async function main(): Promise<void> {
-  const ended = new Promise<void>((resolve) => {
-    process.stdin.on('end', resolve).on('error', resolve).resume();
-    process.once('SIGTERM', resolve);
-    // The terminal sends Ctrl-C to us too; jest ends and closes our input.
-    process.on('SIGINT', () => undefined);
-  });
+  const ending = new AbortController();
+  const { signal } = ending;
+  const end = (): void => {
+    ending.abort();
+  };
+  process.stdin.on('end', end).on('error', end).resume();
+  process.once('SIGTERM', end);
+  // The terminal sends Ctrl-C to us too; jest ends and closes our input.
+  process.on('SIGINT', () => undefined);
+
   const method = process.env['CLLM_TEST_LITELLM_METHOD'] as ProvisionMethod | undefined;
   const installation = await provisionLiteLLM({
     machine,
     directory,
     report,
+    signal,
     ...(method === undefined ? {} : { method }),
   });
 
@@ -69,6 +75,7 @@ async function main(): Promise<void> {
     logFile: join(run, 'litellm.log'),
     warmUpModel: 'fake-openai',
     grace: 2,
+    signal,
   });
   const addresses: SuiteAddresses = {
     baseUrl: proxy.baseUrl,
@@ -81,7 +88,7 @@ async function main(): Promise<void> {
     directory,
   };
   process.stdout.write(`${JSON.stringify({ addresses })}\n`);
-  await ended;
+  if (!signal.aborted) await once(signal, 'abort');
   await proxy.stop();
   await providers.close();
 }
