@@ -36,7 +36,7 @@ const nextSteps: Record<ErrorCode, string> = {
   reply_empty: 'ask again, or allow more tokens with --max-tokens: reasoning may have used them up',
   reply_filtered: 'change the prompt, or ask another model with -m',
   reply_short: 'raise --max-tokens, or accept short replies with --allow-short',
-  interrupted: 'go on from what came with -c',
+  interrupted: 'ask again, or go on from what came with -c',
   connect_timeout: 'allow more time with --connect-timeout SECONDS; `cllm doctor` looks at each step',
   first_token_timeout: 'allow more time with --first-token-timeout SECONDS',
   idle_timeout: 'allow more time with --idle-timeout SECONDS',

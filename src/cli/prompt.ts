@@ -1,5 +1,5 @@
 import { constants, isUtf8 } from 'node:buffer';
-import { UsageError } from '../errors.ts';
+import { InterruptedError, UsageError } from '../errors.ts';
 import type { Input } from './io.ts';
 
 export interface PromptSource {
@@ -79,8 +79,8 @@ async function readAll(
     failure ??= reason;
     stdin.close();
   };
-  const onAbort = (): void => stop(signal.reason as Error);
-  if (signal.aborted) throw signal.reason;
+  const onAbort = (): void => stop(interrupted(signal.reason));
+  if (signal.aborted) throw interrupted(signal.reason);
   signal.addEventListener('abort', onAbort);
   const silence = stdin.kind === 'pipe' ? watchSilence(timeout, notice, stop) : null;
   const pieces: Uint8Array[] = [];
@@ -112,6 +112,13 @@ function watchSilence(
   const timers = [setTimeout(() => notice('waiting for standard input; --no-stdin ignores it'), noticeAfterMs)];
   if (timeout > 0) timers.push(setTimeout(() => stop(silent(timeout)), Math.min(timeout * 1000, longestTimer)));
   return { stop: () => timers.forEach((timer) => clearTimeout(timer)) };
+}
+
+function interrupted(reason: unknown): InterruptedError {
+  const signal = reason instanceof InterruptedError ? reason.signal : null;
+  return new InterruptedError(signal, 'interrupted while standard input was read: nothing was asked', {
+    hint: 'ask again; --no-stdin leaves standard input alone',
+  });
 }
 
 function silent(timeout: number): UsageError {

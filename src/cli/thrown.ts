@@ -1,17 +1,11 @@
 import { CllmError, UsageError } from '../errors.ts';
 
-/** Whatever was thrown, as an error with a code. What is none of ours is a bug in cllm, but for two cases. */
+/** Whatever was thrown, as an error with a code. What is none of ours is a bug in cllm, but for yargs' own. */
 export function asCllmError(thrown: unknown): CllmError {
   if (thrown instanceof CllmError) return thrown;
   // Errors of Node are of another realm under jest, so by name.
   const { name, message } = thrown as Partial<Error>;
   // yargs gives what libraries throw at its parser a name of their own: a mistake in the command line.
   if (name === 'YError') return new UsageError(String(message), { hint: 'see cllm --help' });
-  if (name === 'RangeError' && message === 'Invalid string length') {
-    return new UsageError('the request is larger than the longest text that Node can make (512 MiB)', {
-      code: 'input_invalid',
-      hint: 'give less on standard input and with -f',
-    });
-  }
   return new CllmError('internal', `internal error: ${String(message ?? thrown)}`, { cause: thrown });
 }

@@ -339,6 +339,12 @@ function jsonOf(body: unknown): string {
   try {
     return JSON.stringify(body);
   } catch (cause) {
+    if (cause instanceof RangeError) {
+      throw new UsageError('the request is larger than 512 MiB, the longest text that Node can hold', {
+        code: 'input_invalid',
+        hint: 'Give less on standard input and with -f, or start a new conversation.',
+      });
+    }
     // Node's words for a circle or a BigInt name members, not values.
     throw new UsageError('the request is no JSON', { code: 'input_invalid', cause });
   }

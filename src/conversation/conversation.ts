@@ -1,4 +1,6 @@
-import type { LiteLLMClient } from '../client/client.ts';
+import type { CallOptions, LiteLLMClient, RequestInput } from '../client/client.ts';
+import type { CompletionStream } from '../client/completion-stream.ts';
+import { CllmError } from '../errors.ts';
 import type { ConversationSummary } from '../history/history.ts';
 import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.ts';
 import { TurnKeeper } from './turn-keeper.ts';
@@ -27,17 +29,25 @@ export class Conversation {
     const keeper = new TurnKeeper(this.#store, this.state, turn);
     const { messages, partialReplies } = keeper.context;
     await turn.observer?.begin?.({ conversationId: this.state.id, model: turn.body.model, partialReplies });
-    const stream = this.#client.stream(
-      { ...turn.body, messages: [...messages, ...turn.messages] },
-      {
-        taps: [keeper, ...(turn.taps ?? [])],
-        ...(turn.signal && { signal: turn.signal }),
-        onRetry: (retry) => turn.observer?.retry?.(retry),
-      },
-    );
+    const request = { ...turn.body, messages: [...messages, ...turn.messages] };
+    const stream = this.#begun(keeper, request, {
+      taps: [keeper, ...(turn.taps ?? [])],
+      ...(turn.signal && { signal: turn.signal }),
+      onRetry: (retry) => turn.observer?.retry?.(retry),
+    });
     for await (const chunks of stream.reads()) await turn.observer?.chunks?.(chunks);
     const { completion, verdict, receipt, error } = await stream.result();
     const unsaved = keeper.commit({ completion, verdict, receipt, error });
     return { conversationId: this.state.id, completion, verdict, receipt, error, unsaved };
+  }
+
+  /** The prompt is in the history by now, so a request that can not even be made ends its turn like any other. */
+  #begun(keeper: TurnKeeper, request: RequestInput, options: CallOptions): CompletionStream {
+    try {
+      return this.#client.stream(request, options);
+    } catch (thrown) {
+      if (thrown instanceof CllmError) keeper.commit({ completion: null, verdict: null, receipt: null, error: thrown });
+      throw thrown;
+    }
   }
 }

@@ -62,6 +62,8 @@ export class RecordingWriter {
     this.file = file;
     this.#clock = options.clock ?? (() => performance.now());
     this.#startedAt = this.#clock();
+    // Before the file is made: facts that are too long for one string must not leave an empty one behind.
+    const start = Buffer.from(`${signature}\nmeta ${JSON.stringify(meta)}\n`);
     try {
       this.#descriptor = createPrivateFile(file, constants.O_APPEND);
     } catch (error) {
@@ -69,7 +71,7 @@ export class RecordingWriter {
     }
     if (this.#descriptor === null)
       throw new UsageError(`${file} exists already`, { hint: 'name another file, or remove that one first' });
-    this.#append(Buffer.from(`${signature}\nmeta ${JSON.stringify(meta)}\n`));
+    this.#append(start);
   }
 
   head(head: RecordedHead): void {
