@@ -65,6 +65,10 @@ await build({
 await chmod(out('cli/bin.js'), 0o755);
 await writeFile(at('THIRD-PARTY-LICENSES.txt'), await licences(Object.keys(metafile.inputs)));
 await fillCodeCache();
+// What each chunk holds, for the test of what a command loads.
+await mkdir(at('node_modules/.cache/cllm-build'), { recursive: true });
+const held = Object.entries(metafile.outputs).map(([file, { inputs }]) => [path.basename(file), Object.keys(inputs)]);
+await writeFile(at('node_modules/.cache/cllm-build/chunks.json'), JSON.stringify(Object.fromEntries(held)));
 await rm(at('dist'), { recursive: true, force: true });
 await rename(dist, at('dist'));
 

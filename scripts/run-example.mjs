@@ -12,7 +12,15 @@ const name = process.argv[2] ?? 'basic-usage';
 const folder = await mkdtemp(path.join(root, 'dist', 'example-'));
 const bundle = async (entry, external) => {
   const outfile = path.join(folder, `${path.basename(entry, '.ts')}.mjs`);
-  await build({ entryPoints: [path.join(root, entry)], outfile, bundle: true, format: 'esm', platform: 'node', external, logLevel: 'error' });
+  await build({
+    entryPoints: [path.join(root, entry)],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    external,
+    logLevel: 'error',
+  });
   return outfile;
 };
 

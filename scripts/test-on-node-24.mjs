@@ -13,7 +13,10 @@ const node = path.join(folder, 'node_modules', name, 'bin', 'node');
 if (!existsSync(node)) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'package.json'), '{"private":true}');
-  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--no-save', `${name}@${release}`], { cwd: folder, stdio: 'inherit' });
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--no-save', `${name}@${release}`], {
+    cwd: folder,
+    stdio: 'inherit',
+  });
 }
 const jest = path.join(root, 'node_modules/jest/bin/jest.js');
 const { status } = spawnSync(process.execPath, ['--experimental-vm-modules', jest, '__tests__/e2e'], {

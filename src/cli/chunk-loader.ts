@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { cachedDataVersionTag } from 'node:v8';
@@ -115,12 +115,22 @@ export class ChunkLoader {
 /** Two runs may write at once: each writes beside and renames. */
 function written(file: string, script: Script, pid: number): boolean {
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
+    const directory = path.dirname(file);
+    if (mkdirSync(directory, { recursive: true }) !== undefined) removeOld(path.dirname(directory));
     const beside = `${file}.${pid}`;
     writeFileSync(beside, script.createCachedData());
     renameSync(beside, file);
     return true;
   } catch {
     return false;
+  }
+}
+
+/** The caches of builds and Nodes that are gone: nobody has written one for a month. */
+function removeOld(caches: string): void {
+  const monthAgo = Date.now() - 30 * 86_400_000;
+  for (const name of readdirSync(caches)) {
+    const cache = path.join(caches, name);
+    if (statSync(cache).mtimeMs < monthAgo) rmSync(cache, { recursive: true, force: true });
   }
 }

@@ -79,7 +79,9 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
   });
 
   const attribution = once(async () => {
-    if (flags['attribution'] === false) return null;
+    // One of these is set in every CI system that is told apart; elsewhere there is no need to load the list of them.
+    const isCi = ['CI', 'JENKINS_URL', 'TF_BUILD'].some((name) => io.env[name]);
+    if (flags['attribution'] === false || !isCi) return null;
     const { ciService } = await import('./ci-service.ts');
     return attributionOf(ciService, io.env, version);
   });

@@ -1,0 +1,66 @@
+/**
+ * Runs every benchmark, one after the other, and writes what they print to bench/RESULTS.md:
+ *
+ *   npm run bench
+ *
+ * The README quotes that file and no other figure. Absolute times belong to the machine that is named in it; compare the
+ * ratios.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import path from 'node:path';
+import { root } from './support/command.mjs';
+import { installPeers, found } from './support/peers.mjs';
+
+const benches = [
+  ['command', 'The command: start-up, a short reply, display delay, throughput, memory'],
+  ['process-end', 'The end of the process'],
+  ['protocol', 'The wire: events, chunks, the fold'],
+  ['protocol-peers', 'The library over loopback'],
+  ['history', 'The history and the journal'],
+  ['batch', 'Batches'],
+  ['terminal', 'Markdown on a terminal'],
+  ['faults', 'Broken streams'],
+];
+
+const peers = installPeers();
+const env = { ...process.env, CLLM_BENCH_PEERS: path.dirname(peers.openai) };
+// With one of these set every start of Node costs 100 ms more, for all contenders.
+delete env.NODE_EXTRA_CA_CERTS;
+delete env.SSL_CERT_FILE;
+
+const sections = [];
+for (const [name, title] of benches) {
+  process.stderr.write(`bench/${name}.bench.mjs …\n`);
+  const { output, code } = await outputOf([process.execPath, '--expose-gc', `bench/${name}.bench.mjs`]);
+  if (code !== 0) throw new Error(`bench/${name}.bench.mjs ended with ${code}`);
+  sections.push(
+    `## ${title}\n\n\`node --expose-gc bench/${name}.bench.mjs\`\n\n\`\`\`text\n${output.trim()}\n\`\`\`\n`,
+  );
+}
+
+const curl = found('curl');
+const facts = [
+  `Measured on ${new Date().toISOString().slice(0, 10)} with Node ${process.versions.node} on ${process.platform} ${process.arch}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB.`,
+  `Peers: ${Object.entries(peers.packages)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(
+      ', ',
+    )}${curl === null ? '' : `, ${execFileSync(curl, ['--version'], { encoding: 'utf8' }).split(' ').slice(0, 2).join(' ')}`}. llm, aichat: ${['llm', 'aichat'].map((name) => (found(name) === null ? `${name} not installed` : name)).join(', ')}.`,
+  'All benchmarks of this file ran one after the other in one go: `npm run bench`. Absolute times belong to this machine; compare the ratios.',
+];
+writeFileSync(path.join(root, 'bench/RESULTS.md'), `# Results\n\n${facts.join('\n\n')}\n\n${sections.join('\n')}`);
+
+function outputOf([file, ...args]) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text;
+      process.stderr.write(text);
+    });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ output, code }));
+  });
+}
