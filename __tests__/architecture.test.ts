@@ -32,11 +32,15 @@ const libraryParts = ['src/errors.ts', 'src/outcome.ts', 'src/protocol/', 'src/c
 /** Each third-party package and the one file that imports it. */
 const doors: Readonly<Record<string, string>> = {
   '@photostructure/sqlite': 'src/history/database.ts',
+  '@codemirror/legacy-modes': 'src/cli/render/highlight.ts',
+  '@codemirror/streamparser': 'src/cli/render/highlight.ts',
   ajv: 'src/cli/structured.ts',
   'ci-info': 'src/cli/ci-service.ts',
   conf: 'src/config/user-file.ts',
   'eventsource-parser': 'src/protocol/sse.ts',
   'p-queue': 'src/batch/run-batch.ts',
+  marked: 'src/cli/render/markdown-tokens.ts',
+  'string-width': 'src/cli/render/width.ts',
   undici: 'src/client/transport.ts',
   yaml: 'src/config/yaml-text.ts',
   yargs: 'src/cli/main.ts',

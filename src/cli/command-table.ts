@@ -1,10 +1,5 @@
-import type { Command } from './command.ts';
-
-export interface CommandEntry {
-  usage: string;
-  describe: string;
-  readonly load: () => Promise<Command>;
-}
+import type { CommandEntry } from './command.ts';
+import { ask } from './commands/ask.ts';
 
 /** Every command but `ask`, each in a chunk of its own that is loaded when it is called for. */
 export const commandTable: readonly CommandEntry[] = [
@@ -77,6 +72,11 @@ export const commandTable: readonly CommandEntry[] = [
     usage: 'config',
     describe: 'get, set, unset, list, explain settings, or say where they are',
     load: async () => (await import('./commands/config.ts')).config,
+  },
+  {
+    usage: 'completion [shell]',
+    describe: 'completion for bash, zsh or fish: what to source',
+    load: async () => (await import('./commands/completion.ts')).completionCommand(commandTable, ask),
   },
   {
     usage: 'help [topic..]',

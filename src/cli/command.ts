@@ -15,3 +15,10 @@ export interface Command {
   /** Gives the error that decides the exit code and has been reported already, or throws one that has not. */
   run?(flags: Flags, context: Context): Promise<CllmError | null>;
 }
+
+/** A command that is loaded when it is called for. */
+export interface CommandEntry {
+  usage: string;
+  describe: string;
+  readonly load: () => Promise<Command>;
+}

@@ -3,16 +3,21 @@ import { CllmError, UsageError } from '../errors.ts';
 import { decisive, exitCodeOf } from '../outcome.ts';
 import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
+import { nearestName } from '../config/nearest-name.ts';
 import { commandTable } from './command-table.ts';
 import { createContext } from './context.ts';
+import { declaredFlags, flagNames } from './declared-flags.ts';
 import { inputMark, unmarked } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
+import { mainHelp } from './main-help.ts';
 import { type OutputFormat, programView } from './render/create-view.ts';
 import { reportError } from './render/report.ts';
 import { failedOutcome } from './render/view.ts';
 import { asCllmError } from './thrown.ts';
 import { version } from './version.ts';
+
+const commandNames = ['ask', ...commandTable.map(({ usage }) => nameOf(usage))];
 
 type Run = (command: Command, flags: Flags) => Promise<void>;
 
@@ -43,9 +48,13 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 
 async function run(argv: readonly string[], io: Io): Promise<CllmError | null> {
   let outcome: CllmError | null = null;
+  // Whose flags and subcommands a typo is compared with.
+  let current: { command: Command; path: string } = { command: ask, path: 'ask' };
   const runCommand: Run = async (command, marked) => {
     const flags = unmarked(marked);
     const context = createContext(flags, io, version);
+    const typo = command === ask ? await likelyTypo(argv) : null;
+    if (typo !== null) context.remark(typo);
     try {
       outcome = (await command.run?.(flags, context)) ?? null;
     } finally {
@@ -72,23 +81,51 @@ async function run(argv: readonly string[], io: Io): Promise<CllmError | null> {
     .exitProcess(false)
     .fail((message, error) => {
       // yargs gives an error only for what a handler threw; a usage mistake is a message (docs/decisions/ has the trap).
-      throw error ?? new UsageError(message.replace(/\s*\n\s*/g, ' '), { hint: 'see cllm --help' });
+      throw error ?? usageMistake(message.replace(/\s*\n\s*/g, ' '), current.command, current.path);
     });
-  register(parser, ask, runCommand);
+  const configureCommand = (nested: Argv, command: Command, group = ''): Argv => {
+    const path = `${group} ${nameOf(command.usage)}`.trim();
+    current = { command, path };
+    const configured = command.configure?.(nested) ?? nested;
+    if (command.subcommands === undefined) return configured;
+    for (const each of command.subcommands) register(configured, each, path);
+    const names = command.subcommands.map(({ usage }) => nameOf(usage)).join(', ');
+    return configured.demandCommand(1, 1, `which one: ${names}`).strictCommands();
+  };
+  const register = (outer: Argv, command: Command, group = ''): void => {
+    outer.command(
+      [command.usage, ...(command.aliases ?? [])],
+      command.describe,
+      (nested) => configureCommand(nested, command, group),
+      (flags) => runCommand(command, flags),
+    );
+  };
+  register(parser, ask);
   for (const { usage, describe, load } of commandTable) {
     parser.command(
       usage,
       describe,
-      async (nested) => configure(nested, await load(), runCommand),
+      async (nested) => configureCommand(nested, await load()),
       async (flags) => runCommand(await load(), flags),
     );
   }
   // Help and version come through this callback instead of console, so that flushing covers them.
-  const words = helpAsFlag(argv).map((word) => (word === '-' ? inputMark : word));
+  const given = helpAsFlag(argv);
+  if (isMainHelp(given)) {
+    await io.stdout.write(`${mainHelp(commandNames)}\n`);
+    return null;
+  }
+  const words = given.map((word) => (word === '-' ? inputMark : word));
   await parser.parseAsync(words, {}, (error, _flags, output) => {
     if (output !== '' && !error) void io.stdout.write(`${output}\n`);
   });
   return outcome;
+}
+
+/** `--help` of no command in particular. */
+function isMainHelp(argv: readonly string[]): boolean {
+  const words = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  return (words.includes('--help') || words.includes('-h')) && !commandNames.includes(words[0] ?? '');
 }
 
 /** `cllm help` and `cllm help history` are `cllm --help` and `cllm history --help`. */
@@ -96,25 +133,40 @@ function helpAsFlag(argv: readonly string[]): readonly string[] {
   const [first, topic, ...rest] = argv;
   if (first !== 'help' || rest.length > 0) return argv;
   if (topic === undefined) return ['--help'];
-  const names = ['ask', ...commandTable.map(({ usage }) => usage.split(' ')[0])];
-  return topic !== 'help' && names.includes(topic) ? [topic, '--help'] : argv;
+  return topic !== 'help' && commandNames.includes(topic) ? [topic, '--help'] : argv;
 }
 
-function register(parser: Argv, command: Command, runCommand: Run): void {
-  parser.command(
-    [command.usage, ...(command.aliases ?? [])],
-    command.describe,
-    (nested) => configure(nested, command, runCommand),
-    (flags) => runCommand(command, flags),
-  );
+/** A usage mistake in words, with what was probably meant. */
+function usageMistake(message: string, command: Command, path: string): UsageError {
+  const [, kind, word = ''] = /^Unknown (argument|command)s?: ([^,]+)/.exec(message) ?? [];
+  const known =
+    kind === 'command'
+      ? (command.subcommands ?? []).map(({ usage }) => nameOf(usage))
+      : flagNames(declaredFlags(command));
+  const nearest = kind === undefined || word.length < 3 ? null : nearestName(word, known);
+  const help = `see cllm ${path} --help`;
+  if (nearest === null) return new UsageError(message, { hint: help });
+  return new UsageError(message, { hint: `did you mean ${kind === 'command' ? '' : '--'}${nearest}? ${help}` });
 }
 
-function configure(parser: Argv, command: Command, runCommand: Run): Argv {
-  const configured = command.configure?.(parser) ?? parser;
-  if (command.subcommands === undefined) return configured;
-  for (const each of command.subcommands) register(configured, each, runCommand);
-  const names = command.subcommands.map(({ usage }) => usage.split(' ')[0]).join(', ');
-  return configured.demandCommand(1, 1, `which one: ${names}`).strictCommands();
+/**
+ * A prompt that looks like a command with a slip in it. It may well be meant as a prompt, so it is asked, and this is
+ * said.
+ */
+async function likelyTypo(argv: readonly string[]): Promise<string | null> {
+  const [first = '', second] = argv;
+  if (!/^[a-z]{3,}$/.test(first) || commandNames.includes(first)) return null;
+  const nearest = nearestName(first, commandNames);
+  const entry = commandTable.find(({ usage }) => nameOf(usage) === nearest);
+  if (entry === undefined) return null;
+  const isAlone = second === undefined || second.startsWith('-');
+  const isSubcommand = (await entry.load()).subcommands?.some(({ usage }) => nameOf(usage) === second) ?? false;
+  if (!isAlone && !isSubcommand) return null;
+  return `"${first}" is no command, so it is asked as a prompt; did you mean cllm ${nearest}?`;
+}
+
+function nameOf(usage: string): string {
+  return usage.split(' ')[0] ?? usage;
 }
 
 async function report(error: CllmError, argv: readonly string[], io: Io): Promise<void> {

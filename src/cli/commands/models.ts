@@ -1,6 +1,7 @@
 import type { Command } from '../command.ts';
 import { isSet } from '../flag-values.ts';
 import { limitFlags, proxyFlags } from '../flags.ts';
+import { rememberModels } from '../model-names.ts';
 import { table } from '../render/table.ts';
 import { servedModels, type ServedModel } from '../served-models.ts';
 
@@ -16,6 +17,11 @@ export const models: Command = {
   async run(flags, context) {
     const { io } = context;
     const served = await servedModels(await context.client(), io.signal);
+    rememberModels(
+      context,
+      (await context.settings()).baseUrl.value,
+      served.map(({ id }) => id),
+    );
     if (isSet(flags, 'json')) {
       await io.stdout.write(`${JSON.stringify(served.map(toJson), null, 2)}\n`);
       return null;

@@ -1,0 +1,61 @@
+import { nearestName } from '../../config/nearest-name.ts';
+import { UsageError } from '../../errors.ts';
+import type { Command, CommandEntry } from '../command.ts';
+import { completionCandidates } from '../completion-candidates.ts';
+import { completionScripts, type Shell, shells } from '../completion-script.ts';
+import type { Context } from '../context.ts';
+import { listFlag, textFlag } from '../flag-values.ts';
+import { terminalSafe } from '../render/terminal-safe.ts';
+
+/** The command that writes what a shell sources, and that the sourced function asks for words. */
+export function completionCommand(commands: readonly CommandEntry[], ask: Command): Command {
+  return {
+    usage: 'completion [shell]',
+    describe: 'completion for bash, zsh or fish: what to source',
+    configure: (parser) =>
+      parser
+        .positional('shell', { type: 'string', describe: 'bash, zsh or fish; default: that of $SHELL' })
+        .example('source <(cllm completion bash)', 'in ~/.bashrc')
+        .example('source <(cllm completion zsh)', 'in ~/.zshrc, after compinit')
+        .example('cllm completion fish | source', 'in ~/.config/fish/config.fish'),
+    async run(flags, context) {
+      const { io } = context;
+      const shell = textFlag(flags, 'shell') ?? io.env['SHELL']?.split('/').at(-1) ?? '';
+      if (shell === 'words') await io.stdout.write(await words(listFlag(flags, '--'), commands, ask, context));
+      else await io.stdout.write(scriptOf(shell));
+      return null;
+    },
+  };
+}
+
+function scriptOf(shell: string): string {
+  if (!isShell(shell)) {
+    const nearest = nearestName(shell, shells);
+    throw new UsageError(shell === '' ? 'completion for which shell?' : `there is no completion for ${shell}`, {
+      hint: nearest === null ? `name one of ${shells.join(', ')}` : `did you mean ${nearest}?`,
+    });
+  }
+  return completionScripts[shell];
+}
+
+function isShell(name: string): name is Shell {
+  return (shells as readonly string[]).includes(name);
+}
+
+async function words(
+  given: readonly string[],
+  commands: readonly CommandEntry[],
+  ask: Command,
+  context: Context,
+): Promise<string> {
+  let candidates;
+  try {
+    candidates = await completionCandidates(given, commands, ask, context);
+  } catch {
+    // A shell that completes has no place for an error: the command itself will say it.
+    return '';
+  }
+  if (candidates === 'files') return ':files\n';
+  const line = (text: string): string => terminalSafe(text.replace(/\s+/g, ' '));
+  return candidates.map(({ word, about }) => `${line(word)}\t${line(about).slice(0, 80)}\n`).join('');
+}

@@ -1,0 +1,34 @@
+/** Commands that belong together, and what they are for, in the order in which somebody needs them. */
+const groups: readonly (readonly [names: readonly string[], about: string])[] = [
+  [['ask', 'chat', 'batch', 'compare'], 'ask once (the default), talk, ask much or several'],
+  [['history', 'recover', 'replay'], 'what was said, also before a crash; play it again'],
+  [['models', 'whoami', 'doctor'], 'what the proxy serves, whose key this is, is all well'],
+  [['login', 'logout', 'config', 'init'], 'keys, settings, a project file'],
+  [['proxy'], 'a LiteLLM proxy on this machine'],
+  [['completion', 'help'], 'for your shell (bash, zsh, fish); help exit-codes'],
+];
+
+/** What `cllm --help` says: one screen of 24 lines of 80 columns. What is left out stands in each command's own help. */
+export function mainHelp(commands: readonly string[]): string {
+  const known = new Set(groups.flatMap(([names]) => names));
+  const others = commands.filter((name) => !known.has(name));
+  const rows = groups
+    .map(([names, about]) => [names.filter((name) => commands.includes(name)).join(' '), about] as const)
+    .filter(([names]) => names !== '');
+  if (others.length > 0) rows.push([others.join(' '), 'more']);
+  return `cllm [ask] [prompt..]   asks the team's LiteLLM proxy, shows the reply, keeps it
+
+  cllm "why is the sky blue?"       the reply, streamed
+  git diff | cllm "review this"     a prompt with standard input
+  cllm -c "and at night?"           go on with the latest conversation
+  cllm --demo "hello"               no proxy at hand: a small one inside answers
+
+Commands (cllm COMMAND --help):
+${rows.map(([names, about]) => `  ${names.padEnd(24)} ${about}\n`).join('')}
+Flags (all of them: cllm ask --help):
+  -m, --model NAME         -s, --system TEXT|@FILE     -f, --file PATH
+  -c, --continue           -C, --conversation NAME     --ephemeral  keep nothing
+  -q, --quiet              -o FILE  the reply to it    --output-format json
+  --base-url URL           --profile NAME              --render plain|markdown
+Everything after -- is prompt.`;
+}
