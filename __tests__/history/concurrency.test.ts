@@ -6,6 +6,7 @@ import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
 const directory = useTemporaryDirectory();
 const appendTurns = useChildScript('history/append-turns.ts');
+const readHistory = useChildScript('history/read-history.ts');
 
 describe('several processes', () => {
   test('that start the same history and write into one conversation lose nothing and leave no gap', async () => {
@@ -84,4 +85,27 @@ describe('a disk that is full', () => {
     expect(history.verify().problems).toEqual([]);
     history.close();
   }, 60_000);
+
+  test('leaves the history to be read, and every write says why not', async () => {
+    const path = join(directory(), 'data', 'history.db');
+    const written = await appendTurns([path, 'plan', '2']);
+    await written.exit;
+    // Under a limit of nothing WAL cannot make the files that it keeps beside the database.
+    const run = await readHistory([path], (command) => ['bash', '-c', `ulimit -f 0; exec ${command}`]);
+    const { stdout, stderr } = await run.exit;
+    const full = {
+      code: 'history_unusable',
+      message: `${path} can not be read or written (I/O error): the disk is full, or fails`,
+    };
+    expect({ stderr, ...JSON.parse(stdout) }).toEqual({
+      stderr: '',
+      titles: [expect.stringMatching(/^\d+ 0$/)],
+      found: 0,
+      problems: [],
+      write: full,
+      erase: full,
+    });
+    const again = await readHistory([path]);
+    expect(JSON.parse((await again.exit).stdout)).toMatchObject({ write: null, erase: null });
+  }, 30_000);
 });

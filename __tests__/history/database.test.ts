@@ -293,6 +293,15 @@ describe('a file that can not be used', () => {
     for (let page = 4096; page < bytes.length; page += 4096) bytes.fill(0xff, page, page + 64);
     writeFileSync(pathOf(), bytes);
     const history = openHistory(pathOf(), { now });
+    // Reading says so, and leaves the file where it is.
+    for (const read of [() => history.list(), () => history.find('c'), () => [...history.export()]]) {
+      expect(refusal(read)).toMatchObject({
+        code: 'history_unusable',
+        message: `${pathOf()} is damaged`,
+        hint: expect.stringContaining('verify'),
+      });
+    }
+    expect(history.verify().problems).toContainEqual({ kind: 'page', message: expect.any(String) });
     expect(refusal(() => history.beginTurn(newTurn('a'))).message).toContain(`.damaged-20261122T123456Z`);
     expect(readFileSync(`${pathOf()}.damaged-20261122T123456Z`).equals(bytes)).toBe(true);
     expect(existsSync(pathOf())).toBe(false);

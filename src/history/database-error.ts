@@ -15,10 +15,29 @@ const codes = {
 /** SQLITE_CORRUPT_VTAB: the search index is damaged, which can be built again from the turns; the turns are not. */
 const corruptIndex = 267;
 
-/** The number that SQLite gave the failure; null when the error is none of SQLite's. */
+/** The addon gives the result code of `run` and `exec`; of `get` and `all` it gives SQLite's text for it alone. */
+const codeOfText = new Map<string, number>([
+  ['database is locked', codes.busy],
+  ['database table is locked', codes.locked],
+  ['attempt to write a readonly database', codes.readOnly],
+  ['disk I/O error', codes.ioError],
+  ['database disk image is malformed', codes.corrupt],
+  ['database or disk is full', codes.full],
+  ['unable to open database file', codes.cantOpen],
+  ['file is not a database', codes.notADatabase],
+]);
+
+/** The number that SQLite gave the failure, 1 when it gave none; null when the error is none of SQLite's. */
 function resultCode(error: unknown): number | null {
-  const code = (error as { errcode?: unknown } | null)?.errcode;
-  return typeof code === 'number' ? code : null;
+  const { code, errcode, message } = (error ?? {}) as { code?: unknown; errcode?: unknown; message?: unknown };
+  if (typeof errcode === 'number') return errcode;
+  return code === 'ERR_SQLITE_ERROR' ? (codeOfText.get(String(message)) ?? 1) : null;
+}
+
+/** Whether the file can be read at best: its disk is full, or it lies where we may not write. */
+export function isWriteRefusal(error: unknown): boolean {
+  const code = resultCode(error);
+  return code !== null && [codes.readOnly, codes.ioError, codes.full, codes.cantOpen].includes((code & 0xff) as 8);
 }
 
 export function isBusy(error: unknown): boolean {
@@ -61,7 +80,11 @@ function describe(code: number, busyTimeout: number): [problem: string, hint: st
     case codes.notADatabase:
       return ['is damaged', 'see how much: `cllm history verify`'];
     case codes.ioError:
-      return ['can not be read or written (I/O error)', 'look at the disk, then run `cllm history verify`'];
+      // Under WAL a full disk fails in the file beside the database, before any write; SQLite calls that an I/O error.
+      return [
+        'can not be read or written (I/O error): the disk is full, or fails',
+        'free some space and try again; `cllm history verify` tells whether the file is sound',
+      ];
     default:
       return [`failed (SQLite result ${code})`, 'see whether the file is sound: `cllm history verify`'];
   }

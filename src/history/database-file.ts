@@ -21,6 +21,11 @@ export function prepareFile(path: string, uid: number | null): number {
   return (found ?? lstatSync(path)).ino;
 }
 
+/** Whether all that was committed is in the file itself: nobody writes to it now, and it was closed in good order. */
+export function isSettled(path: string): boolean {
+  return ['-wal', '-journal'].every((suffix) => (lstatSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0) === 0);
+}
+
 /**
  * Renames a damaged database, with the files that belong to it, so that a new one can take its place and the old one can
  * still be read by `sqlite3 FILE .recover`. Nothing is deleted. Connections that have it open keep the renamed files, and

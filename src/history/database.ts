@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CllmError } from '../errors.ts';
-import { databaseError, isBusy, isDamage } from './database-error.ts';
-import { moveAside, prepareFile } from './database-file.ts';
+import { databaseError, isBusy, isDamage, isWriteRefusal } from './database-error.ts';
+import { isSettled, moveAside, prepareFile } from './database-file.ts';
 import { type FileSystemType, networkFileSystem } from './file-system.ts';
 import { migrate, schemaVersion } from './migrations.ts';
 
@@ -54,36 +54,56 @@ export class Database {
   readonly #busyTimeout: number;
   readonly #inode: number | null;
   readonly #now: () => Date;
+  /** Why nothing can be written; null when it can. */
+  readonly #refusal: CllmError | null;
 
-  private constructor(path: string, inode: number | null, options: DatabaseOptions) {
+  private constructor(path: string, inode: number | null, options: DatabaseOptions, refusal: CllmError | null = null) {
     this.path = path;
     this.#inode = inode;
     this.#now = options.now ?? (() => new Date());
     this.#busyTimeout = options.busyTimeout ?? 10_000;
+    this.#refusal = refusal;
+    engine ??= loadEngine();
     try {
-      engine ??= loadEngine();
-      this.#connection = new engine.DatabaseSync(path, { timeout: this.#busyTimeout });
+      this.#connection =
+        refusal === null
+          ? new engine.DatabaseSync(path, { timeout: this.#busyTimeout })
+          : new engine.DatabaseSync(`${pathToFileURL(path).href}?immutable=1`, { readOnly: true });
     } catch (error) {
       throw databaseError(error, path, this.#busyTimeout);
     }
   }
 
   /**
-   * Opens the file, or makes it. `:memory:` gives a history that ends with the process.
+   * Opens the file, or makes it. `:memory:` gives a history that ends with the process. On a full disk or a read-only file
+   * system it can be read all the same, and every write throws why not.
    *
    * @throws CllmError `history_newer` when a newer cllm wrote it (it stays as it is), else `history_unusable`. A file
    * that is no database was moved aside then, and the message says where.
    */
   static open(path: string, options: DatabaseOptions): Database {
-    const database = new Database(path, path === ':memory:' ? null : prepareFile(path, options.uid), options);
+    const inode = path === ':memory:' ? null : prepareFile(path, options.uid);
+    try {
+      return Database.#opened(new Database(path, inode, options), options);
+    } catch (error) {
+      if (!(error instanceof CllmError) || !isWriteRefusal(error.cause) || !isSettled(path)) throw error;
+      try {
+        return Database.#opened(new Database(path, inode, options, error), options);
+      } catch {
+        throw error;
+      }
+    }
+  }
+
+  static #opened(database: Database, options: DatabaseOptions): Database {
     try {
       database.#prepare(options);
+      return database;
     } catch (error) {
       const failure = database.#failed(error);
       database.close();
       throw failure;
     }
-    return database;
   }
 
   /** The first row, or undefined. */
@@ -131,6 +151,7 @@ export class Database {
    * @throws What the action throws, after everything was undone.
    */
   write<Result>(action: () => Result): Result {
+    if (this.#refusal !== null) throw this.#refusal;
     try {
       return this.#transaction('BEGIN IMMEDIATE', action);
     } catch (error) {
@@ -150,7 +171,7 @@ export class Database {
   close(): void {
     if (!this.#connection.isOpen) return;
     try {
-      this.#connection.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)');
+      if (this.#refusal === null) this.#connection.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
       // What is committed is safe in the log.
     }
@@ -188,6 +209,10 @@ export class Database {
         `${this.path} was written by a newer cllm (schema ${facts.schema}, this one knows ${schemaVersion})`,
         { hint: 'update cllm: npm install -g cllm' },
       );
+    }
+    if (this.#refusal !== null) {
+      if (facts.schema < schemaVersion) throw this.#refusal;
+      return;
     }
     const network = this.#inode === null ? null : networkFileSystem(dirname(this.path), options.fileSystemType);
     if (network !== null) {

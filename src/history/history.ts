@@ -358,12 +358,12 @@ export class History {
 
   /** A write whose deleted text is overwritten in the file and cut out of the log. */
   #erase<Result>(action: () => Result): Result {
-    this.#database.execute('PRAGMA secure_delete = ON');
-    try {
-      return this.#write(action);
-    } finally {
-      this.#database.execute('PRAGMA secure_delete = OFF; PRAGMA wal_checkpoint(TRUNCATE)');
-    }
+    const result = this.#write(() => {
+      this.#database.execute('PRAGMA secure_delete = ON');
+      return action();
+    });
+    this.#database.execute('PRAGMA secure_delete = OFF; PRAGMA wal_checkpoint(TRUNCATE)');
+    return result;
   }
 
   #insertTurn(turn: NewTurn, turnId: string): TurnPlace {

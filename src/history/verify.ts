@@ -1,5 +1,5 @@
 import { CllmError } from '../errors.ts';
-import { isBusy, isIndexDamage } from './database-error.ts';
+import { isBusy, isIndexDamage, isWriteRefusal } from './database-error.ts';
 import type { Database } from './database.ts';
 import { conversationChecksum, promptChecksum, replyChecksum } from './records.ts';
 import type { ConversationRow, TurnRow } from './turn.ts';
@@ -107,7 +107,10 @@ function checkSearch(database: Database, { problems }: VerifyReport): void {
   try {
     database.execute("INSERT INTO turns_search (turns_search, rank) VALUES ('integrity-check', 1)");
   } catch (error) {
-    if (!(error instanceof CllmError) || !isIndexDamage(error.cause)) throw error;
+    if (!(error instanceof CllmError)) throw error;
+    // The check is a write as far as SQLite is concerned; a history that can only be read goes without it.
+    if (isWriteRefusal(error.cause)) return;
+    if (!isIndexDamage(error.cause)) throw error;
     problems.push({ kind: 'search', message: 'the search index does not fit the turns' });
   }
 }
