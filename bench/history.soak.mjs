@@ -137,7 +137,7 @@ async function full(home, open) {
     const file = path.join(home, String(limit), 'history.db');
     const command = `ulimit -f ${limit}; exec "$@"`;
     const { stdout } = await launch(
-      ['bash', '-c', command, 'bash', process.execPath, bundles.append[0], file, 'full', '12', '9000'],
+      ['bash', '--norc', '-c', command, 'bash', process.execPath, bundles.append[0], file, 'full', '12', '9000'],
       { PATH: process.env['PATH'] },
     ).exit;
     const acknowledged = stdout

@@ -91,7 +91,7 @@ describe('a disk that is full', () => {
     const written = await appendTurns([path, 'plan', '2']);
     await written.exit;
     // Under a limit of nothing WAL cannot make the files that it keeps beside the database.
-    const run = await readHistory([path], (command) => ['bash', '-c', `ulimit -f 0; exec ${command}`]);
+    const run = await readHistory([path], (command) => ['bash', '--norc', '-c', `ulimit -f 0; exec ${command}`]);
     const { stdout, stderr } = await run.exit;
     const full = {
       code: 'history_unusable',

@@ -196,7 +196,12 @@ describe('a process that is killed while a reply comes', () => {
 
   test('on a full disk leaves whole entries, and says that it could not write', async () => {
     // The limit is in KiB; the database is made under it, the journal runs into it.
-    const { exit } = await keepWriting([directory()], (command) => ['bash', '-c', `ulimit -f 200; exec ${command}`]);
+    const { exit } = await keepWriting([directory()], (command) => [
+      'bash',
+      '--norc',
+      '-c',
+      `ulimit -f 200; exec ${command}`,
+    ]);
     const { stdout } = await exit;
     expect(stdout).toMatch(/failed output_failed$/);
     const journal = new Journal(join(directory(), 'journal'), { uid, identity });
