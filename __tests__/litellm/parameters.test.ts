@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { LiteLLMClient, RequestInput } from '../../src/client/client.ts';
 import type { ProviderRequest } from '../support/fake-providers.ts';
@@ -91,5 +92,28 @@ describeLitellm('what a request says reaches the upstream through the real LiteL
     expect(Object.keys(body)).not.toEqual(expect.arrayContaining(['litellm_session_id']));
     expect(JSON.stringify({ body, headers })).not.toContain('team-a');
     expect(JSON.stringify({ body, headers })).not.toContain(litellmProxy().masterKey);
+  });
+
+  test('LiteLLM attributes the call to what it was told', async () => {
+    const { receipt } = await client
+      .stream({
+        model: 'fake-openai',
+        messages: 'Hello',
+        user: 'someone',
+        metadata: { tags: ['team-a'], spend_logs_metadata: { job: '7' } },
+      })
+      .result();
+    const { attribution } = litellmProxy();
+    // Its callback runs after the reply has ended.
+    const deadline = AbortSignal.timeout(4_000);
+    let row = attribution(receipt?.callId ?? '');
+    for (; row === null && !deadline.aborted; row = attribution(receipt?.callId ?? '')) await wait(20);
+    expect(row).toMatchObject({
+      model_group: 'fake-openai',
+      end_user: 'someone',
+      request_tags: expect.arrayContaining(['team-a']),
+      spend_metadata: { job: '7' },
+      cost: receipt?.costUsd,
+    });
   });
 });

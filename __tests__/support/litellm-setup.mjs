@@ -3,10 +3,13 @@
 // runs as a process of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 
-const bundle = '.litellm/suite.mjs';
+// One for each run: several may start at once.
+const bundle = `.litellm/suite-${process.pid}.mjs`;
 
 /** Starts the suite's process in a repository; gives its addresses, or why it cannot run, and how to end it. */
 export async function startSuite(root) {
@@ -23,6 +26,8 @@ export async function startSuite(root) {
   const child = spawn(process.execPath, [bundle], { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), exited.then(() => [undefined])]);
+  // Node has read it by the time that it runs.
+  await rm(path.join(root, bundle), { force: true });
   const stop = async () => {
     child.stdin.end();
     await exited;

@@ -17,7 +17,7 @@ export interface LitellmProxy {
   /** The upstreams behind its models `fake-openai`, `fake-anthropic` and `fake-gemini` (litellm-overlay.ts has the others). */
   provider: FakeProviders;
   /** What LiteLLM attributed each successful call to, once its callback has written it. */
-  attribution(callId: string): Attribution | null;
+  attribution: (callId: string) => Attribution | null;
 }
 
 export interface Attribution {
@@ -48,7 +48,7 @@ export function litellmProxy(): LitellmProxy {
     version,
     logFile,
     provider: new FakeProviders(providersUrl),
-    attribution(callId) {
+    attribution: (callId) => {
       const lines = readFileSync(attributionFile, 'utf8').split('\n').slice(0, -1);
       const rows = lines.map((line) => JSON.parse(line) as Attribution);
       return rows.find((row) => row.call_id === callId) ?? null;
