@@ -613,6 +613,14 @@ const refusals: Section = {
       events: refused,
     },
     {
+      name: 'a model that is not allowed to answer (`--require-model`)',
+      args: ['--require-model', 'gpt-*', 'hi'],
+      verdict: 'interrupted',
+      exit: 1,
+      code: 'served_elsewhere',
+      events: refused,
+    },
+    {
       name: 'a conversation that is not there (`-C gone --read-only`)',
       args: ['-C', 'gone', '--read-only', 'hi'],
       verdict: null,

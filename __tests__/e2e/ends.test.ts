@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   errorReply,
@@ -36,6 +37,12 @@ interface ShownTurn {
 async function lastTurn(): Promise<ShownTurn> {
   const { stdout } = await home.run(['history', 'show', '--format', 'json']);
   return (JSON.parse(stdout) as { turns: ShownTurn[] }).turns.at(-1) as ShownTurn;
+}
+
+/** Of the turns in flight. */
+function journaledBytes(): number {
+  const directory = home.at('cllm', 'journal');
+  return readdirSync(directory).reduce((sum, name) => sum + statSync(path.join(directory, name)).size, 0);
 }
 
 const textOfTurn = (turn: ShownTurn): string | undefined => turn.completion?.choices[0]?.message.content;
@@ -88,18 +95,23 @@ describe('a signal', () => {
   });
 
   test('saves the turn though the reader is stuck, and a second one exits at once', async () => {
-    upstream.reply({ steps: [half, { data: textChunk('x'.repeat(1_000_000)) }, stall] });
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    upstream.reply({ steps: [half, { gate: released }, { data: textChunk('x'.repeat(1_000_000)) }, stall] });
     const run = home.start(['hi'], { isCutShort: true });
     await run.untilStdout('Half a');
     run.process.stdout?.pause();
+    release();
+    // Journaled first, then written to a pipe that does not take it.
+    while (journaledBytes() < 1_000_000) await new Promise((resolve) => setImmediate(resolve));
     run.process.kill('SIGINT');
     await run.untilStderr('interrupted');
     expect(run.process.exitCode).toBeNull();
     const turn = await lastTurn();
     expect(turn.verdict).toBe('interrupted');
-    expect(textOfTurn(turn)).toMatch(/^Half a/);
-    run.process.kill('SIGINT');
+    expect(textOfTurn(turn)).toMatch(/^Half ax+$/);
     const ended = new Promise((resolve) => run.process.once('exit', resolve));
+    run.process.kill('SIGINT');
     expect(await ended).toBe(130);
     run.process.stdout?.resume();
     await run.result;
