@@ -22,14 +22,20 @@ const pageProblems = 100;
 
 export function verifyHistory(database: Database): VerifyReport {
   const report: VerifyReport = { conversations: 0, turns: 0, problems: [] };
-  const checks = [checkPages, checkConversations, checkTurns, checkOrder, checkSearch];
-  for (const check of checks) {
+  const checks = {
+    pages: checkPages,
+    conversations: checkConversations,
+    turns: checkTurns,
+    order: checkOrder,
+    search: checkSearch,
+  };
+  for (const [name, check] of Object.entries(checks)) {
     try {
       check(database, report);
     } catch (error) {
       // A page that can not be read stops a check half way; the others may get further.
       if (!(error instanceof CllmError) || isBusy(error.cause)) throw error;
-      report.problems.push({ kind: 'page', message: `${check.name}: ${causeOf(error)}` });
+      report.problems.push({ kind: 'page', message: `${name}: ${causeOf(error)}` });
     }
   }
   return report;
