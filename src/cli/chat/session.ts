@@ -76,7 +76,7 @@ export class ChatSession {
       signal,
       observer: view,
     });
-    const judged = judgement([result.error, result.unsaved ?? this.#context.storeProblem], {
+    const judged = judgement([result.error, result.unsaved], {
       isShortAllowed: isSet(this.#flags, 'allow-short'),
     });
     const conversationId = this.isEphemeral ? null : result.conversationId;
@@ -150,7 +150,7 @@ export class ChatSession {
 /** A chat remembers its turns also when nothing of them is to be kept: in memory. */
 async function storeOf(context: Context): Promise<Store> {
   const store = await context.store();
-  if (store.history !== null || context.storeProblem !== null) return store;
+  if (store.history !== null || store.problem !== null) return store;
   const { History } = await import('../../history/history.ts');
-  return { history: History.open(':memory:', { uid: context.io.uid }), journal: null };
+  return { history: History.open(':memory:', { uid: context.io.uid }), journal: null, problem: null };
 }

@@ -118,7 +118,12 @@ class TerminalChat {
       this.#reader.resume();
     }
     if (written.trim() === '') return this.#say('nothing was written, so nothing is sent');
-    await this.#context.io.stderr.write(`${terminalSafe(written).replace(/^/gm, '> ')}\n`);
+    await this.#context.io.stderr.write(
+      `${terminalSafe(written.replaceAll('\r\n', '\n'))
+        .split('\n')
+        .map((line) => `> ${line}`)
+        .join('\n')}\n`,
+    );
     await this.#send(written);
   }
 

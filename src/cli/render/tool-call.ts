@@ -14,7 +14,8 @@ export function toolCallText(call: ToolCall, paint: Paint): string {
   const shown = laidOut(input);
   if (shown === '') return `${title}${id}`;
   if (!shown.includes('\n')) return `${title} ${terminalSafe(shown)}${id}`;
-  return `${title}${id}\n${terminalSafe(shown).replace(/^/gm, '  ')}`;
+  const lines = terminalSafe(shown.replaceAll('\r\n', '\n')).split('\n');
+  return `${title}${id}\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
 function laidOut(input: string): string {
