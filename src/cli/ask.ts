@@ -70,7 +70,7 @@ async function askOnce(
   // It is here and paid for: no failure, but nothing to keep quiet about.
   if (cap?.isExceeded === true) context.remark(`this reply cost more than --max-cost ${cap.mostUsd}`);
 
-  const unsaved = result.unsaved ?? context.storeProblem;
+  const { unsaved } = result;
   // The turn is in the history by now: a reply that was paid for is kept, whatever the schema says of it.
   const isKept = unsaved === null && result.conversationId !== null && !isSet(flags, 'read-only');
   const mismatch = schema?.mismatch(result, isKept) ?? null;

@@ -27,7 +27,7 @@ export async function chooseConversation(
   if (!isContinued && reference === undefined) return fresh();
 
   const { history } = store;
-  if (history === null) throw noHistory(context);
+  if (history === null) throw noHistory(store);
   const summary = reference === undefined ? history.latest() : history.findOrNull(reference);
   if (summary === null) {
     if (reference !== undefined && !isReadOnly) return fresh();
@@ -46,11 +46,10 @@ export async function chooseConversation(
   return Conversation.of(client, store, replaced === null ? summary : { ...summary, system: replaced }, isReadOnly);
 }
 
-function noHistory({ storeProblem }: Context): CllmError {
-  // Nothing was printed that could be unsaved: what keeps the history from being opened is the error itself.
-  if (storeProblem?.cause instanceof CllmError) return storeProblem.cause;
+/** Nothing was printed that could be unsaved: what keeps the history from being opened is the error itself. */
+function noHistory({ problem }: Store): CllmError {
   return (
-    storeProblem ??
+    problem ??
     new UsageError('-c and -C need the history, and none is kept', {
       hint: 'leave out --ephemeral, or: cllm config set history on',
     })

@@ -145,7 +145,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     async model() {
       const { model, baseUrl } = await settings();
       if (model.value !== null) return model.value;
-      throw await noModel(await client(), baseUrl.value);
+      throw await noModel(await client(), baseUrl.value, io.signal);
     },
     remark: say,
     async close() {
@@ -170,14 +170,16 @@ function noticeUnfinished(journal: Journal, say: (text: string) => void): void {
   }
 }
 
-async function noModel(client: LiteLLMClient, baseUrl: string): Promise<UsageError> {
+async function noModel(client: LiteLLMClient, baseUrl: string, signal: AbortSignal): Promise<CllmError> {
   const hint = 'set a default with: cllm config set model NAME, or choose one with -m NAME';
   try {
-    const names = (await client.models({ signal: AbortSignal.timeout(5000) })).map(({ id }) => id);
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
+    const names = (await client.models({ signal: patience })).map(({ id }) => id);
     const shown =
       names.slice(0, 12).join(', ') + (names.length > 12 ? `, … (${names.length} in all: cllm models)` : '');
     return new UsageError(`no model chosen; ${baseUrl} serves ${shown || 'none'}`, { code: 'no_model', hint });
   } catch (error) {
+    if (signal.reason instanceof CllmError) return signal.reason;
     // What keeps the proxy from answering comes first: choosing a model would not help against it.
     const reason = error instanceof CllmError ? ` (${error.message})` : '';
     return new UsageError(`no model chosen, and the proxy could not be asked what it serves${reason}`, {

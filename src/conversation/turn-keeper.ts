@@ -29,6 +29,7 @@ export class TurnKeeper implements ReplyTap {
       return;
     }
     this.#history = history;
+    this.#failure = store.problem;
     if (history !== null) {
       try {
         const begun = history.beginTurn({
@@ -42,7 +43,7 @@ export class TurnKeeper implements ReplyTap {
         // Others may write to the conversation too: what came before this prompt is its context.
         if (begun.seq > 1) earlier = history.turns(begun.conversationId).filter((each) => each.seq < begun.seq);
       } catch (error) {
-        this.#failure = unsavedError(error);
+        this.#failure = asProblem(error);
       }
     }
     this.context = contextOf(earlier, { system: state.system, model });
@@ -57,7 +58,7 @@ export class TurnKeeper implements ReplyTap {
           }),
         }) ?? null;
     } catch (error) {
-      this.#failure ??= unsavedError(error);
+      this.#failure ??= asProblem(error);
     }
   }
 
@@ -86,11 +87,11 @@ export class TurnKeeper implements ReplyTap {
         // The reply is in the history, so nothing is lost with a journal that failed on the way.
         return null;
       } catch (error) {
-        this.#failure = unsavedError(error);
+        this.#failure = asProblem(error);
       }
     }
     this.#journal?.close();
-    return this.#failure;
+    return this.#failure && unsavedError(this.#failure, this.#journal?.file ?? null);
   }
 
   #journaled(append: (journal: JournalWriter) => void): void {
@@ -98,17 +99,26 @@ export class TurnKeeper implements ReplyTap {
     try {
       append(this.#journal);
     } catch (error) {
-      this.#failure ??= unsavedError(error);
+      this.#failure ??= asProblem(error);
       this.#journal.close();
       this.#journal = null;
     }
   }
 }
 
-function unsavedError(cause: unknown): CllmError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new CllmError('history_unsaved', `the turn could not be saved: ${reason}`, {
-    cause,
-    hint: 'the history is where `cllm history path` says; `cllm history verify` checks it',
+function asProblem(thrown: unknown): CllmError {
+  if (thrown instanceof CllmError) return thrown;
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return new CllmError('history_unusable', reason, { cause: thrown, hint: 'cllm history path says where it is' });
+}
+
+/** @param journal The file that holds the turn all the same; null when it could be put nowhere. */
+function unsavedError(problem: CllmError, journal: string | null): CllmError {
+  return new CllmError('history_unsaved', `the turn could not be saved: ${problem.message}`, {
+    cause: problem,
+    hint:
+      journal === null
+        ? `${problem.hint ?? 'cllm history path says where the history is'}; --ephemeral asks without it`
+        : `what came is in ${journal}: cllm recover restores it once the history can be written`,
   });
 }

@@ -10,6 +10,8 @@ import type { ChatCompletion, ChatCompletionChunk, ChatMessage, RequestBody } fr
 export interface Store {
   history: History | null;
   journal: Journal | null;
+  /** Why there is no history although one is wanted; else null. */
+  problem: CllmError | null;
 }
 
 /** The conversation that a turn belongs to. */
