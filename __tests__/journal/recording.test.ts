@@ -13,10 +13,12 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { readRecording, readRecordingMeta, RecordingWriter } from '../../src/journal/recording.ts';
+import { useChildScript } from '../support/child-script.ts';
 import { seed } from '../support/seed.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
 const directory = useTemporaryDirectory();
+const beginRecording = useChildScript('journal/begin-recording.ts');
 const fileOf = (name = 'a.recording'): string => join(directory(), name);
 const head = {
   status: 200,
@@ -269,6 +271,12 @@ describe('a new recording', () => {
     mkdirSync(join(directory(), 'no'));
     new RecordingWriter(join(directory(), 'no', 'x'), {}).close();
     expect(readdirSync(join(directory(), 'no'))).toEqual(['x']);
+  });
+
+  test('that can not have its first line leaves no file', async () => {
+    const run = await beginRecording([fileOf()], (command) => ['bash', '--norc', '-c', `ulimit -f 0; exec ${command}`]);
+    expect((await run.exit).stdout).toBe('output_failed');
+    expect(readdirSync(directory())).toEqual([]);
   });
 
   test('takes nothing after it was closed', () => {

@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, writevSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, unlinkSync, writevSync } from 'node:fs';
 import { CllmError, UsageError } from '../errors.ts';
 import { createPrivateFile, errorCode } from '../private-files.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
@@ -71,7 +71,14 @@ export class RecordingWriter {
     }
     if (this.#descriptor === null)
       throw new UsageError(`${file} exists already`, { hint: 'name another file, or remove that one first' });
-    this.#append(start);
+    try {
+      this.#append(start);
+    } catch (error) {
+      // A file without its first line is of no use to anybody, and it was made here.
+      this.close();
+      unlinkSync(file);
+      throw error;
+    }
   }
 
   head(head: RecordedHead): void {
