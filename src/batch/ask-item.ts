@@ -58,7 +58,11 @@ export async function askItem(
   const hold = new AbortController();
   let refusal: CllmError | null = null;
   // Nothing is kept beside the output: the history is for conversations, and a batch would bury them.
-  const conversation = new Conversation(client, { history: null, journal: null, problem: null }, { system: prepared.system });
+  const conversation = new Conversation(
+    client,
+    { history: null, journal: null, problem: null },
+    { system: prepared.system },
+  );
   const turn = await conversation.send({
     messages: prepared.messages,
     body: prepared.body,

@@ -43,7 +43,11 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
   const isJson = textFlag(flags, 'output-format') === 'json';
   if (!isJson && io.stderr.isTTY) void remark(io.stderr, `asking ${models.join(', ')}`);
   const ask = async (model: string): Promise<Answer> => {
-    const conversation = new Conversation(client, { history: null, journal: null, problem: null }, { system: settings.system.value });
+    const conversation = new Conversation(
+      client,
+      { history: null, journal: null, problem: null },
+      { system: settings.system.value },
+    );
     const body = requestBody(flags, model, paramValues(settings.params), io.cwd);
     const turn = await conversation.send({ messages: [message], body, signal: io.signal });
     const { decisive } = judgement([turn.error], { isShortAllowed: isSet(flags, 'allow-short') });

@@ -14,6 +14,7 @@ import { isSet, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
 import { remark } from './render/report.ts';
+import { asCllmError } from './thrown.ts';
 
 /** What commands are given. The costly parts are made when they are first asked for, and once. */
 export interface Context {
@@ -29,9 +30,8 @@ export interface Context {
   client(): Promise<LiteLLMClient>;
   /** What `client()` is made from, but for the key: for commands that try another key or address, or look at the way. */
   clientOptions(apiKey: string | null, baseUrl?: string): Promise<ClientOptions>;
-  /** History and journal as far as they can be opened; `storeProblem` has the reason why not. */
+  /** History and journal as far as they can be opened; `problem` has the reason why not. */
   store(): Promise<Store>;
-  readonly storeProblem: CllmError | null;
   /** The history, for commands that are about nothing else: throws when it cannot be opened. */
   history(): Promise<History>;
   journal(): Promise<Journal>;
@@ -44,7 +44,6 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
   const paths = configPaths(io.env, io.cwd);
   const closers: (() => Promise<void> | void)[] = [];
   const say = (text: string): void => void remark(io.stderr, text);
-  let storeProblem: CllmError | null = null;
 
   const demo = once(async (): Promise<DemoProxy | null> => {
     if (!isSet(flags, 'demo')) return null;
@@ -116,14 +115,13 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
 
   const store = once(async (): Promise<Store> => {
     if (isSet(flags, 'ephemeral') || (await settings()).history.value === 'off')
-      return { history: null, journal: null };
+      return { history: null, journal: null, problem: null };
     const kept = await journal();
     noticeUnfinished(kept, say);
     try {
-      return { history: await history(), journal: kept };
+      return { history: await history(), journal: kept, problem: null };
     } catch (error) {
-      storeProblem = unsaved(error);
-      return { history: null, journal: kept };
+      return { history: null, journal: kept, problem: asCllmError(error) };
     }
   });
 
@@ -139,9 +137,6 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     history,
     journal,
     store,
-    get storeProblem() {
-      return storeProblem;
-    },
     async model() {
       const { model, baseUrl } = await settings();
       if (model.value !== null) return model.value;
@@ -187,14 +182,4 @@ async function noModel(client: LiteLLMClient, baseUrl: string, signal: AbortSign
       hint,
     });
   }
-}
-
-function unsaved(error: unknown): CllmError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new CllmError('history_unsaved', `the turn could not be saved: ${reason}`, {
-    cause: error,
-    hint:
-      (error instanceof CllmError ? error.hint : undefined) ??
-      'cllm history path says where it is; --ephemeral asks without it',
-  });
 }

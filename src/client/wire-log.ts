@@ -33,9 +33,15 @@ export function shownHeaders(headers: Readonly<Record<string, string>>, secrets:
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     const isOurs = name.startsWith('x-litellm-') || name.startsWith('x-ratelimit-');
-    if (shown.has(name) || (isOurs && !hidden.has(name))) result[name] = safeText(withoutUserinfo(value), secrets);
+    if (!shown.has(name) && (!isOurs || hidden.has(name))) continue;
+    result[name] = isDeployment(name, value) ? value : safeText(withoutUserinfo(value), secrets);
   }
   return result;
+}
+
+/** A deployment's id is a hash that looks like the hash of a key, which error texts quote and nobody should see. */
+function isDeployment(name: string, value: string): boolean {
+  return name === 'x-litellm-model-id' && /^[0-9a-f]{64}$/.test(value);
 }
 
 /** `--debug` lines of a request: never the body, never a key. */
