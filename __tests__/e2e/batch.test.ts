@@ -225,7 +225,7 @@ describe('on its way', () => {
   test('keeps each result before it begins another item in its place', async () => {
     const seen: number[] = [];
     upstream.fallback = (request) => {
-      seen.push(existsSync(home.at('out.jsonl')) ? rows().length : 0);
+      if (request.method === 'POST') seen.push(existsSync(home.at('out.jsonl')) ? rows().length : 0);
       return textReply('x')(request);
     };
     await batch(write('in.txt', ['1', '2', '3', '4']), '-o', home.at('out.jsonl'), '--concurrency', '1');
@@ -249,6 +249,7 @@ describe('on its way', () => {
     const refused: number[] = [];
     const times: number[] = [];
     upstream.fallback = (request) => {
+      if (request.method === 'GET') return errorReply(404, 'no');
       times.push(performance.now());
       if (times.length > 4) return textReply('x')(request);
       refused.push(performance.now());
