@@ -33,7 +33,10 @@ function rows(name = 'out.jsonl'): Row[] {
 const byLine = (name?: string): Row[] => rows(name).toSorted((a, b) => a['line'] - b['line']);
 
 function write(name: string, lines: unknown[]): string {
-  writeFileSync(home.at(name), lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''));
+  writeFileSync(
+    home.at(name),
+    lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''),
+  );
   return home.at(name);
 }
 
@@ -47,7 +50,15 @@ describe('the input', () => {
     const { code, stdout } = await batch(input, '-o', home.at('out.jsonl'));
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect(byLine()).toMatchObject([
-      { type: 'result', custom_id: null, line: 1, result: 're: one', verdict: 'complete', is_error: false, exit_code: 0 },
+      {
+        type: 'result',
+        custom_id: null,
+        line: 1,
+        result: 're: one',
+        verdict: 'complete',
+        is_error: false,
+        exit_code: 0,
+      },
       { type: 'result', custom_id: null, line: 3, result: 're:   two  ' },
     ]);
   });
@@ -55,13 +66,28 @@ describe('the input', () => {
   test('is JSON lines: a prompt or messages, with fields of the request and a system prompt', async () => {
     const input = write('in.jsonl', [
       { custom_id: 'a', prompt: 'one', temperature: 0.1, model: 'other' },
-      { custom_id: 'b', messages: [{ role: 'system', content: 'own' }, { role: 'user', content: 'two' }] },
+      {
+        custom_id: 'b',
+        messages: [
+          { role: 'system', content: 'own' },
+          { role: 'user', content: 'two' },
+        ],
+      },
       { prompt: 'three', system: 'mine', seed: 3 },
     ]);
     await batch(input, '-o', home.at('out.jsonl'), '-s', 'of all', '--temperature', '0.9', '-p', 'top_k=4');
     const sent = new Map(upstream.chatRequests.map((request) => [lastText(request), request.body]));
-    expect(sent.get('one')).toMatchObject({ model: 'other', temperature: 0.1, top_k: 4, messages: [{ role: 'system', content: 'of all' }, {}] });
-    expect(sent.get('two')).toMatchObject({ model: 'test-model', temperature: 0.9, messages: [{ role: 'system', content: 'own' }, {}] });
+    expect(sent.get('one')).toMatchObject({
+      model: 'other',
+      temperature: 0.1,
+      top_k: 4,
+      messages: [{ role: 'system', content: 'of all' }, {}],
+    });
+    expect(sent.get('two')).toMatchObject({
+      model: 'test-model',
+      temperature: 0.9,
+      messages: [{ role: 'system', content: 'own' }, {}],
+    });
     expect(sent.get('three')).toMatchObject({ seed: 3, messages: [{ role: 'system', content: 'mine' }, {}] });
     expect(sent.get('one')).not.toHaveProperty('custom_id');
     expect(sent.get('three')).not.toHaveProperty('system');
@@ -110,7 +136,9 @@ describe('the input', () => {
     const lines = ['{"prompt":"fine"}', '{"prompt":'];
     const input = write('in.jsonl', lines);
     expect((await batch(input, '-o', home.at('out.jsonl'), '--fail-fast')).code).toBe(11);
-    const piped = await home.run(['batch', '-', '-o', home.at('piped.jsonl'), '--fail-fast'], { stdin: lines.join('\n') });
+    const piped = await home.run(['batch', '-', '-o', home.at('piped.jsonl'), '--fail-fast'], {
+      stdin: lines.join('\n'),
+    });
     expect(piped.code).toBe(11);
     expect(rows()).toMatchObject([{ line: 2, is_error: true }]);
     expect(rows('piped.jsonl')).toMatchObject([{ line: 2, is_error: true }]);
@@ -141,7 +169,10 @@ describe('bad use', () => {
 
 describe('running again', () => {
   test('skips what is done and tries what failed, without a trace of the failure', async () => {
-    const input = write('in.jsonl', [1, 2, 3].map((n) => ({ custom_id: `id-${n}`, prompt: `p${n}` })));
+    const input = write(
+      'in.jsonl',
+      [1, 2, 3].map((n) => ({ custom_id: `id-${n}`, prompt: `p${n}` })),
+    );
     upstream.fallback = (request) =>
       lastText(request) === 'p2' ? errorReply(400, 'no such thing') : textReply(`re: ${lastText(request)}`)(request);
     const first = await batch(input, '-o', home.at('out.jsonl'));
@@ -163,7 +194,10 @@ describe('running again', () => {
 
   test.each([
     ['in the middle of a result', (whole: string) => whole.slice(0, -40)],
-    ['in the middle of a character', (whole: string) => Buffer.concat([Buffer.from(whole.slice(0, 60)), Buffer.from([0xe2, 0x82])])],
+    [
+      'in the middle of a character',
+      (whole: string) => Buffer.concat([Buffer.from(whole.slice(0, 60)), Buffer.from([0xe2, 0x82])]),
+    ],
     ['at its very beginning', (_whole: string) => '{"ty'],
     ['as zeros of the file system', (_whole: string) => '\0'.repeat(300)],
   ])('repairs a line that a crash tore %s', async (_name, tear) => {
@@ -197,7 +231,10 @@ describe('running again', () => {
 
     const named = write('named.jsonl', [{ custom_id: 'a', prompt: 'one' }]);
     await batch(named, '-o', home.at('named-out.jsonl'));
-    write('named.jsonl', [{ custom_id: 'b', prompt: 'zero' }, { custom_id: 'a', prompt: 'one' }]);
+    write('named.jsonl', [
+      { custom_id: 'b', prompt: 'zero' },
+      { custom_id: 'a', prompt: 'one' },
+    ]);
     expect((await batch(named, '-o', home.at('named-out.jsonl'))).code).toBe(0);
     expect(rows('named-out.jsonl').map((row) => row['custom_id'])).toEqual(['a', 'b']);
   });
@@ -239,7 +276,10 @@ describe('on its way', () => {
       void request.hungUp.then(() => (inFlight -= 1));
       return { ...textReply('x')(request), delay: 20 };
     };
-    const input = write('in.txt', Array.from({ length: 20 }, (_, n) => `${n}`));
+    const input = write(
+      'in.txt',
+      Array.from({ length: 20 }, (_, n) => `${n}`),
+    );
     await batch(input, '-o', home.at('out.jsonl'), '--concurrency', '3');
     expect(most).toBe(3);
     expect(rows()).toHaveLength(20);
@@ -255,7 +295,10 @@ describe('on its way', () => {
       refused.push(performance.now());
       return errorReply(429, 'slow down', { headers: { 'retry-after': '1' } });
     };
-    const input = write('in.txt', Array.from({ length: 12 }, (_, n) => `${n}`));
+    const input = write(
+      'in.txt',
+      Array.from({ length: 12 }, (_, n) => `${n}`),
+    );
     const { code, stderr } = await batch(input, '-o', home.at('out.jsonl'), '--concurrency', '4');
     expect(code).toBe(0);
     expect(stderr).toContain('the proxy asks to wait');
@@ -273,7 +316,10 @@ describe('on its way', () => {
 
   test('ends at a rejected key instead of asking in vain for the rest', async () => {
     upstream.fallback = () => errorReply(401, 'bad key', { type: 'auth_error' });
-    const input = write('in.txt', Array.from({ length: 50 }, (_, n) => `${n}`));
+    const input = write(
+      'in.txt',
+      Array.from({ length: 50 }, (_, n) => `${n}`),
+    );
     const { code, stderr } = await batch(input, '-o', home.at('out.jsonl'), '--concurrency', '2');
     expect(code).toBe(4);
     expect(stderr).toContain('the batch was stopped');
@@ -298,8 +344,7 @@ describe('on its way', () => {
   });
 
   test('begins nothing after the first failure under --fail-fast', async () => {
-    upstream.fallback = (request) =>
-      lastText(request) === 'two' ? errorReply(400, 'no') : textReply('fine')(request);
+    upstream.fallback = (request) => (lastText(request) === 'two' ? errorReply(400, 'no') : textReply('fine')(request));
     const input = write('in.txt', ['one', 'two', 'three', 'four']);
     const { code } = await batch(input, '-o', home.at('out.jsonl'), '--fail-fast', '--concurrency', '1');
     expect(code).toBe(11);
@@ -333,10 +378,11 @@ describe('on its way', () => {
 
   test('stops at a disk without room, and leaves whole lines', async () => {
     mkdirSync(home.at('full'));
-    const input = write('in.txt', Array.from({ length: 40 }, (_, n) => `${n} ${'x'.repeat(500)}`));
-    const { code, stderr } = await home.shell(
-      `ulimit -f 8; cllm batch ${input} -o full/out.jsonl --concurrency 2`,
+    const input = write(
+      'in.txt',
+      Array.from({ length: 40 }, (_, n) => `${n} ${'x'.repeat(500)}`),
     );
+    const { code, stderr } = await home.shell(`ulimit -f 8; cllm batch ${input} -o full/out.jsonl --concurrency 2`);
     expect(code).toBe(1);
     expect(stderr).toContain('can not be written (EFBIG)');
     const kept = rows('full/out.jsonl');
