@@ -1,7 +1,7 @@
 import { type ErrorObject, resultObject, type ResultObject, schemaVersion } from '../../result.ts';
 import { exits } from '../../outcome.ts';
 import { decidingChoice } from '../../protocol/verdict.ts';
-import type { ChatCompletion, ChatCompletionChunk, ToolCall } from '../../protocol/types.ts';
+import type { ChatCompletionChunk, ToolCall } from '../../protocol/types.ts';
 import type { RetryNotice } from '../../client/completion-stream.ts';
 import type { Output } from '../io.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
@@ -77,7 +77,7 @@ export class EventsView implements View {
     // A turn that never began has an init all the same; only a mistake in the command line itself has none.
     if (!this.#hasBegun && result.exit_code !== exits.usage.code) lines += this.#init(outcome.conversationId, model);
     lines += this.#lines(this.#deltas.end());
-    for (const call of finishedCalls(outcome.completion)) lines += line(toolUse(call, at));
+    for (const call of finishedCalls(outcome)) lines += line(toolUse(call, at));
     if (result.error) lines += line(result.error);
     await stdout.write(lines + line(result));
   }
@@ -124,14 +124,20 @@ function line(event: Record<string, unknown> | ErrorObject | ResultObject): stri
   return `${JSON.stringify(event)}\n`;
 }
 
-/** A call is whole only after the finish_reason: a prefix that parses is still a prefix. */
-function finishedCalls(completion: ChatCompletion | null): ToolUse[] {
+/**
+ * A call is whole only after the finish_reason: a prefix that parses is still a prefix. A reply that its length limit or
+ * a filter cut may have torn its last call, and nobody should act on half a call; it stands in the completion.
+ */
+function finishedCalls({ completion, verdict }: TurnOutcome): ToolUse[] {
   const choice = decidingChoice(completion);
   if (!choice?.finish_reason) return [];
   const calls = (choice.message.tool_calls ?? []).map(partsOf);
   // OpenAI's older form has one call, and no id for it.
   const old = choice.message.function_call;
-  return old ? [...calls, { name: old.name, id: null, input: old.arguments }] : calls;
+  if (old) calls.push({ name: old.name, id: null, input: old.arguments });
+  const last = calls.at(-1);
+  const isTorn = verdict !== 'complete' && last !== undefined && parsed(last.input) === last.input;
+  return isTorn ? calls.slice(0, -1) : calls;
 }
 
 interface ToolUse {
