@@ -69,6 +69,7 @@ describe('errors', () => {
   /** What a run of `ask` can not meet, or not on purpose. */
   const elsewhere: readonly ErrorCode[] = [
     'cost_cap',
+    'served_elsewhere',
     'batch_partial',
     'local_proxy_unavailable',
     'local_proxy_failed',

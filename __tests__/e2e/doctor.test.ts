@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { freePort } from '../../src/local-proxy/free-port.ts';
 import { makeCertificates, type Certificates } from '../support/certificates.ts';
@@ -206,7 +207,7 @@ describe('one thing broken, one diagnosis:', () => {
     expect((await doctor(upstream.baseUrl, [], { env })).code).toBe(0);
     for (const name of readdirSync(directory).filter((each) => each.startsWith('history')))
       chmodSync(`${directory}/${name}`, 0o400);
-    const { code, stdout } = asPlainUser(directory, env, upstream.baseUrl);
+    const { code, stdout } = await bound(upstream.baseUrl, env);
     const failed = (JSON.parse(stdout) as Report).steps.filter(({ status }) => status === 'failed');
     expect(code).toBe(1);
     expect(failed).toMatchObject([
@@ -233,31 +234,21 @@ describe('one thing broken, one diagnosis:', () => {
 });
 
 /**
- * Runs doctor as somebody to whom permissions apply: root, as whom containers run tests, may write to everything.
+ * Runs doctor without the right to pass over permissions, which root has: tests in containers run as root.
  */
-function asPlainUser(
-  directory: string,
-  env: Record<string, string>,
-  baseUrl: string,
-): { code: number | null; stdout: string } {
-  const isRoot = process.getuid?.() === 0;
-  const nobody = 65_534;
-  if (isRoot) {
-    for (const file of ['', ...readdirSync(directory)]) chownSync(`${directory}/${file}`, nobody, nobody);
-    chmodSync(home.directory, 0o755);
-  }
-  // In a process of its own, synchronously, the fake upstream of this process could not answer: no call is made.
-  const { status, stdout } = spawnSync(
-    process.execPath,
-    [builtCli, 'doctor', '--json', '--no-call', '--base-url', baseUrl],
-    {
-      env: { ...home.env, ...env } as NodeJS.ProcessEnv,
-      cwd: '/',
-      encoding: 'utf8',
-      ...(isRoot && { uid: nobody, gid: nobody }),
-    },
-  );
-  return { code: status, stdout };
+async function bound(baseUrl: string, env: Record<string, string>): Promise<{ code: number | null; stdout: string }> {
+  const command = [process.execPath, builtCli, 'doctor', '--json', '--base-url', baseUrl];
+  const rights = '-dac_override,-dac_read_search';
+  const drop = process.getuid?.() === 0 ? ['setpriv', `--bounding-set=${rights}`, `--inh-caps=${rights}`] : [];
+  const [program = '', ...words] = [...drop, ...command];
+  const child = spawn(program, words, {
+    env: { ...home.env, ...env } as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout };
 }
 
 describe('TLS', () => {

@@ -330,7 +330,8 @@ export class History {
    * @throws CllmError `history_unusable`
    */
   assertWritable(): void {
-    this.#database.write(() => undefined);
+    // A transaction alone would pass: SQLite makes it one that only reads where the file can only be read.
+    this.#database.write(() => this.#database.execute('DELETE FROM conversations WHERE false'));
   }
 
   /** Builds the search index again from the turns. */

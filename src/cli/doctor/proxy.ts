@@ -47,14 +47,14 @@ async function judgeReadiness(
     const refusal = new CllmError('http_proxy_failed', `the HTTP proxy ${httpProxy.host} answered ${status} itself`);
     return failed('http proxy', refusal, {
       fix: `Ask for ${client.baseUrl} to be let through, or put ${new URL(client.baseUrl).hostname} in NO_PROXY.`,
-      facts: { status },
+      facts: { http_status: status },
     });
   }
   if (isLiteLLM) {
     const unwell = new CllmError('server_error', `the proxy says that it is not ready: ${String(readiness['status'])}`);
     return failed('proxy', unwell, {
       fix: "Its admin has to look at the proxy's log; the database may be down.",
-      facts: { status },
+      facts: { http_status: status },
     });
   }
   const elsewhere = status === 404 || status === 405 || error === null ? await findPrefix(client, signal) : null;
@@ -65,7 +65,7 @@ async function judgeReadiness(
     return failed('proxy', foreign, {
       message: `nothing of LiteLLM is at ${client.baseUrl}, but it answers at ${elsewhere}`,
       fix: `cllm config set base_url ${elsewhere}`,
-      facts: { status, server, found_at: elsewhere },
+      facts: { http_status: status, server, found_at: elsewhere },
     });
   }
   return failed('proxy', foreign, {
@@ -73,7 +73,7 @@ async function judgeReadiness(
       message: `nothing of LiteLLM is at ${client.baseUrl} (HTTP 404)`,
       fix: 'Is that its port? A proxy behind a path needs the path in the base URL, without /v1: https://host/path',
     }),
-    facts: { status, server },
+    facts: { http_status: status, server },
   });
 }
 

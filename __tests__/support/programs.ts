@@ -1,0 +1,20 @@
+import { spawnSync } from 'node:child_process';
+import { describe } from '@jest/globals';
+
+/** Debian keeps servers where a plain user's PATH does not look. */
+export const programPath = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
+
+/**
+ * `describe` for tests that need programs of the machine. Where one is missing they are skipped, and a line says which and
+ * how to get it.
+ */
+export function describeWithPrograms(...programs: string[]): typeof describe | typeof describe.skip {
+  const missing = programs.filter(
+    (program) => spawnSync(program, ['-v'], { env: { PATH: programPath }, stdio: 'ignore' }).error !== undefined,
+  );
+  if (missing.length === 0) return describe;
+  process.stderr.write(
+    `SKIPPED: tests that need ${missing.join(' and ')}, which this machine has not (apt-get install ${missing.join(' ')})\n`,
+  );
+  return describe.skip;
+}
