@@ -1,4 +1,3 @@
-/// <reference path="./undici-parts.d.ts" />
 import { createRequire } from 'node:module';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import type { buildConnector, Dispatcher } from 'undici';
@@ -229,5 +228,8 @@ function trusted(): readonly string[] {
 }
 
 function badCertificate(message: string): UsageError {
-  return new UsageError(message, { code: 'config_invalid', hint: 'Give PEM files: --cacert FILE, or SSL_CERT_FILE.' });
+  return new UsageError(message, {
+    code: 'config_invalid',
+    hint: 'Give PEM files: --cacert FILE or SSL_CERT_FILE, --cert FILE and --cert-key FILE.',
+  });
 }

@@ -44,6 +44,8 @@ export class TurnKeeper implements ReplyTap {
         if (begun.seq > 1) earlier = history.turns(begun.conversationId).filter((each) => each.seq < begun.seq);
       } catch (error) {
         this.#failure = asProblem(error);
+        // Reads work where writes do not (a lock, a full disk): the reply shall at least know what was said before.
+        if (state.id !== null) earlier = history.turns(state.id);
       }
     }
     this.context = contextOf(earlier, { system: state.system, model });
@@ -52,10 +54,8 @@ export class TurnKeeper implements ReplyTap {
         store.journal?.begin({
           conversationId: state.id,
           turnId: this.#turnId,
-          // Without a row in the history the journal is all there is, so it holds what a row would.
-          ...(this.#turnId === null && {
-            turn: { name: state.name, system: state.system, messages: turn.messages, model, request },
-          }),
+          // What a row of the history holds, for a history that can not be written or is lost meanwhile.
+          turn: { name: state.name, system: state.system, messages: turn.messages, model, request },
         }) ?? null;
     } catch (error) {
       this.#failure ??= asProblem(error);
