@@ -55,14 +55,15 @@ describe('--reporter', () => {
     expect(problems).toEqual([]);
     expect(root.attributes).toMatchObject({ tests: '5', failures: '1', errors: '2' });
     const cases = (root.children[0]?.children ?? []).filter(({ name }) => name === 'testcase');
-    expect(cases.map(({ attributes }) => attributes['name']).toSorted()).toEqual(
-      ['plain', '<&>"\'', 'control \ufffd \ufffd \ufffd', 'line\nbreak\ttab', '日本語 👩‍💻'].toSorted(),
+    expect(new Set(cases.map(({ attributes }) => attributes['name']))).toEqual(
+      new Set(['plain', '<&>"\'', 'control \ufffd \ufffd \ufffd', 'line\nbreak\ttab', '日本語 👩‍💻']),
     );
     const failed = cases.flatMap(({ children }) => children);
-    expect(failed.map(({ name, attributes }) => [name, attributes['type']]).toSorted()).toEqual([
-      ['error', 'bad_request'],
-      ['error', 'bad_request'],
-      ['failure', 'stream_cut'],
+    const kinds = failed.map(({ name, attributes }) => `${name} ${attributes['type']}`);
+    expect(kinds.toSorted((a, b) => a.localeCompare(b))).toEqual([
+      'error bad_request',
+      'error bad_request',
+      'failure stream_cut',
     ]);
     expect(file('out.junit.xml')).not.toContain('re: fine');
   });

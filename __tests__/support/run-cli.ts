@@ -67,11 +67,7 @@ export class CliHome {
     const child = spawn(node, [builtCli, ...args], {
       cwd: options.cwd ?? this.directory,
       env: { ...this.env, ...options.env },
-      stdio: options.stdio ?? [
-        options.stdin === undefined ? 'ignore' : 'pipe',
-        'pipe',
-        'pipe',
-      ],
+      stdio: options.stdio ?? [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
     this.#running.add(child);
     const output = { stdout: '', stderr: '' };
@@ -165,6 +161,7 @@ function formatOf(args: readonly string[]): 'text' | 'json' | 'stream-json' {
   const format = flags.includes('--output-format')
     ? flags[flags.lastIndexOf('--output-format') + 1]
     : flags.findLast((flag) => flag.startsWith('--output-format='))?.slice('--output-format='.length);
-  const isOther = flags[0] === 'chat' || flags.includes('--help') || flags.includes('--version');
+  const isOther =
+    ['chat', 'compare'].includes(flags[0] ?? '') || flags.includes('--help') || flags.includes('--version');
   return !isOther && (format === 'json' || format === 'stream-json') ? format : 'text';
 }

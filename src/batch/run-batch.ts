@@ -62,6 +62,7 @@ class BatchRun {
   #stop: Stop | null = null;
   #failure: { error: unknown } | null = null;
   #streak = 0;
+  #inFlight = 0;
   #wake: (() => void)[] = [];
   #pause: NodeJS.Timeout | undefined;
 
@@ -80,7 +81,7 @@ class BatchRun {
       if (this.#isOver || !this.#hasMoney()) return this.#stop;
       for await (const item of items) {
         // One item may wait for its turn: it is there when a place is, and no more than that is read ahead.
-        while (!this.#isOver && (this.#queue.size > 0 || !cap.hasRoomFor(this.#queue.pending))) await this.#next();
+        while (!this.#isOver && (this.#queue.size > 0 || !cap.hasRoomFor(this.#inFlight))) await this.#next();
         if (this.#isOver || !this.#hasMoney()) break;
         this.#add(item, 0);
       }
@@ -118,6 +119,7 @@ class BatchRun {
     if (this.#isOver || !this.#hasMoney()) return;
     const { limit, clock, cap, isFailFast } = this.#plan;
     const startedAt = clock();
+    this.#inFlight += 1;
     try {
       const end = await this.#plan.ask(item);
       if (end.throttled !== null && (end.throttled.retryAfterMs ?? 0) <= longestHold) {
@@ -137,6 +139,7 @@ class BatchRun {
     } catch (error) {
       this.#fail(error);
     } finally {
+      this.#inFlight -= 1;
       this.#changed();
     }
   }

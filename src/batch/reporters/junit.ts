@@ -8,7 +8,7 @@ import type { ReportFacts } from './report-facts.ts';
  * Source: the schema junit-10.xsd of Jenkins' xUnit plugin, which GitLab's and Azure's readers accept as well.
  */
 export async function* junitReport(
-  { title, summary, inputFile, startedAt, durationMs }: ReportFacts,
+  { title, summary, startedAt, durationMs }: ReportFacts,
   results: AsyncIterable<BatchResult>,
 ): AsyncGenerator<string, void, undefined> {
   const replied = summary.verdicts.filter(({ verdict }) => verdict !== 'no reply');
@@ -27,16 +27,15 @@ export async function* junitReport(
   yield property('ttft_ms_median', rounded(summary.ttft.quantile(0.5)));
   yield property('ttft_ms_95', rounded(summary.ttft.quantile(0.95)));
   yield '    </properties>\n';
-  for await (const result of results) yield testCase(result, title, inputFile);
+  for await (const result of results) yield testCase(result, title);
   yield '  </testsuite>\n</testsuites>\n';
 }
 
-function testCase(result: BatchResult, title: string, inputFile: string | null): string {
+function testCase(result: BatchResult, title: string): string {
   const head = `    <testcase${attributes({
     name: result.custom_id ?? `line ${result.line}`,
     classname: title,
     time: seconds(result.duration_ms ?? 0),
-    ...(inputFile !== null && { file: inputFile, line: String(result.line) }),
   })}`;
   if (!result.is_error || result.error === null) return `${head}/>\n`;
   const { code, message, hint } = result.error;
