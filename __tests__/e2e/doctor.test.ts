@@ -242,7 +242,7 @@ async function bound(baseUrl: string, env: Record<string, string>): Promise<{ co
   const drop = process.getuid?.() === 0 ? ['setpriv', `--bounding-set=${rights}`, `--inh-caps=${rights}`] : [];
   const [program = '', ...words] = [...drop, ...command];
   const child = spawn(program, words, {
-    env: { ...home.env, ...env } as NodeJS.ProcessEnv,
+    env: { ...home.env, ...env },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let stdout = '';

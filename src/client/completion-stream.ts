@@ -210,7 +210,8 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
           thrown instanceof CllmError
             ? thrown
             : new CllmError('internal', 'cllm failed while it read the reply', { cause: thrown });
-        // A tap, or a function that was to be told something, has thrown: what arrived is kept.
+        // A tap, or a function that was to be told something, has thrown: what arrived is kept, and no more is wanted.
+        this.#response?.destroy();
         const reply = this.#reader?.finish({ type: 'signal', signal: null }).reply ?? null;
         this.#settle({ error, verdict: reply?.verdict ?? null, reply, chunks: [], isRepeatable: false });
       }

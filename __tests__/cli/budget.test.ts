@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { LiteLLMClient } from '../../src/client/client.ts';
+import { budgetOwner, explainBudget } from '../../src/cli/budget.ts';
+import { moment } from '../../src/cli/moment.ts';
+import { CllmError } from '../../src/errors.ts';
+import { startFakeUpstream, type FakeUpstream } from '../support/fake-upstream.ts';
+
+test.each([
+  ['Budget has been exceeded! Key=ci (sk-...8kRQ) Current cost: 1.44e-05, Max budget: 1e-05', 'key', 'ci'],
+  ['Budget has been exceeded! Team=search Current cost: 2.0, Max budget: 1.0', 'team', 'search'],
+  ['Budget has been exceeded! User=ann Current cost: 2.0, Max budget: 1.0', 'user', 'ann'],
+  ['ExceededBudget: End User=visitor-7, over budget', 'end user', 'visitor-7'],
+  ['ExceededBudget: User=None over budget', 'user', null],
+  [
+    'No deployments available - crossed budget: Exceeded budget for provider openai: 2.16e-05 >= 2e-05',
+    'provider',
+    'openai',
+  ],
+  ['crossed budget: Exceeded budget for deployment model: poor', 'deployment', 'model'],
+])('%s', (message, kind, name) => {
+  expect(budgetOwner(message)).toEqual({ kind, name });
+});
+
+test('a text that names nobody has no owner', () => {
+  expect(budgetOwner('Budget has been exceeded!')).toBeNull();
+});
+
+describe('the hint of a refusal', () => {
+  const now = new Date('2026-11-22T12:00:00Z');
+  let upstream: FakeUpstream;
+  let client: LiteLLMClient;
+  beforeEach(async () => {
+    upstream = await startFakeUpstream();
+    client = new LiteLLMClient({ baseUrl: upstream.baseUrl, apiKey: 'sk-test' });
+  });
+  afterEach(async () => {
+    await client.close();
+    await upstream.close();
+  });
+
+  const refusal = (message: string) => new CllmError('budget_exceeded', message);
+
+  test('says when the budget of a key resets', async () => {
+    upstream.fallback = () => ({ body: { key: 'x', info: { budget_reset_at: '2026-12-01T00:00:00Z' } } });
+    const error = await explainBudget(
+      refusal('Budget has been exceeded! Key=ci Current cost: 2, Max budget: 1'),
+      client,
+      now,
+    );
+    expect(error).toMatchObject({
+      code: 'budget_exceeded',
+      message: 'Budget has been exceeded! Key=ci Current cost: 2, Max budget: 1',
+    });
+    expect(error.hint).toBe(
+      'It is the budget of the key ci; it resets 2026-12-01 00:00 UTC (in 9 days). An admin of the proxy can raise it, or give you another key.',
+    );
+  });
+
+  test('looks a team up by the key that belongs to it', async () => {
+    upstream.fallback = ({ path }) =>
+      path.startsWith('/key/info')
+        ? { body: { info: { team_id: 'team 1' } } }
+        : {
+            body:
+              path === '/team/info?team_id=team%201' ? { team_info: { budget_reset_at: '2026-11-22T18:00:00' } } : {},
+          };
+    const error = await explainBudget(refusal('Budget has been exceeded! Team=search Current cost: 2'), client, now);
+    expect(error.hint).toBe(
+      'It is the budget of the team search; it resets 2026-11-22 18:00 UTC (in 6 h). An admin of the proxy can raise it.',
+    );
+  });
+
+  test('looks a user up', async () => {
+    upstream.fallback = ({ path }) => ({
+      body: path === '/user/info' ? { user_info: { budget_reset_at: '2026-11-22T12:30:00Z' } } : {},
+    });
+    const error = await explainBudget(refusal('Budget has been exceeded! User=ann Current cost: 2'), client, now);
+    expect(error.hint).toContain('the user ann; it resets 2026-11-22 12:30 UTC (in 30 min)');
+  });
+
+  test('says so where the proxy knows no dates', async () => {
+    const error = await explainBudget(refusal('Budget has been exceeded! Key=ci Current cost: 2'), client, now);
+    expect(error.hint).toContain('the proxy does not say when it resets');
+  });
+
+  test('leaves other errors alone', async () => {
+    const other = new CllmError('rate_limited', 'Budget has been exceeded! Key=ci');
+    expect(await explainBudget(other, client, now)).toBe(other);
+  });
+});
+
+test.each([
+  ['2026-11-20T12:00:00+02:00', '2026-11-20 10:00 UTC (2 days ago)'],
+  ['next week', 'next week'],
+])('the moment %s is %s', (text, expected) => {
+  expect(moment(text, new Date('2026-11-22T12:00:00Z'))).toBe(expected);
+});
