@@ -21,6 +21,9 @@ interface Loaded {
 /** Parts of Node that cost milliseconds and that most runs do not touch: loaded when something of theirs is used. */
 const lazy = new Set(['crypto', 'fs/promises', 'http2', 'https', 'readline', 'readline/promises', 'tls', 'zlib']);
 
+/** Chunks that cost milliseconds for tables that only a terminal needs, found by the build: loaded like the above. */
+declare const __LAZY_CHUNKS__: readonly string[];
+
 /** Tells this build's chunks from those of another. Put in by the build. */
 declare const __BUILD_ID__: string;
 
@@ -90,26 +93,30 @@ export class ChunkLoader {
   }
 
   #required(name: string): unknown {
-    if (name.startsWith('./')) return this.load(name.slice(2));
-    return name.startsWith('node:') && lazy.has(name.slice(5)) ? this.#later(name) : this.#require(name);
+    if (name.startsWith('./')) {
+      const chunk = name.slice(2);
+      return __LAZY_CHUNKS__.includes(chunk) ? later(() => this.load(chunk) as object) : this.load(chunk);
+    }
+    const isLazy = name.startsWith('node:') && lazy.has(name.slice(5));
+    return isLazy ? later(() => this.#require(name) as object) : this.#require(name);
   }
+}
 
-  #later(name: string): object {
-    const real = (): object => this.#require(name) as object;
-    return new Proxy(
-      {},
-      {
-        get: (_target, key) => Reflect.get(real(), key) as unknown,
-        has: (_target, key) => Reflect.has(real(), key),
-        ownKeys: () => Reflect.ownKeys(real()),
-        getOwnPropertyDescriptor: (_target, key) => ({
-          ...Reflect.getOwnPropertyDescriptor(real(), key),
-          // A proxy may not report a fixed property that its own target lacks.
-          configurable: true,
-        }),
-      },
-    );
-  }
+/** Stands for a module until something of it is used: code reads `module.name` where it uses the name. */
+function later(real: () => object): object {
+  return new Proxy(
+    {},
+    {
+      get: (_target, key) => Reflect.get(real(), key) as unknown,
+      has: (_target, key) => Reflect.has(real(), key),
+      ownKeys: () => Reflect.ownKeys(real()),
+      getOwnPropertyDescriptor: (_target, key) => ({
+        ...Reflect.getOwnPropertyDescriptor(real(), key),
+        // A proxy may not report a fixed property that its own target lacks.
+        configurable: true,
+      }),
+    },
+  );
 }
 
 /** Two runs may write at once: each writes beside and renames. */
