@@ -21,8 +21,6 @@ const fileFlags = new Set([
   'output-schema',
   'record',
   'cacert',
-  'cert',
-  'cert-key',
   'api-key-file',
   'output',
 ]);
