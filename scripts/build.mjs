@@ -40,7 +40,10 @@ const { outputFiles, metafile } = await build({
   // The addon's binaries are files of its own package.
   external: ['@photostructure/sqlite'],
   define: { __VERSION__: JSON.stringify(version) },
-  plugins: [{ name: 'without HTTP/2', setup: withoutHttp2 }],
+  plugins: [
+    { name: 'without HTTP/2', setup: withoutHttp2 },
+    { name: 'widths later', setup: widthsLater },
+  ],
 });
 // … and each chunk in the form that bin.ts can load with a code cache: `import` gives no way to do that on Node 20.
 await mkdir(out('cli/chunks'), { recursive: true });
@@ -89,6 +92,21 @@ function lazyChunks({ outputs }) {
 function withoutHttp2(setup) {
   setup.onLoad({ filter: /undici\/lib\/dispatcher\/client-h2\.js$/ }, () => ({
     contents: "module.exports = () => { throw new Error('HTTP/2 is switched off'); };",
+  }));
+}
+
+/** yargs takes what measures text by the hand at once; its tables of Unicode take longer to load than a short question. */
+function widthsLater(setup) {
+  const measuring = /^(string-width|strip-ansi|wrap-ansi)$/;
+  setup.onResolve({ filter: measuring }, ({ path: name, importer, pluginData }) =>
+    pluginData !== 'real' && /node_modules\/(yargs|cliui)\//.test(importer)
+      ? { path: name, namespace: 'later', pluginData: importer }
+      : null,
+  );
+  setup.onLoad({ filter: /.*/, namespace: 'later' }, ({ path: name, pluginData }) => ({
+    contents: `module.exports = (...values) => require(${JSON.stringify(name)}).default(...values);`,
+    resolveDir: path.dirname(pluginData),
+    pluginData: 'real',
   }));
 }
 
