@@ -6,15 +6,15 @@ export const programPath = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
 
 /**
  * `describe` for tests that need programs of the machine. Where one is missing they are skipped, and a line says which and
- * how to get it.
+ * how to get it. In CI (`CI=true`) nothing is skipped: there it is a failure.
  */
 export function describeWithPrograms(...programs: string[]): typeof describe | typeof describe.skip {
   const missing = programs.filter(
     (program) => spawnSync(program, ['-v'], { env: { PATH: programPath }, stdio: 'ignore' }).error !== undefined,
   );
   if (missing.length === 0) return describe;
-  process.stderr.write(
-    `SKIPPED: tests that need ${missing.join(' and ')}, which this machine has not (apt-get install ${missing.join(' ')})\n`,
-  );
+  const lack = `tests that need ${missing.join(' and ')}, which this machine has not (apt-get install ${missing.join(' ')})`;
+  if (process.env['CI'] === 'true') throw new Error(lack);
+  process.stderr.write(`SKIPPED: ${lack}\n`);
   return describe.skip;
 }
