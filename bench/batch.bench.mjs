@@ -58,7 +58,7 @@ async function batch(upstream, items, name) {
   const output = path.join(home, `${name}-results.jsonl`);
   const line = (at) => JSON.stringify({ custom_id: `item-${at}`, prompt: `Say something about the number ${at}.` });
   writeFileSync(input, `${Array.from({ length: items }, (_, at) => line(at)).join('\n')}\n`);
-  const cllm = path.join(root, 'dist/cli/bin.js');
+  const cllm = process.env.CLLM_TEST_BIN ?? path.join(root, 'dist/cli/bin.js');
   const command = [
     process.execPath,
     cllm,

@@ -140,8 +140,8 @@ const services: Readonly<Record<string, Service>> = {
  * @param service the CI system, as ci-info names it
  */
 export function ciJob(service: string | null, env: Environment): CiJob | null {
-  const known = service === null ? undefined : services[service];
-  if (known === undefined) return null;
+  if (service === null || !Object.hasOwn(services, service)) return null;
+  const known = services[service] as Service;
   return { service: known.service, ...known.facts((name) => env[name]?.trim() || null) };
 }
 

@@ -1,0 +1,129 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { AdaptiveLimit } from '../../src/batch/adaptive-limit.ts';
+import { amount, CostCap } from '../../src/batch/cost-cap.ts';
+import { Histogram } from '../../src/batch/histogram.ts';
+import { KeySet } from '../../src/batch/key-set.ts';
+import { seed } from '../support/seed.ts';
+
+describe('the limit of requests in flight', () => {
+  test('is halved once for refusals of one round, and raised by one for each round that went well', () => {
+    let now = 0;
+    const limit = new AdaptiveLimit(
+      16,
+      () => now,
+      () => 0,
+    );
+    now = 100;
+    for (let n = 0; n < 5; n += 1) limit.refused(50, 1_000);
+    expect(limit.limit).toBe(8);
+    now = 2_000;
+    for (let n = 0; n < 8; n += 1) limit.succeeded();
+    expect(limit.limit).toBe(9);
+    for (let n = 0; n < 200; n += 1) limit.succeeded();
+    expect(limit.limit).toBe(16);
+  });
+
+  test('waits as long as the proxy says, else ever longer, up to a minute', () => {
+    let now = 0;
+    const limit = new AdaptiveLimit(
+      8,
+      () => now,
+      () => 1,
+    );
+    now = 10;
+    limit.refused(5, 2_500);
+    expect(limit.pauseMs).toBe(2_500);
+    const pauses: number[] = [];
+    for (let n = 0; n < 9; n += 1) {
+      now += limit.pauseMs + 1;
+      limit.refused(now, null);
+      pauses.push(limit.pauseMs);
+      now += 1;
+    }
+    expect(pauses.slice(0, 3)).toEqual([2_000, 4_000, 8_000]);
+    expect(pauses.at(-1)).toBe(60_000);
+  });
+
+  test('never leaves 1 to what it began with', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 64 }), fc.array(fc.boolean(), { maxLength: 300 }), (most, answers) => {
+        let now = 0;
+        const limit = new AdaptiveLimit(
+          most,
+          () => now,
+          () => 0.5,
+        );
+        for (const isGood of answers) {
+          now += 1;
+          if (isGood) limit.succeeded();
+          else limit.refused(now, null);
+          expect(limit.limit).toBeGreaterThanOrEqual(1);
+          expect(limit.limit).toBeLessThanOrEqual(most);
+        }
+      }),
+      { seed },
+    );
+  });
+});
+
+describe('the cost cap', () => {
+  test('is passed by no more than what replies under way cost more than the average', () => {
+    const cap = new CostCap(1);
+    expect(cap.hasRoomFor(100)).toBe(true);
+    cap.add(0.25);
+    expect([cap.hasRoomFor(2), cap.hasRoomFor(3)]).toEqual([true, false]);
+    for (const cost of [0.25, 0.25]) cap.add(cost);
+    expect(cap.refusal).toBeNull();
+    cap.add(0.3);
+    expect(cap.refusal).toBe('$1.0500 of --max-cost 1 is spent');
+    expect(cap.isExceeded).toBe(true);
+  });
+
+  test('takes an unknown cost for the dearest, and a proxy that tells none for one that can not be capped', () => {
+    const cap = new CostCap(1);
+    cap.add(null);
+    expect(cap.refusal).toContain('does not say what a reply costs');
+    cap.add(0.4);
+    expect(cap.refusal).toBeNull();
+    cap.add(null);
+    expect(cap.refusal).not.toBeNull();
+    expect(cap.spentUsd).toBe(0.4);
+    const allowed = new CostCap(1, { isUnknownAllowed: true });
+    for (let n = 0; n < 9; n += 1) allowed.add(null);
+    expect([allowed.refusal, allowed.spentUsd]).toEqual([null, null]);
+  });
+
+  test.each([
+    [0, '0'],
+    [0.000_012_34, '0.000012'],
+    [0.012_345, '0.0123'],
+    [123.456, '123.46'],
+  ])('writes %p as %s', (usd, text) => {
+    expect(amount(usd)).toBe(text);
+  });
+});
+
+test('a histogram knows quantiles to one percent', () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: 1, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 200 }), (values) => {
+      const histogram = new Histogram();
+      for (const value of values) histogram.add(value);
+      const sorted = values.toSorted((a, b) => a - b);
+      for (const share of [0.5, 0.95, 1]) {
+        const exact = sorted[Math.ceil(share * sorted.length) - 1] ?? 0;
+        expect(Math.abs((histogram.quantile(share) ?? 0) / exact - 1)).toBeLessThanOrEqual(0.0101);
+      }
+      expect(histogram.most).toBe(sorted.at(-1));
+    }),
+    { seed },
+  );
+  expect(new Histogram().quantile(0.5)).toBeNull();
+});
+
+test('a key set holds what was added and nothing else', () => {
+  const keys = new KeySet();
+  for (let n = 0; n < 5_000; n += 1) expect(keys.add(`key ${n}`)).toBe(true);
+  for (let n = 0; n < 5_000; n += 1) expect(keys.add(`key ${n}`)).toBe(false);
+  expect([keys.size, keys.has('key 4999'), keys.has('key 5000')]).toEqual([5_000, true, false]);
+});
