@@ -56,7 +56,7 @@ async function askOnce(
   if (schema !== null) body['response_format'] = schema.responseFormat;
   const cap = await costCap(flags, context, model);
   const conversation = await chooseConversation(flags, context, await context.client(), await context.store());
-  const recording = openRecording(flags, context);
+  const recording = await openRecording(flags, context);
 
   const result = await conversation.send({
     messages: [message],
