@@ -76,7 +76,8 @@ async function play(scenario: FaultScenario, format: Format): Promise<CliResult>
   const name = nameOf(scenario, format);
   const record = home.at(`${format} ${scenarios.indexOf(scenario)}.recording`);
   const run = home.start([
-    ...['--debug', '--retries', '0', '--output-format', format, '--record', record],
+    '--debug',
+    ...Object.entries({ '--retries': '0', '--output-format': format, '--record': record }).flat(),
     ...limitFlags(scenario),
     `${prompt} ${name}`,
   ]);
@@ -128,19 +129,18 @@ describe.each(formats)('%s', (format) => {
     const expected = { verdict: scenario.verdict, code: scenario.code, text: scenario.text ?? '' };
     const text = scenario.text === undefined ? { text: saved } : {};
     expect({ verdict: turn?.verdict, code: turn?.error?.code ?? null, text: saved }).toEqual({ ...expected, ...text });
-    if (format === 'text') {
-      expect(stdout).toBe(saved === '' ? '' : `${saved}\n`);
-      return;
-    }
+    const { completion = null } = turn ?? {};
     // run-cli.ts has checked that the message events joined are the result's text.
-    const result = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Result;
-    expect({ verdict: result.verdict, code: result.error?.code ?? null, text: result.result }).toEqual({
-      ...expected,
-      ...text,
-    });
-    expect(result.completion).toEqual(turn?.completion ?? null);
+    const printed = format === 'text' ? stdout : shownIn(JSON.parse(stdout.split('\n').at(-2) ?? '') as Result);
+    expect(printed).toEqual(
+      format === 'text' ? (saved === '' ? '' : `${saved}\n`) : { ...expected, ...text, completion },
+    );
   });
 });
+
+function shownIn({ verdict, error, result, completion }: Result): Record<string, unknown> {
+  return { verdict, code: error?.code ?? null, text: result, completion };
+}
 
 describe('all of them together', () => {
   test('leave nothing in the journal: every turn came to its end', () => {

@@ -56,6 +56,7 @@ export function clientOptions(
     retries: numberFlag(flags, 'retries', { least: 0, isWhole: true }),
     maxReplyBytes: numberFlag(flags, 'max-reply-bytes', { least: 1, isWhole: true }),
     ca: authorities(flags, io, settings.baseUrl.value),
+    ...clientCertificate(flags, io.cwd),
     onDebug: isSet(flags, 'debug') ? (line: string) => void io.stderr.write(`${line}\n`) : undefined,
   };
   return {
@@ -84,12 +85,21 @@ function header(line: string): [string, string] {
   return [name.toLowerCase(), value];
 }
 
+/** The certificate that the proxy may ask for, with its key: one file holds both as a rule. */
+function clientCertificate(flags: Flags, cwd: string): { cert?: string; key?: string } {
+  const cert = fileFlag(flags, 'cert', cwd);
+  const key = fileFlag(flags, 'cert-key', cwd) ?? cert;
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (key === undefined) return {};
+  throw new UsageError('--cert-key without --cert', { hint: 'name the certificate too: --cert FILE' });
+}
+
 /**
  * Authorities to trust beside the built-in ones; undefined when none are named, or none are needed: reading them all costs
  * a plain http call more than the rest of its start.
  */
 function authorities(flags: Flags, { env, cwd }: Io, baseUrl: string): string[] | undefined {
-  const isTlsInUse = [baseUrl, env['HTTP_PROXY'], env['http_proxy']].some((url) => url?.startsWith('https:'));
+  const isTlsInUse = [baseUrl, proxySettingsOf(env).httpProxy].some((url) => url?.startsWith('https:'));
   const named = fileFlag(flags, 'cacert', cwd);
   if (!isTlsInUse) return undefined;
   const file = env['SSL_CERT_FILE'];

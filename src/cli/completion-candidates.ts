@@ -21,6 +21,8 @@ const fileFlags = new Set([
   'output-schema',
   'record',
   'cacert',
+  'cert',
+  'cert-key',
   'api-key-file',
   'output',
 ]);

@@ -30,6 +30,8 @@ export const proxyFlags = inGroup(groups.proxy, {
   'base-url': text('the LiteLLM proxy (default http://localhost:4000)'),
   'api-key-file': text('read the key from a file'),
   cacert: text('a PEM file of further certificate authorities'),
+  cert: text('a PEM file with a client certificate, for a proxy that asks for one'),
+  'cert-key': text('its private key, PEM without a passphrase (default: in the file of --cert)'),
   header: list("a further request header, 'K: V'"),
   tag: list('a LiteLLM tag for spend reports'),
   metadata: list('spend metadata, KEY=VALUE'),

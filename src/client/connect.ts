@@ -60,7 +60,12 @@ export function openConnection(
     let isConnected = options.socket !== undefined;
     if (!isConnected) socket.once('connect', () => (isConnected = true));
     socket.once('secureConnect', () => finish(null, prepared(socket)));
-    socket.on('error', (error) => finish(new ConnectFailure(isConnected ? 'tls' : 'connect', error), null));
+    socket.on('error', (error) => {
+      // An alert that comes after the handshake (TLS 1.3 asks for a client certificate then) is followed by an `end` that
+      // would hide it.
+      socket.destroy();
+      finish(new ConnectFailure(isConnected ? 'tls' : 'connect', error), null);
+    });
     socket.once('close', () =>
       finish(new ConnectFailure('tls', new Error('the connection was closed during the TLS handshake')), null),
     );

@@ -98,7 +98,8 @@ function tlsError(thrown: ConnectFailure, request: RequestLine, code: string, me
     reason = `it does not speak TLS there (${code})`;
     hint = `If the proxy speaks plain HTTP: --base-url ${new URL(request.url).origin.replace('https:', 'http:')}`;
   } else if (/CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE/.test(code)) {
-    reason = `it may ask for a client certificate (${code})`;
+    reason = `it asks for a client certificate, or takes no such one (${code})`;
+    hint = 'Name yours: --cert FILE, and --cert-key FILE where its key is elsewhere.';
   }
   return failure('tls_failed', `no secure connection to ${new URL(request.url).host}: ${reason}`, request, {
     cause: thrown.cause,

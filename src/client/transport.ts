@@ -123,7 +123,7 @@ export class Transport {
         hint: 'Check the network and --base-url with `cllm doctor`, or wait longer: --connect-timeout.',
       });
     }
-    return networkError(thrown, line, proxy);
+    return networkError(isTlsAlert(thrown) ? new ConnectFailure('tls', thrown) : thrown, line, proxy);
   }
 
   #connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
@@ -166,6 +166,11 @@ export class Transport {
 
 class ConnectTimeout extends Error {}
 
+/** The server's no to a connection that seemed open: TLS 1.3 looks at the client's certificate after the handshake. */
+function isTlsAlert(thrown: unknown): boolean {
+  return /^ERR_SSL_\w*ALERT/.test(String((thrown as { code?: unknown } | null)?.code));
+}
+
 /** undici notices an abort only once the request has a connection, which may take for ever. */
 async function orAborted<T>(sent: Promise<T>, signal: AbortSignal): Promise<T> {
   let onAbort = () => {};
@@ -206,7 +211,8 @@ function received(response: Dispatcher.ResponseData, line: RequestLine, proxy: U
 export function secureContextOf({ ca, cert, key }: TransportOptions): SecureContext | undefined {
   if (ca === undefined && cert === undefined && key === undefined) return undefined;
   for (const pem of ca ?? []) {
-    if (!pem.includes('-----BEGIN')) throw badCertificate('the certificate authority file holds no PEM certificate');
+    if (!/-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----/.test(pem))
+      throw badCertificate('the certificate authority file holds no PEM certificate');
   }
   try {
     return createSecureContext({

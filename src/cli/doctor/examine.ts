@@ -144,6 +144,8 @@ async function examineTls(way: Way, caName: string | null): Promise<Finding> {
   const context = secureContextOf({
     connectTimeout: 0,
     ...(options.ca !== undefined && { ca: [options.ca].flat() }),
+    ...(options.cert !== undefined && { cert: options.cert }),
+    ...(options.key !== undefined && { key: options.key }),
   });
   const target = { ...hopOf(url), isHttps: true, proxy: httpProxy, secureContext: context };
   try {
