@@ -61,7 +61,6 @@ await build({
   define: {
     __VERSION__: JSON.stringify(version),
     __START_CHUNK__: JSON.stringify(names.find((name) => name.startsWith('start-'))),
-    __LAZY_CHUNKS__: JSON.stringify(lazyChunks(metafile)),
     __BUILD_ID__: JSON.stringify(createHash('sha256').update(names.join()).digest('hex').slice(0, 12)),
   },
 });
@@ -75,18 +74,6 @@ const held = Object.entries(metafile.outputs).map(([file, { inputs }]) => [path.
 await writeFile(at('node_modules/.cache/cllm-build/chunks.json'), JSON.stringify(Object.fromEntries(held)));
 await rm(at('dist'), { recursive: true, force: true });
 await rename(dist, at('dist'));
-
-/** Measuring text wants tables of Unicode that take longer to load than the rest of a short question. */
-function lazyChunks({ outputs }) {
-  const isTable = (input) =>
-    /node_modules\/(string-width|strip-ansi|ansi-regex|get-east-asian-width|emoji-regex)\//.test(input);
-  const lazy = Object.entries(outputs).filter(([, { inputs }]) => {
-    const held = Object.keys(inputs);
-    return held.length > 0 && held.every(isTable);
-  });
-  if (lazy.length === 0) throw new Error('no chunk of its own for measuring text: does the start load it?');
-  return lazy.map(([file]) => path.basename(file));
-}
 
 /** undici loads its HTTP/2 client, and with it node:http2, at once; cllm has HTTP/2 switched off. */
 function withoutHttp2(setup) {

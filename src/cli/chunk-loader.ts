@@ -21,9 +21,6 @@ interface Loaded {
 /** Parts of Node that cost milliseconds and that most runs do not touch: loaded when something of theirs is used. */
 const lazy = new Set(['crypto', 'fs/promises', 'http2', 'https', 'readline', 'readline/promises', 'tls', 'zlib']);
 
-/** Chunks that cost milliseconds for tables that only a terminal needs, found by the build: loaded like the above. */
-declare const __LAZY_CHUNKS__: readonly string[];
-
 /** Tells this build's chunks from those of another. Put in by the build. */
 declare const __BUILD_ID__: string;
 
@@ -93,10 +90,7 @@ export class ChunkLoader {
   }
 
   #required(name: string): unknown {
-    if (name.startsWith('./')) {
-      const chunk = name.slice(2);
-      return __LAZY_CHUNKS__.includes(chunk) ? later(() => this.load(chunk) as object) : this.load(chunk);
-    }
+    if (name.startsWith('./')) return this.load(name.slice(2));
     const isLazy = name.startsWith('node:') && lazy.has(name.slice(5));
     return isLazy ? later(() => this.#require(name) as object) : this.#require(name);
   }
