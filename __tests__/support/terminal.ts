@@ -1,4 +1,5 @@
 import { type IPty, spawn } from '@lydell/node-pty';
+// oxlint-disable-next-line import/default -- CommonJS: the whole module is its default export
 import unicode11 from '@xterm/addon-unicode11';
 import headless from '@xterm/headless';
 import { builtCli, type CliHome, node } from './run-cli.ts';
@@ -108,8 +109,9 @@ export class Terminal {
       if (isJoined && line.isWrapped && lines.length > 0) lines[lines.length - 1] += line.translateToString(true);
       else lines.push(line.translateToString(true));
     }
-    while (lines.at(-1) === '') lines.pop();
-    return lines;
+    const trimmed = lines.map((line) => line.trimEnd());
+    while (trimmed.at(-1) === '') trimmed.pop();
+    return trimmed;
   }
 
   #tell(): void {

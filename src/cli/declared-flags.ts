@@ -7,7 +7,7 @@ export function declaredFlags(command: Command): Readonly<Record<string, Options
   const recorder: Argv = new Proxy({} as Argv, {
     get: (_target, property) => (first: unknown, second: unknown) => {
       if (property === 'options' || property === 'option') {
-        if (typeof first === 'string') declared[first] = (second ?? {}) as Options;
+        if (typeof first === 'string') declared[first] = second ?? {};
         else Object.assign(declared, first);
       }
       return recorder;

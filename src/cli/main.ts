@@ -90,7 +90,7 @@ async function run(argv: readonly string[], io: Io): Promise<CllmError | null> {
     if (command.subcommands === undefined) return configured;
     for (const each of command.subcommands) register(configured, each, path);
     const names = command.subcommands.map(({ usage }) => nameOf(usage)).join(', ');
-    return configured.demandCommand(1, 1, `which one: ${names}`).strictCommands();
+    return configured.demandCommand(1, `which one: ${names}`).strictCommands();
   };
   const register = (outer: Argv, command: Command, group = ''): void => {
     outer.command(

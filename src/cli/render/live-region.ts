@@ -12,6 +12,16 @@ const [beginFrame, endFrame] = [`${escape}?2026h`, `${escape}?2026l`];
 export class LiveRegion {
   /** What is on the screen, the cursor at the end of its last line. */
   #shown: string[] = [];
+  #isResized = false;
+
+  /**
+   * The terminal has another width: it may have broken the lines anew, or cut off the one with the cursor, so all of them
+   * are drawn again. How many rows the one with the cursor takes now differs between terminals; counting one at worst
+   * leaves a piece of it above, counting more could erase what is not ours.
+   */
+  resized(): void {
+    this.#isResized = this.#shown.length > 0;
+  }
 
   /**
    * What to write so that the committed lines stand where the region was, and the open ones below them.
@@ -23,14 +33,15 @@ export class LiveRegion {
     const lines = [...committed, ...open];
     this.#shown = [...open];
     const tail = open.length === 0 && committed.length > 0 ? '\n' : '';
-    let same = 0;
-    while (same < shown.length && same < lines.length && shown[same] === lines[same]) same += 1;
+    const isResized = this.#isResized;
+    this.#isResized = false;
+    const same = isResized ? 0 : sameLines(shown, lines);
     if (same === shown.length) {
       if (same === lines.length) return tail;
       return (same === 0 ? '' : '\n') + lines.slice(same).join('\n') + tail;
     }
     const [old, grown] = [shown[same] as string, lines[same]];
-    if (same === shown.length - 1 && grown?.startsWith(old)) {
+    if (!isResized && same === shown.length - 1 && grown?.startsWith(old)) {
       return (
         grown.slice(old.length) +
         lines
@@ -40,7 +51,9 @@ export class LiveRegion {
         tail
       );
     }
-    const up = shown.slice(same).reduce((rows, line) => rows + heightOf(line, columns), -1);
+    const rows = shown.slice(same).map((line) => heightOf(line, columns));
+    if (isResized) rows[rows.length - 1] = 1;
+    const up = rows.reduce((sum, each) => sum + each, -1);
     const move = `${up > 0 ? `${escape}${up}A` : ''}\r${escape}J`;
     // Nothing new in place of what is erased: the cursor goes back to the end of the line before.
     if (same === lines.length) {
@@ -55,6 +68,12 @@ export class LiveRegion {
     const up = heightOf(last, columns);
     return `${beginFrame}${move}${escape}${up}A${escape}J${last}${tail}${endFrame}`;
   }
+}
+
+/** How many lines at the beginning are the same. */
+function sameLines(left: readonly string[], right: readonly string[]): number {
+  const differing = left.findIndex((line, at) => line !== right[at]);
+  return differing === -1 ? left.length : differing;
 }
 
 function heightOf(line: string, columns: number): number {

@@ -21,7 +21,11 @@ export class MarkdownPrinter implements ReplyPrinter {
   readonly #stream: MarkdownStream;
   readonly #region = new LiveRegion();
   readonly #safe = new TerminalSafe();
-  readonly #resized = (): void => this.#stream.resize(this.#screen());
+  readonly #resized = (): void => {
+    this.#stream.resize(this.#screen());
+    this.#region.resized();
+    if (this.#output.isStyled) void this.#frame();
+  };
   #line = '';
   #nextFrame = -Infinity;
   #timer: NodeJS.Timeout | null = null;

@@ -10,7 +10,7 @@ import {
   type Lines,
 } from './markdown-block.ts';
 import { inlineText, styledToken } from './markdown-inline.ts';
-import { tableHead, tableRow, tableShape, type TableShape } from './markdown-table.ts';
+import { roomyShape, tableHead, tableRow, tableShape, type TableShape } from './markdown-table.ts';
 import { type Block, type ListItem, readBlocks, readInline } from './markdown-tokens.ts';
 import type { Paint } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
@@ -300,7 +300,7 @@ export class MarkdownStream {
     const lines = this.#source.split('\n');
     const end = this.#source.lastIndexOf('\n') + 1;
     if (end === 0 || lines.length < 3) return;
-    const shape = tableShape(block, this.#columns, this.#paint);
+    const shape = roomyShape(tableShape(block, this.#columns, this.#paint));
     this.#commit([...this.#separator(), ...tableHead(shape, this.#paint)]);
     const head = `${lines[0]}\n${lines[1]}\n`;
     this.#table = { shape, head };

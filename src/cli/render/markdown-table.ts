@@ -37,6 +37,15 @@ export function tableShape(table: Table, columns: number, paint: Paint): TableSh
   return { header, aligns, widths, columns };
 }
 
+/** The shape for rows that are still unknown: what room there is goes to all columns, so that longer cells fit as well. */
+export function roomyShape(shape: TableShape): TableShape {
+  const { widths, columns } = shape;
+  if (widths === null) return shape;
+  const room = columns - separator.length * (widths.length - 1) - sum(widths);
+  const each = Math.min(12, Math.max(0, Math.floor(room / widths.length)));
+  return { ...shape, widths: widths.map((wide) => wide + each) };
+}
+
 export function tableHead(shape: TableShape, paint: Paint): string[] {
   if (shape.widths === null) return [];
   const rule = shape.widths.map((each) => '─'.repeat(each)).join('─┼─');
