@@ -152,7 +152,7 @@ async function licences(inputs) {
     if (match) packages.add(match[1]);
   }
   const texts = [];
-  for (const folder of [...packages].sort()) {
+  for (const folder of [...packages].toSorted()) {
     const manifest = JSON.parse(await readFile(at(folder, 'package.json'), 'utf8'));
     let text = '';
     for (const name of [

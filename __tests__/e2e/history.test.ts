@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
+import {
+  type FakeUpstream,
+  type Responder,
+  type ScriptedReply,
+  startFakeUpstream,
+  textReply,
+} from '../support/fake-upstream.ts';
 import { CliHome } from '../support/run-cli.ts';
 
 let upstream: FakeUpstream;
@@ -215,7 +221,7 @@ describe('after kill -9', () => {
 });
 
 describe('record and replay', () => {
-  test.each<[string, object, number]>([
+  test.each<[string, ScriptedReply | Responder, number]>([
     ['a whole reply', textReply('Recorded.'), 0],
     ['a cut one', { steps: [halfReply.steps[0]] }, 3],
     ['a reset', { steps: [halfReply.steps[0], { reset: true }] }, 3],
@@ -225,7 +231,7 @@ describe('record and replay', () => {
       3,
     ],
   ])('%s replays with the same output, result and exit code', async (_name, reply, code) => {
-    upstream.reply(reply as never);
+    upstream.reply(reply);
     const record = ['--record', home.at('a.rec'), '--retries', '0', '--output-format', 'json', 'hi'];
     const live = await home.run(record);
     const replayed = await home.run(['replay', home.at('a.rec'), '--speed', 'max', '--output-format', 'json']);
