@@ -4,6 +4,7 @@ import {
   type FakeUpstream,
   type Responder,
   type ScriptedReply,
+  type Step,
   startFakeUpstream,
   textReply,
 } from '../support/fake-upstream.ts';
@@ -35,20 +36,16 @@ const rows = (text: string): string[][] =>
     .map((line) => line.split('\t'));
 
 /** A reply that sends its first words and then nothing, until the client goes. */
-const halfReply = {
-  steps: [
-    {
-      data: {
-        id: 'c',
-        object: 'chat.completion.chunk',
-        created: 1,
-        model: 'm',
-        choices: [{ index: 0, delta: { role: 'assistant', content: 'What you saw' } }],
-      },
-    },
-    { stall: true as const },
-  ],
+const firstWords: Step = {
+  data: {
+    id: 'c',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model: 'm',
+    choices: [{ index: 0, delta: { role: 'assistant', content: 'What you saw' } }],
+  },
 };
+const halfReply: ScriptedReply = { steps: [firstWords, { stall: true }] };
 
 describe('history', () => {
   beforeEach(async () => {
@@ -223,13 +220,9 @@ describe('after kill -9', () => {
 describe('record and replay', () => {
   test.each<[string, ScriptedReply | Responder, number]>([
     ['a whole reply', textReply('Recorded.'), 0],
-    ['a cut one', { steps: [halfReply.steps[0]] }, 3],
-    ['a reset', { steps: [halfReply.steps[0], { reset: true }] }, 3],
-    [
-      'an error frame',
-      { steps: [halfReply.steps[0], { data: { error: { message: 'upstream died', code: '500' } } }] },
-      3,
-    ],
+    ['a cut one', { steps: [firstWords] }, 3],
+    ['a reset', { steps: [firstWords, { reset: true }] }, 3],
+    ['an error frame', { steps: [firstWords, { data: { error: { message: 'upstream died', code: '500' } } }] }, 3],
   ])('%s replays with the same output, result and exit code', async (_name, reply, code) => {
     upstream.reply(reply);
     const record = ['--record', home.at('a.rec'), '--retries', '0', '--output-format', 'json', 'hi'];
