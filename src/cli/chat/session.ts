@@ -5,6 +5,7 @@ import type { CllmError } from '../../errors.ts';
 import { judgement } from '../../outcome.ts';
 import type { RequestBody } from '../../protocol/types.ts';
 import { paramValues } from '../../config/settings.ts';
+import { explainBudget } from '../budget.ts';
 import { chooseConversation } from '../choose-conversation.ts';
 import type { Context } from '../context.ts';
 import { isSet } from '../flag-values.ts';
@@ -76,7 +77,8 @@ export class ChatSession {
       signal,
       observer: view,
     });
-    const judged = judgement([result.error, result.unsaved], {
+    const failure = result.error && (await explainBudget(result.error, await this.#context.client()));
+    const judged = judgement([failure, result.unsaved], {
       isShortAllowed: isSet(this.#flags, 'allow-short'),
     });
     const conversationId = this.isEphemeral ? null : result.conversationId;
