@@ -7,10 +7,20 @@
  * same command takes for one prompt, less the reply. Then 1,000 and 20,000 items against a fast upstream, peak memory each.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { median, root, run } from './support/command.mjs';
+import { median, quantile, root, run } from './support/command.mjs';
 
 const isSmoke = process.argv.includes('--smoke');
 const sizes = isSmoke
@@ -29,31 +39,84 @@ try {
 async function report() {
   const slow = await startUpstream(delay);
   const ideal = Math.ceil(sizes.items / atOnce) * delay;
-  const [walls, starts] = [[], []];
+  const [walls, starts, bare] = [[], [], []];
   for (let round = 0; round < sizes.rounds; round += 1) {
     starts.push((await batch(slow, 1, `start-${round}`)).wall - delay);
     walls.push((await batch(slow, sizes.items, `wall-${round}`)).wall);
+    bare.push(await bareHttp(slow, sizes.items));
   }
   slow.close();
   const beyond = median(walls) - median(starts);
-  const { most } = slow;
+  const best = Math.min(...walls) - Math.min(...starts);
   const fast = await startUpstream(0);
   const few = await batch(fast, sizes.few, 'few');
   const many = await batch(fast, sizes.many, 'many');
+  // V8 lets garbage lie while there is room: in a small heap only what is held counts.
+  const small = '--max-old-space-size=24 --max-semi-space-size=1';
+  const fewInSmall = await batch(fast, sizes.few, 'few-small', small);
+  const manyInSmall = await batch(fast, sizes.many, 'many-small', small);
   fast.close();
   const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-  console.log(`| measured | value |
-|---|---|
-| ${sizes.items} prompts at ${atOnce} at once, ${delay} ms each: ideal | ${(ideal / 1000).toFixed(2)} s |
-| wall time beyond a start-up of ${(median(starts) / 1000).toFixed(2)} s | ${(beyond / 1000).toFixed(2)} s |
-| of the ideal | ${(beyond / ideal).toFixed(3)} |
-| peak memory, ${sizes.few} items | ${megabytes(few.peak)} |
-| peak memory, ${sizes.many} items | ${megabytes(many.peak)} |
-| items a second, ${sizes.many} items, ${atOnce} at once, each synced to the disk | ${Math.round(sizes.many / (many.wall / 1000))} |`);
-  return most;
+  const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`;
+  const ratio = (milliseconds) => `${(milliseconds / ideal).toFixed(3)} of the ideal`;
+  const rows = [
+    [`${sizes.items} prompts, ${atOnce} at once, ${delay} ms each: the ideal`, seconds(ideal)],
+    [
+      `wall time beyond a start-up of ${seconds(median(starts))}, median of ${sizes.rounds}`,
+      `${seconds(beyond)}, ${ratio(beyond)}`,
+    ],
+    ['the quickest run', `${seconds(best)}, ${ratio(best)}`],
+    [
+      'the same requests by node:http alone, nothing parsed or kept',
+      `${seconds(median(bare))}, ${ratio(median(bare))}`,
+    ],
+    ['a sync of the disk, median and 95%', syncTimes().join(', ')],
+    [`${sizes.many} items, no delay: items a second`, Math.round(sizes.many / (many.wall / 1000))],
+    [`peak memory of ${sizes.few} and of ${sizes.many} items`, `${megabytes(few.peak)}, ${megabytes(many.peak)}`],
+    ['the same with a heap of 24 MB', `${megabytes(fewInSmall.peak)}, ${megabytes(manyInSmall.peak)}`],
+  ];
+  for (const [what, value] of rows) console.log(`${what.padEnd(72)} ${value}`);
 }
 
-async function batch(upstream, items, name) {
+/** What the machine and the upstream leave to anybody: as many requests at once, each read to its end. */
+async function bareHttp(upstream, items) {
+  const agent = new Agent({ keepAlive: true, maxSockets: atOnce });
+  const ask = () =>
+    new Promise((resolve, reject) => {
+      const sent = request(`${upstream.baseUrl}/v1/chat/completions`, { method: 'POST', agent }, (response) => {
+        response.on('end', resolve).on('error', reject).resume();
+      });
+      sent.on('error', reject);
+      sent.end(JSON.stringify({ messages: [{ role: 'user', content: 'Say something.' }] }));
+    });
+  const startedAt = performance.now();
+  let left = items;
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      while (left > 0) {
+        left -= 1;
+        await ask();
+      }
+    }),
+  );
+  const wall = performance.now() - startedAt;
+  agent.destroy();
+  return wall;
+}
+
+function syncTimes() {
+  const file = openSync(path.join(home, 'sync'), 'w');
+  const times = Array.from({ length: 100 }, () => {
+    const startedAt = performance.now();
+    writeSync(file, 'x'.repeat(1_500));
+    fdatasyncSync(file);
+    return performance.now() - startedAt;
+  });
+  closeSync(file);
+  return [median(times), quantile(times, 0.95)].map((time) => `${time.toFixed(1)} ms`);
+}
+
+async function batch(upstream, items, name, nodeOptions = '') {
   const input = path.join(home, `${name}.jsonl`);
   const output = path.join(home, `${name}-results.jsonl`);
   const line = (at) => JSON.stringify({ custom_id: `item-${at}`, prompt: `Say something about the number ${at}.` });
@@ -75,6 +138,7 @@ async function batch(upstream, items, name) {
   const result = await run(command, {
     env: {
       PATH: process.env.PATH,
+      NODE_OPTIONS: nodeOptions,
       HOME: home,
       CLLM_HOME: home,
       LITELLM_PROXY_URL: upstream.baseUrl,

@@ -19,6 +19,15 @@ export interface ResultsFileOptions {
   onKept: (result: BatchResult) => void;
 }
 
+interface Waiting {
+  line: string;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+/** Node has four threads for files: one stays free for writing and reading. */
+const mostSyncs = 3;
+
 /**
  * The output of a batch: a result a line, in order of completion. What `append` has resolved for is on the disk. There is
  * one writer at a time, each item has one result at most, and a line that a crash tore is repaired at the next opening.
@@ -30,7 +39,8 @@ export class ResultsFile {
   readonly #release: () => void;
   readonly #done: KeySet;
   #size: number;
-  #waiting: { line: string; resolve: () => void; reject: (error: unknown) => void }[] = [];
+  #waiting: Waiting[] = [];
+  readonly #syncing = new Set<Promise<void>>();
   #writing: Promise<void> | null = null;
 
   private constructor(file: string, handle: FileHandle, release: () => void, done: KeySet, size: number) {
@@ -76,8 +86,8 @@ export class ResultsFile {
   }
 
   /**
-   * Resolves when the result is on the disk. Results that come while others are being synced share the next sync, so
-   * that a slow disk costs a wait, not a throughput.
+   * Resolves when the result is on the disk. Results that come together share a write and a sync, and syncs overlap: a
+   * disk that is slow to answer costs each item one wait, and not one for those before it as well.
    */
   append(result: BatchResult): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -87,27 +97,38 @@ export class ResultsFile {
   }
 
   async close(): Promise<void> {
-    await this.#writing;
+    while (this.#writing !== null || this.#syncing.size > 0) await Promise.all([this.#writing, ...this.#syncing]);
     await this.#handle.close();
     this.#release();
   }
 
   async #writeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0);
-      const bytes = Buffer.from(batch.map(({ line }) => line).join(''));
+      if (this.#syncing.size >= mostSyncs) await Promise.race(this.#syncing);
+      const results = this.#waiting.splice(0);
+      const bytes = Buffer.from(results.map(({ line }) => line).join(''));
       try {
         for (let at = 0; at < bytes.length;) at += (await this.#handle.write(bytes, at)).bytesWritten;
-        await this.#handle.datasync();
         this.#size += bytes.length;
-        for (const { resolve } of batch) resolve();
+        const syncing = this.#sync(results);
+        this.#syncing.add(syncing);
+        void syncing.finally(() => this.#syncing.delete(syncing));
       } catch (error) {
         // A full disk takes half a line: without it, what is there stays whole.
         await this.#handle.truncate(this.#size).catch(() => {});
-        for (const { reject } of batch) reject(failed(this.path, error));
+        for (const { reject } of results) reject(failed(this.path, error));
       }
     }
     this.#writing = null;
+  }
+
+  async #sync(results: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#handle.datasync();
+      for (const { resolve } of results) resolve();
+    } catch (error) {
+      for (const { reject } of results) reject(failed(this.path, error));
+    }
   }
 }
 

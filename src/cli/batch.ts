@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { AdaptiveLimit } from '../batch/adaptive-limit.ts';
-import { askItem, type ItemDefaults, type ItemEnd, refusedItem } from '../batch/ask-item.ts';
+import { askItem, Holds, type ItemDefaults, type ItemEnd, refusedItem } from '../batch/ask-item.ts';
 import type { InputFormat } from '../batch/batch-item.ts';
 import { BatchSummary } from '../batch/batch-summary.ts';
 import { amount, type CostCap } from '../batch/cost-cap.ts';
@@ -146,6 +146,7 @@ class BatchCommand {
     if (source.isRepeatable && !isQuiet) this.#progress.total = await countItems(source, shard);
 
     const client = await this.#context.client();
+    const holds = new Holds(io.signal);
     const limit = new AdaptiveLimit(concurrency, io.now, Math.random);
     const mayWait = numberFlag(this.#flags, 'retries', { least: 0, isWhole: true }) !== 0;
     if (!isQuiet) this.#display = new ProgressDisplay(io.stderr, this.#progress, io.now);
@@ -153,7 +154,7 @@ class BatchCommand {
     try {
       stop = await runBatch({
         items: withoutDone(readItems(source.bytes(), selection), results, () => this.#skipped()),
-        ask: (item) => askItem(client, item, defaults, { signal: io.signal, timestamp, mayWait }),
+        ask: (item) => askItem(client, item, defaults, { holds, timestamp, mayWait }),
         keep: async (end) => {
           await results.append(end.result);
           this.#ended(end);
