@@ -46,7 +46,7 @@ export interface AskOptions {
 
 /**
  * The requests in flight, each of which can be stopped by itself, and all by one signal. `AbortSignal.any` for each item
- * would say the same, at a tenth of all the work that an item takes.
+ * would say the same, with weak references that show in a profile of a batch.
  */
 export class Holds {
   readonly signal: AbortSignal;
