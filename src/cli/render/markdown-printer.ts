@@ -3,7 +3,7 @@ import { loadLanguage } from './highlight.ts';
 import { LiveRegion } from './live-region.ts';
 import { MarkdownStream } from './markdown-stream.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
-import { paintFor } from './style.ts';
+import { colourPaint, paintFor } from './style.ts';
 import { TerminalSafe } from './terminal-safe.ts';
 
 /** Between two frames, in milliseconds: thirty a second look like one movement. */
@@ -97,4 +97,19 @@ export class MarkdownPrinter implements ReplyPrinter {
       if (language !== undefined) await loadLanguage(language);
     }
   }
+}
+
+/**
+ * Renders one of everything and forgets it. What runs for the first time takes ten times as long (patterns are compiled
+ * when they are first used), and while a model thinks nobody waits for that.
+ */
+export function warmUp(): void {
+  const stream = new MarkdownStream({ columns: 40, rows: 24 }, colourPaint);
+  const source =
+    '# a\n\nb **c** *d* `e` [f](http://g) 漢字 <h> i\n\n- j\n  - k\n1. l\n\n> m\n\n| n | o |\n|---|---|\n| p | q |\n\n---\n```\nr\n```\n';
+  for (const line of source.split(/(?<=\n)/)) {
+    stream.push(line);
+    stream.frame();
+  }
+  stream.end();
 }

@@ -123,18 +123,17 @@ export class MarkdownStream {
   #settle(): void {
     if (!this.#hasNewLine) return;
     this.#hasNewLine = false;
-    for (;;) {
-      const before = this.#source.length;
+    // Each step reads on until the source is used up, or until another kind of reading has to take over.
+    for (let isGoingOn = true; isGoingOn;) {
       const end = this.#source.lastIndexOf('\n') + 1;
       if (end === 0) return;
-      if (this.#code !== null) this.#settleCode(end);
-      else if (this.#table !== null) this.#settleTable(end);
-      else this.#settleBlocks(this.#source.slice(0, end));
-      if (this.#source.length === before || this.#source === '') return;
+      if (this.#code !== null) isGoingOn = this.#settleCode(end);
+      else if (this.#table !== null) isGoingOn = this.#settleTable(end);
+      else isGoingOn = this.#settleBlocks(this.#source.slice(0, end));
     }
   }
 
-  #settleBlocks(source: string): void {
+  #settleBlocks(source: string): boolean {
     const units = unitsOf(source, this.#number);
     const last = lastOpen(units);
     let length = 0;
@@ -143,7 +142,7 @@ export class MarkdownStream {
       if (opening !== null) {
         this.#source = this.#source.slice(length);
         this.#openCode(opening);
-        return;
+        return true;
       }
       if (at === last) break;
       length += unit.raw.length;
@@ -151,13 +150,14 @@ export class MarkdownStream {
     }
     this.#source = this.#source.slice(length);
     const open = units[last];
-    if (open === undefined) return;
+    if (open === undefined) return false;
     this.#number = open.number;
     const { lines, stable } = this.#linesOf(open);
     if (stable > this.#frozen) {
       this.#commit([...this.#separator(), ...lines.slice(this.#frozen, stable)]);
       this.#frozen = stable;
     }
+    return false;
   }
 
   /** Code is taken line by line from its fence on. */
@@ -201,9 +201,9 @@ export class MarkdownStream {
     return this.#hasOutput ? [''] : [];
   }
 
-  #settleCode(end: number): void {
+  #settleCode(end: number): boolean {
     const code = this.#code;
-    if (code === null) return;
+    if (code === null) return false;
     let start = 0;
     while (start < end) {
       const next = this.#source.indexOf('\n', start) + 1;
@@ -218,11 +218,12 @@ export class MarkdownStream {
       this.#commit([code.highlighter.line(outdented(line, code.indent))]);
     }
     this.#source = this.#source.slice(start);
+    return this.#table === null;
   }
 
-  #settleTable(end: number): void {
+  #settleTable(end: number): boolean {
     const table = this.#table;
-    if (table === null) return;
+    if (table === null) return false;
     let start = 0;
     while (start < end) {
       const next = this.#source.indexOf('\n', start) + 1;
@@ -243,6 +244,7 @@ export class MarkdownStream {
       start = next;
     }
     this.#source = this.#source.slice(start);
+    return this.#table === null;
   }
 
   #openLines(): string[] {

@@ -13,10 +13,13 @@ export function readBlocks(source: string): Block[] {
   return new Lexer({ gfm: true }).blockTokens(source, []) as Block[];
 }
 
+/** Holds nothing between two calls: a link that no lexer of blocks has told it of it does not know. */
+const words = new Lexer({ gfm: true });
+
 /**
  * The words of a paragraph. References (`[text][1]`) stay as they are written: what they refer to stands at the end of a
  * reply, long after they were shown.
  */
 export function readInline(text: string): Inline[] {
-  return new Lexer({ gfm: true }).inlineTokens(text, []) as Inline[];
+  return words.inlineTokens(text, []) as Inline[];
 }

@@ -4,6 +4,7 @@ import { decidingChoice } from '../../protocol/verdict.ts';
 import { textOf } from '../../result.ts';
 import type { Io, Output } from '../io.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
+import type * as MarkdownModule from './markdown-printer.ts';
 import { PlainPrinter } from './plain-printer.ts';
 import { receiptLine } from './receipt-line.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
@@ -52,6 +53,8 @@ export class TextView implements View {
       await remark(this.#stderr, `${replies} sent as plain text, as far as it came`);
     }
     this.#spinner?.start();
+    // While the model thinks there is time to load what its words need; the request goes out first.
+    if (this.#options.isMarkdown) this.#warmUp();
   }
 
   retry({ attempt, maxRetries, delayMs, error }: RetryNotice): void {
@@ -109,8 +112,20 @@ export class TextView implements View {
   async #openPrinter(): Promise<ReplyPrinter> {
     const { stdout, now } = this.#io;
     if (!this.#options.isMarkdown) return new PlainPrinter(stdout);
-    const { MarkdownPrinter } = await import('./markdown-printer.ts');
+    const { MarkdownPrinter } = await this.#loadMarkdown();
     return new MarkdownPrinter(stdout, now);
+  }
+
+  #warmUp(): void {
+    const begin = async (): Promise<void> => {
+      const { warmUp } = await this.#loadMarkdown();
+      if (this.#printer === null) warmUp();
+    };
+    setTimeout(() => void begin(), 20).unref();
+  }
+
+  #loadMarkdown(): Promise<typeof MarkdownModule> {
+    return import('./markdown-printer.ts');
   }
 
   async #reasoning(content: string): Promise<void> {
