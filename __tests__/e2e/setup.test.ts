@@ -111,7 +111,7 @@ describe('login', () => {
   test('at a terminal the key is read unseen', async () => {
     guard();
     const terminal = new Terminal(home, ['login']);
-    await terminal.until('Base URL of the proxy [http://localhost:4000]: ');
+    await terminal.until('Base URL of the proxy [http://localhost:4000]:');
     terminal.type(`${upstream.baseUrl}\r`);
     await terminal.until('(not shown)');
     terminal.type(`${key}\r`);
