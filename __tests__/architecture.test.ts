@@ -276,7 +276,11 @@ function packageOf(specifier: string): string {
 function isAtItsDoor({ from, to, isTypeOnly }: Import): boolean {
   const name = packageOf(to);
   const elsewhere = typesElsewhere[name];
-  return doors[name] === from || from.endsWith('.d.ts') || (isTypeOnly && elsewhere !== undefined && from.startsWith(elsewhere));
+  return (
+    doors[name] === from ||
+    from.endsWith('.d.ts') ||
+    (isTypeOnly && elsewhere !== undefined && from.startsWith(elsewhere))
+  );
 }
 
 /** Each cycle once, from its alphabetically first file on. */

@@ -14,7 +14,9 @@ try {
   // The loop throws where the reply breaks; result() below says how, and has what came.
 }
 const { completion, verdict, receipt, error } = await stream.result();
-console.log(`\n\nverdict: ${verdict}, model: ${receipt?.modelServed}, first token after ${Math.round(receipt?.ttftMs ?? 0)} ms`);
+console.log(
+  `\n\nverdict: ${verdict}, model: ${receipt?.modelServed}, first token after ${Math.round(receipt?.ttftMs ?? 0)} ms`,
+);
 console.log(`the fold of all chunks: ${completion?.choices[0]?.message.content?.length} characters`);
 if (error) {
   console.error(`${error.code}: ${error.message}`);

@@ -117,7 +117,10 @@ describe('a conversation', () => {
     await home.run(['-C', 'work', 'first']);
     await home.run(['something else']);
     await home.run(['-C', 'work', 'second']);
-    expect((await shown('work')).turns.map((turn) => turn['completion'].choices[0].message.content)).toEqual(['one', 'three']);
+    expect((await shown('work')).turns.map((turn) => turn['completion'].choices[0].message.content)).toEqual([
+      'one',
+      'three',
+    ]);
   });
 
   test('keeps a streamed turn and one of --no-stream alike: the whole ChatCompletion', async () => {
@@ -126,14 +129,21 @@ describe('a conversation', () => {
     await home.run(['-C', 'both', '--no-stream', 'hi']);
     const [streamed, whole] = (await shown('both')).turns.map((turn) => turn['completion']);
     expect(upstream.chatRequests.map((request) => request.body.stream)).toEqual([true, false]);
-    expect(streamed).toMatchObject({ object: 'chat.completion', choices: [{ finish_reason: 'stop' }], usage: { total_tokens: expect.any(Number) } });
+    expect(streamed).toMatchObject({
+      object: 'chat.completion',
+      choices: [{ finish_reason: 'stop' }],
+      usage: { total_tokens: expect.any(Number) },
+    });
     expect(streamed.choices).toEqual(whole.choices);
     expect(streamed.usage.total_tokens).toBe(whole.usage.total_tokens);
     expect(streamed.model).toBe(whole.model);
   });
 
   test('keeps a turn that failed, shows it, and does not send it', async () => {
-    upstream.reply({ status: 401, body: { error: { message: 'no', type: 'auth_error', code: '401' } } }, textReply('fine'));
+    upstream.reply(
+      { status: 401, body: { error: { message: 'no', type: 'auth_error', code: '401' } } },
+      textReply('fine'),
+    );
     expect((await home.run(['-C', 'x', 'lost'])).code).toBe(4);
     await home.run(['-C', 'x', 'again']);
     expect(upstream.chatRequests[1]?.body.messages).toEqual([{ role: 'user', content: 'again' }]);
@@ -199,7 +209,9 @@ describe('bad input', () => {
     const { code, stdout, stderr } = await home.run(['hi']);
     expect({ code, stdout }).toEqual({ code: 10, stdout: 'here you are\n' });
     expect(stderr).toContain('history.db');
-    const kept = readdirSync(home.at('cllm')).filter((name) => name.startsWith('history.db') && readFileSync(home.at('cllm', name), 'utf8').includes('my diary'));
+    const kept = readdirSync(home.at('cllm')).filter(
+      (name) => name.startsWith('history.db') && readFileSync(home.at('cllm', name), 'utf8').includes('my diary'),
+    );
     expect(kept).toHaveLength(1);
   });
 

@@ -10,7 +10,10 @@ const { LITELLM_PROXY_URL: _ignored, ...env } = process.env;
 
 test.each([
   ['basic-usage', /^Server-sent events are .*\(\d+ tokens, stop\)\n$/s],
-  ['streaming', /^Server-sent events are .*verdict: complete, model: demo, first token after \d+ ms\nthe fold of all chunks: \d+ characters\n$/s],
+  [
+    'streaming',
+    /^Server-sent events are .*verdict: complete, model: demo, first token after \d+ ms\nthe fold of all chunks: \d+ characters\n$/s,
+  ],
 ])('the example %s runs against the demo proxy', async (name, output) => {
   const { stdout, stderr } = await run(process.execPath, [runner, name], { env });
   expect(stderr).toBe('');
