@@ -50,6 +50,7 @@ const toolChunk = (index: number, id: string | null, json_: string) =>
     {
       index: 0,
       delta: {
+        ...(id !== null && { role: 'assistant' }),
         tool_calls: [
           { index, ...(id && { id, type: 'function' }), function: { ...(id && { name: id }), arguments: json_ } },
         ],
@@ -118,7 +119,7 @@ export const faultScenarios: readonly FaultScenario[] = [
   },
   {
     name: 'a text that says [DONE]',
-    acts: streamed(event(textChunk('[DONE]')), event(world), event(finishChunk())),
+    acts: streamed(event(textChunk('[DONE]', { role: 'assistant' })), event(world), event(finishChunk())),
     verdict: 'complete',
     code: null,
     text: '[DONE] world',
@@ -200,7 +201,7 @@ export const faultScenarios: readonly FaultScenario[] = [
     name: 'bytes that are no UTF-8',
     acts: [
       head(),
-      coded(Buffer.from(event(textChunk('Hell\u00f6 there')), 'latin1')),
+      coded(Buffer.from(event(textChunk('Hell\u00f6 there', { role: 'assistant' })), 'latin1')),
       coded(event(finishChunk())),
       lastChunk,
     ],
