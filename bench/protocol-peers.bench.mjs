@@ -99,7 +99,9 @@ async function cllm(directory, baseUrl) {
     outfile,
     logLevel: 'error',
     // undici is CommonJS.
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as requireMaker } from 'node:module'; const require = requireMaker(import.meta.url);",
+    },
   });
   const { LiteLLMClient } = await import(pathToFileURL(outfile).href);
   const client = new LiteLLMClient({ baseUrl, apiKey: 'sk-none' });

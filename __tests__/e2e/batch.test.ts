@@ -242,7 +242,8 @@ describe('running again', () => {
   test('while another process writes the file is refused, and a claim that a dead one left is not', async () => {
     let letGo = (): void => {};
     const gate = new Promise<void>((resolve) => (letGo = resolve));
-    upstream.fallback = (request) => ({ ...textReply('slow')(request), gate });
+    upstream.fallback = (request) =>
+      request.method === 'GET' ? errorReply(404, 'no') : { ...textReply('slow')(request), gate };
     const input = write('in.txt', ['one']);
     const first = home.start(['batch', input, '-o', home.at('out.jsonl')]);
     await untilAsked(1);
