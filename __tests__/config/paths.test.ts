@@ -30,15 +30,15 @@ describe('configPaths', () => {
     {
       name: 'a relative CLLM_HOME from the working directory',
       env: { HOME: '/home/ada', CLLM_HOME: 'here' },
-      userFile: '/work/here/config.json',
-      historyFile: '/work/here/history.db',
+      userFile: '/project/here/config.json',
+      historyFile: '/project/here/history.db',
     },
   ])('gives $name', ({ env, userFile, historyFile }) => {
-    expect(configPaths(env, '/work')).toMatchObject({ userFile, historyFile });
+    expect(configPaths(env, '/project')).toMatchObject({ userFile, historyFile });
   });
 
   test('keeps the keys beside the settings and the journal beside the history', () => {
-    expect(configPaths({ HOME: '/home/ada' }, '/work')).toMatchObject({
+    expect(configPaths({ HOME: '/home/ada' }, '/project')).toMatchObject({
       credentialsFile: '/home/ada/.config/cllm/credentials.json',
       journalDirectory: '/home/ada/.local/share/cllm/journal',
     });

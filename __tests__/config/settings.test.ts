@@ -7,7 +7,7 @@ import type { SettingValues } from '../../src/config/validation.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
 const userFile = '/home/ada/.config/cllm/config.json';
-const projectFile = '/work/cllm.yaml';
+const projectFile = '/project/cllm.yaml';
 
 interface Sources {
   flags?: SettingValues;
@@ -22,7 +22,7 @@ function resolved({ flags, profile, env = {}, project, user }: Sources): ReturnT
     ...(flags === undefined ? {} : { flags }),
     profile,
     env,
-    cwd: '/work',
+    cwd: '/project',
     userFile: { file: userFile, values: user ?? null },
     projectFile: project === undefined ? null : { file: projectFile, values: project },
   });
