@@ -1,6 +1,6 @@
 import { ProxyError } from '../errors.ts';
 import { toErrorFrame, type ErrorFrame } from '../protocol/error-frame.ts';
-import { cleanErrorMessage, looksLikeHtml } from '../protocol/error-message.ts';
+import { cleanErrorMessage } from '../protocol/error-message.ts';
 import { errorRules, unexpectedResponse, type ErrorFacts } from './error-rules.ts';
 import type { RequestLine } from './network-error.ts';
 import { retryAfterOf } from './retry.ts';
@@ -80,7 +80,7 @@ function titled(what: string, status: number, { request }: ErrorContext): string
 function frameOf({ body }: ErrorResponse): ErrorFrame {
   const nothing = { message: '', type: null, code: null, param: null };
   if (body.trim() === '') return nothing;
-  if (looksLikeHtml(body) || !isJson(body)) return { ...nothing, message: cleanErrorMessage(body) };
+  if (!isJson(body)) return { ...nothing, message: cleanErrorMessage(body) };
   return toErrorFrame(JSON.parse(body));
 }
 

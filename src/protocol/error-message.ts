@@ -35,7 +35,8 @@ function pageTitle(html: string): string {
   return limit(redactSecrets(oneLine(decodeEntities(text))), longestTitle);
 }
 
-export function looksLikeHtml(text: string): boolean {
+/** Narrower than isHtml: an error text may begin with `<` and still be a sentence. */
+function looksLikeHtml(text: string): boolean {
   return /^[\s\uFEFF]*<(!doctype\s+html|html|head|body|title|center|h1)\b/i.test(text);
 }
 

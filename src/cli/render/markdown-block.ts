@@ -47,7 +47,7 @@ export function blockLines(block: Block, columns: number, paint: Paint): Lines {
 }
 
 /** Several blocks below each other, a blank line where the source has one. */
-export function blocksLines(blocks: readonly Block[], columns: number, paint: Paint): Lines {
+function blocksLines(blocks: readonly Block[], columns: number, paint: Paint): Lines {
   const lines: string[] = [];
   let stable = 0;
   let isApart = false;

@@ -1,14 +1,5 @@
 import { Highlighter } from './highlight.ts';
-import {
-  blockLines,
-  blocksLines,
-  fence,
-  isApartAfter,
-  isClosing,
-  itemLines,
-  languageOf,
-  type Lines,
-} from './markdown-block.ts';
+import { blockLines, fence, isApartAfter, isClosing, itemLines, languageOf, type Lines } from './markdown-block.ts';
 import { inlineText, styledToken } from './markdown-inline.ts';
 import { roomyShape, tableHead, tableRow, tableShape, type TableShape } from './markdown-table.ts';
 import { type Block, type ListItem, readBlocks, readInline } from './markdown-tokens.ts';
@@ -336,11 +327,6 @@ export class MarkdownStream {
     this.#source = this.#source.slice(cut + 1);
     return true;
   }
-}
-
-/** A whole source, rendered at once. */
-export function markdownLines(source: string, columns: number, paint: Paint): string[] {
-  return blocksLines(readBlocks(source), columns, paint).lines;
 }
 
 function unitsOf(source: string, firstNumber: number | null): Unit[] {
