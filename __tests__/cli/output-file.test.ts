@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { OutputFile } from '../../src/cli/output-file.ts';
+import { memoryIo } from '../support/memory-io.ts';
 
 let directory: string;
 
@@ -24,25 +25,25 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const at = (name: string): string => path.join(directory, name);
 
-test('a file is written for its owner alone, as the text is', () => {
-  expect(new OutputFile('out.txt', directory).write('héllo')).toBeNull();
+test('a file is written for its owner alone, as the text is', async () => {
+  expect(await new OutputFile('out.txt', directory).write('héllo', memoryIo())).toBeNull();
   expect(readFileSync(at('out.txt'), 'utf8')).toBe('héllo');
   expect(statSync(at('out.txt')).mode & 0o777).toBe(0o600);
 });
 
-test('a file that was there keeps its mode, and is another file: who reads the old one reads it to its end', () => {
+test('a file that was there keeps its mode, and is another file: who reads the old one reads it to its end', async () => {
   writeFileSync(at('out.txt'), 'before');
   chmodSync(at('out.txt'), 0o664);
   const before = statSync(at('out.txt')).ino;
-  new OutputFile('out.txt', directory).write('after');
+  await new OutputFile('out.txt', directory).write('after', memoryIo());
   const { mode, ino } = statSync(at('out.txt'));
   expect({ mode: mode & 0o777, isSame: ino === before }).toEqual({ mode: 0o664, isSame: false });
 });
 
-test('a symbolic link stays one', () => {
+test('a symbolic link stays one', async () => {
   writeFileSync(at('real.txt'), 'before');
   symlinkSync('real.txt', at('link.txt'));
-  new OutputFile('link.txt', directory).write('after');
+  await new OutputFile('link.txt', directory).write('after', memoryIo());
   expect(readFileSync(at('real.txt'), 'utf8')).toBe('after');
 });
 
@@ -53,16 +54,19 @@ describe('what can not be written', () => {
     );
   });
 
-  test('is told after', () => {
+  test('is told after', async () => {
     const file = new OutputFile('out.txt', directory);
     rmSync(directory, { recursive: true });
-    expect(file.write('x')).toMatchObject({ code: 'output_failed', message: expect.stringContaining('-o out.txt') });
+    expect(await file.write('x', memoryIo())).toMatchObject({
+      code: 'output_failed',
+      message: expect.stringContaining('-o out.txt'),
+    });
   });
 
-  test('leaves nothing beside it', () => {
+  test('leaves nothing beside it', async () => {
     const file = new OutputFile('taken', directory);
     mkdirSync(at('taken'));
-    expect(file.write('x')).toMatchObject({ code: 'output_failed' });
+    expect(await file.write('x', memoryIo())).toMatchObject({ code: 'output_failed' });
     expect(readdirSync(directory)).toEqual(['taken']);
   });
 });

@@ -86,7 +86,8 @@ class BatchRun {
         this.#add(item, 0);
       }
     } catch (error) {
-      this.#fail(error);
+      // The signal ended the reading as well, and is what there is to say.
+      if (!signal.aborted) this.#fail(error);
     } finally {
       await this.#queue.onIdle();
       clearTimeout(this.#pause);

@@ -4,12 +4,13 @@ import type { CllmError } from '../errors.ts';
 import { judgement } from '../outcome.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { textOf } from '../result.ts';
-import { userMessage } from './attachments.ts';
+import { readAttachments, userMessage } from './attachments.ts';
 import { explainBudget } from './budget.ts';
 import { chooseConversation } from './choose-conversation.ts';
 import type { Context } from './context.ts';
 import { inputMark, isSet, listFlag, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
+import type { Io } from './io.ts';
 import { OutputFile } from './output-file.ts';
 import { readPrompt } from './prompt.ts';
 import { openRecording } from './record.ts';
@@ -23,7 +24,7 @@ import { asCllmError } from './thrown.ts';
 /** One question, one reply: from the words and standard input to the exit code. */
 export async function runAsk(flags: Flags, context: Context): Promise<CllmError | null> {
   const settings = await context.settings();
-  const schema = await schemaOf(settings.outputSchema.value, context.io.cwd);
+  const schema = await schemaOf(settings.outputSchema.value, context.io);
   const view = createView(flags, context, {
     isHeldBack: schema !== null,
     baseUrl: settings.baseUrl.value,
@@ -52,7 +53,7 @@ async function askOnce(
   const file = outputFile(flags, io.cwd);
   const message = await promptMessage(flags, context);
   const model = await context.model();
-  const body = requestBody(flags, model, paramValues(settings.params), io.cwd);
+  const body = await requestBody(flags, model, paramValues(settings.params), io);
   if (schema !== null) body['response_format'] = schema.responseFormat;
   const cap = await costCap(flags, context, model);
   const conversation = await chooseConversation(flags, context, await context.client(), await context.store());
@@ -78,7 +79,7 @@ async function askOnce(
   const failure = result.error && (await explainBudget(result.error, await context.client()));
   const { errors } = judgement([failure, unsaved, mismatch], { isShortAllowed });
   const isInOrder = errors.every((error) => error.code === 'history_unsaved');
-  const unwritten = file !== null && isInOrder ? file.write(textOf(result.completion)) : null;
+  const unwritten = file !== null && isInOrder ? await file.write(textOf(result.completion), io) : null;
   return { ...result, ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }) };
 }
 
@@ -96,6 +97,8 @@ async function costCap(flags: Flags, context: Context, model: string): Promise<C
 
 /** The words of the command line, standard input and the files of -f, as one message. */
 export async function promptMessage(flags: Flags, { io }: Context): Promise<ChatMessage> {
+  // Before standard input is read: one of them may be /dev/stdin, which would have nothing more to give.
+  const attachments = await readAttachments(listFlag(flags, 'file'), io);
   const words = listFlag(flags, 'prompt');
   const prompt = await readPrompt(
     {
@@ -109,11 +112,11 @@ export async function promptMessage(flags: Flags, { io }: Context): Promise<Chat
     (text) => void remark(io.stderr, text),
     io.signal,
   );
-  return userMessage(prompt, listFlag(flags, 'file'), io.cwd);
+  return userMessage(prompt, attachments);
 }
 
-async function schemaOf(file: string | null, cwd: string): Promise<ReplySchema | null> {
+async function schemaOf(file: string | null, io: Io): Promise<ReplySchema | null> {
   if (file === null) return null;
   const { replySchema } = await import('./structured.ts');
-  return replySchema(readFlagFile('--output-schema', file, cwd), file);
+  return replySchema(await readFlagFile('--output-schema', file, io), file);
 }

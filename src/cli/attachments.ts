@@ -1,13 +1,13 @@
 import { isUtf8 } from 'node:buffer';
-import { readFileSync, statSync } from 'node:fs';
-import path from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { ChatMessage, Json } from '../protocol/types.ts';
+import type { Io } from './io.ts';
+import { readNamedFile } from './named-file.ts';
 import { block } from './prompt.ts';
 
 /** Providers refuse larger images; a base64 data URL adds a third. */
 const largestImage = 20 * 1024 * 1024;
-const largestText = 256 * 1024 * 1024;
+const hint = 'name a text file or an image';
 
 /** What the first bytes say: a file's name proves nothing. */
 const imageTypes: readonly [string, (bytes: Buffer) => boolean][] = [
@@ -17,12 +17,20 @@ const imageTypes: readonly [string, (bytes: Buffer) => boolean][] = [
   ['image/webp', (bytes) => bytes.toString('latin1', 0, 4) === 'RIFF' && bytes.toString('latin1', 8, 12) === 'WEBP'],
 ];
 
-/** The user message: the prompt, then text files as named blocks, then images as data URLs. */
-export function userMessage(prompt: string, files: readonly string[], cwd: string): ChatMessage {
-  const blocks: string[] = [prompt];
+/** The files of `-f`: text files as named blocks, images as data URLs. */
+export interface Attachments {
+  blocks: string[];
+  images: Json[];
+}
+
+export async function readAttachments(
+  files: readonly string[],
+  io: Pick<Io, 'cwd' | 'signal' | 'stderr'>,
+): Promise<Attachments> {
+  const blocks: string[] = [];
   const images: Json[] = [];
   for (const name of files) {
-    const bytes = readAttachment(path.resolve(cwd, name), name);
+    const bytes = await readNamedFile(name, `-f ${name}`, io, { hint });
     const type = imageTypes.find(([, isType]) => isType(bytes))?.[0];
     if (type !== undefined) {
       if (bytes.length > largestImage)
@@ -34,22 +42,15 @@ export function userMessage(prompt: string, files: readonly string[], cwd: strin
       throw refused(name, 'is neither UTF-8 text nor a PNG, JPEG, GIF or WebP image');
     }
   }
-  const text = blocks.join('\n\n');
+  return { blocks, images };
+}
+
+/** The user message: the prompt, then the text files, then the images. */
+export function userMessage(prompt: string, { blocks, images }: Attachments): ChatMessage {
+  const text = [prompt, ...blocks].join('\n\n');
   return { role: 'user', content: images.length === 0 ? text : [{ type: 'text', text }, ...images] };
 }
 
-function readAttachment(file: string, name: string): Buffer {
-  try {
-    const stat = statSync(file);
-    if (!stat.isFile() && !stat.isFIFO()) throw refused(name, 'is no file');
-    if (stat.size > largestText) throw refused(name, `has ${stat.size} bytes; the limit is ${largestText}`);
-    return readFileSync(file);
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw refused(name, `cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
-  }
-}
-
-function refused(name: string, why: string, cause?: unknown): UsageError {
-  return new UsageError(`-f ${name}: ${why}`, { code: 'input_invalid', hint: 'name a text file or an image', cause });
+function refused(name: string, why: string): UsageError {
+  return new UsageError(`-f ${name}: ${why}`, { code: 'input_invalid', hint });
 }

@@ -1,8 +1,9 @@
-import { createReadStream, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { Io } from './io.ts';
+import { inputBytes, namedFileBytes } from './named-file.ts';
 
 /** Where the items come from. */
 export interface BatchSource {
@@ -15,11 +16,8 @@ export interface BatchSource {
   close(): Promise<void>;
 }
 
-/** How long a pipe may stay silent before a person is told what is being waited for. */
-const noticeAfterMs = 2000;
-
 /** @throws UsageError when there is nothing to read */
-export function openSource(name: string | null, io: Io, say: (text: string) => void): BatchSource {
+export function openSource(name: string | null, io: Io): BatchSource {
   const close = async (): Promise<void> => {};
   if (name === null) {
     if (io.stdin.kind === 'terminal' || io.stdin.kind === 'none') {
@@ -28,13 +26,13 @@ export function openSource(name: string | null, io: Io, say: (text: string) => v
         hint: 'pipe them in: generate | cllm batch - -o OUT, or name a file',
       });
     }
-    return { file: null, bytes: () => noticed(io.stdin.bytes(), say), isRepeatable: false, close };
+    return { file: null, bytes: () => inputBytes('items on standard input', io), isRepeatable: false, close };
   }
   const file = path.resolve(io.cwd, name);
   try {
     const stat = statSync(file);
     if (stat.isDirectory()) throw Object.assign(new Error('a directory'), { code: 'EISDIR' });
-    return { file, bytes: () => createReadStream(file), isRepeatable: stat.isFile(), close };
+    return { file, bytes: () => namedFileBytes(file, name, io), isRepeatable: stat.isFile(), close };
   } catch (cause) {
     throw new UsageError(`${name}: can not be read (${(cause as NodeJS.ErrnoException).code})`, {
       code: 'input_invalid',
@@ -56,19 +54,4 @@ export async function spooled(source: BatchSource, directory: string): Promise<B
     isRepeatable: true,
     close: () => handle.close(),
   };
-}
-
-async function* noticed(
-  bytes: AsyncIterable<Uint8Array>,
-  say: (text: string) => void,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const timer = setTimeout(() => say('waiting for items on standard input'), noticeAfterMs);
-  try {
-    for await (const read of bytes) {
-      clearTimeout(timer);
-      yield read;
-    }
-  } finally {
-    clearTimeout(timer);
-  }
 }

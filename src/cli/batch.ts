@@ -31,7 +31,7 @@ const timestamp = (): string => new Date().toISOString();
 export async function runBatchCommand(flags: Flags, context: Context): Promise<CllmError | null> {
   const { io } = context;
   const options = readOptions(flags, io.cwd);
-  const source = openSource(options.inputName, io, (text) => context.remark(text));
+  const source = openSource(options.inputName, io);
   const run = new BatchCommand(flags, context, options);
   try {
     await run.open(source);
@@ -188,13 +188,16 @@ class BatchCommand {
 
   async #defaults(): Promise<ItemDefaults> {
     const settings = await this.#context.settings();
-    const { cwd } = this.#context.io;
-    const { model: _model, ...params } = requestBody(this.#flags, '', paramValues(settings.params), cwd);
+    const { io } = this.#context;
+    const { model: _model, ...params } = await requestBody(this.#flags, '', paramValues(settings.params), io);
     const schemaFile = settings.outputSchema.value;
     const schema =
       schemaFile === null
         ? null
-        : (await import('./structured.ts')).replySchema(readFlagFile('--output-schema', schemaFile, cwd), schemaFile);
+        : (await import('./structured.ts')).replySchema(
+            await readFlagFile('--output-schema', schemaFile, io),
+            schemaFile,
+          );
     const header = (await this.#context.clientOptions(null)).headers?.['x-litellm-tags'];
     return {
       model: settings.model.value,

@@ -5,20 +5,29 @@ import type { Settings } from '../config/settings.ts';
 import type { SettingValues } from '../config/validation.ts';
 import type { DemoProxy } from '../demo/demo-proxy.ts';
 import { UsageError } from '../errors.ts';
-import { fileFlag, isSet, listFlag, numberFlag, pairsFlag, readFlagFile, textFlag } from './flag-values.ts';
+import {
+  fileFlag,
+  type FlagFileIo,
+  isSet,
+  listFlag,
+  numberFlag,
+  pairsFlag,
+  readFlagFile,
+  textFlag,
+} from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
 import { flagParams } from './request-body.ts';
 
 /** What the command line says, under the names that the settings files use. */
-export function flagSettings(flags: Flags, cwd: string, demo: DemoProxy | null): SettingValues {
+export async function flagSettings(flags: Flags, io: FlagFileIo, demo: DemoProxy | null): Promise<SettingValues> {
   const system = textFlag(flags, 'system');
   const tags = listFlag(flags, 'tag');
   const seconds = (name: string): number | undefined => numberFlag(flags, name, { least: 0 });
   return {
     base_url: demo?.baseUrl ?? textFlag(flags, 'base-url'),
     model: textFlag(flags, 'model') ?? demo?.model,
-    system: system?.startsWith('@') ? readFlagFile('-s', system.slice(1), cwd) : system,
+    system: system?.startsWith('@') ? await readFlagFile('-s', system.slice(1), io) : system,
     params: flagParams(flags),
     output_schema: textFlag(flags, 'output-schema'),
     render: textFlag(flags, 'render') as SettingValues['render'],
@@ -32,7 +41,7 @@ export function flagSettings(flags: Flags, cwd: string, demo: DemoProxy | null):
   };
 }
 
-export function clientOptions(
+export async function clientOptions(
   flags: Flags,
   io: Io,
   version: string,
@@ -40,7 +49,7 @@ export function clientOptions(
   key: string | null,
   demo: DemoProxy | null,
   attribution: Attribution | null,
-): ClientOptions {
+): Promise<ClientOptions> {
   const { env } = io;
   const metadata = Object.fromEntries(pairsFlag(flags, 'metadata'));
   const own: Record<string, string> = Object.fromEntries(listFlag(flags, 'header').map(header));
@@ -55,8 +64,8 @@ export function clientOptions(
     allowCache: flags['cache'] === false ? false : undefined,
     retries: numberFlag(flags, 'retries', { least: 0, isWhole: true }),
     maxReplyBytes: numberFlag(flags, 'max-reply-bytes', { least: 1, isWhole: true }),
-    ca: authorities(flags, io, settings.baseUrl.value),
-    ...clientCertificate(flags, io.cwd),
+    ca: await authorities(flags, io, settings.baseUrl.value),
+    ...(await clientCertificate(flags, io)),
     onDebug: isSet(flags, 'debug') ? (line: string) => void io.stderr.write(`${line}\n`) : undefined,
   };
   return {
@@ -86,9 +95,9 @@ function header(line: string): [string, string] {
 }
 
 /** The certificate that the proxy may ask for, with its key: one file holds both as a rule. */
-function clientCertificate(flags: Flags, cwd: string): { cert?: string; key?: string } {
-  const cert = fileFlag(flags, 'cert', cwd);
-  const key = fileFlag(flags, 'cert-key', cwd) ?? cert;
+async function clientCertificate(flags: Flags, io: FlagFileIo): Promise<{ cert?: string; key?: string }> {
+  const cert = await fileFlag(flags, 'cert', io);
+  const key = (await fileFlag(flags, 'cert-key', io)) ?? cert;
   if (cert !== undefined && key !== undefined) return { cert, key };
   if (key === undefined) return {};
   throw new UsageError('--cert-key without --cert', { hint: 'name the certificate too: --cert FILE' });
@@ -98,14 +107,15 @@ function clientCertificate(flags: Flags, cwd: string): { cert?: string; key?: st
  * Authorities to trust beside the built-in ones; undefined when none are named, or none are needed: reading them all costs
  * a plain http call more than the rest of its start.
  */
-function authorities(flags: Flags, { env, cwd }: Io, baseUrl: string): string[] | undefined {
+async function authorities(flags: Flags, io: Io, baseUrl: string): Promise<string[] | undefined> {
+  const { env } = io;
   const isTlsInUse = [baseUrl, proxySettingsOf(env).httpProxy].some((url) => url?.startsWith('https:'));
-  const named = fileFlag(flags, 'cacert', cwd);
+  const named = await fileFlag(flags, 'cacert', io);
   if (!isTlsInUse) return undefined;
   const file = env['SSL_CERT_FILE'];
-  const chosen = named ?? (file ? readFlagFile('SSL_CERT_FILE', file, cwd) : undefined);
+  const chosen = named ?? (file ? await readFlagFile('SSL_CERT_FILE', file, io) : undefined);
   if (chosen === undefined) return undefined;
   // Naming authorities replaces those of NODE_EXTRA_CA_CERTS, which Node tells of only from 22.15 on.
   const extra = env['NODE_EXTRA_CA_CERTS'];
-  return extra ? [chosen, readFlagFile('NODE_EXTRA_CA_CERTS', extra, cwd)] : [chosen];
+  return extra ? [chosen, await readFlagFile('NODE_EXTRA_CA_CERTS', extra, io)] : [chosen];
 }

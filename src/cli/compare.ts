@@ -48,7 +48,7 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
       { history: null, journal: null, problem: null },
       { system: settings.system.value },
     );
-    const body = requestBody(flags, model, paramValues(settings.params), io.cwd);
+    const body = await requestBody(flags, model, paramValues(settings.params), io);
     const turn = await conversation.send({ messages: [message], body, signal: io.signal });
     const { decisive } = judgement([turn.error], { isShortAllowed: isSet(flags, 'allow-short') });
     const answer = { model, turn, error: decisive };

@@ -55,7 +55,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
 
   const settings = once(async () => {
     const loaded = await loadSettings({
-      flags: flagSettings(flags, io.cwd, await demo()),
+      flags: await flagSettings(flags, io, await demo()),
       profile: textFlag(flags, 'profile'),
       env: io.env,
       cwd: io.cwd,

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.ts';
 import type { Flags } from './flags.ts';
+import type { Io } from './io.ts';
+import { readNamedFile } from './named-file.ts';
 
 /** Stands for a lone `-` while yargs parses, which would drop it: no argument of a process can hold a NUL. */
 export const inputMark = '\u0000-';
@@ -75,19 +75,13 @@ export function pairsFlag(flags: Flags, name: string): [string, string][] {
 }
 
 /** The text of a file that a flag names. */
-export function fileFlag(flags: Flags, name: string, cwd: string): string | undefined {
+export async function fileFlag(flags: Flags, name: string, io: FlagFileIo): Promise<string | undefined> {
   const file = textFlag(flags, name);
-  return file === undefined ? undefined : readFlagFile(`--${name}`, file, cwd);
+  return file === undefined ? undefined : readFlagFile(`--${name}`, file, io);
 }
 
-export function readFlagFile(flag: string, file: string, cwd: string): string {
-  try {
-    return readFileSync(path.resolve(cwd, file), 'utf8');
-  } catch (cause) {
-    throw new UsageError(`${flag} ${file}: cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
-      code: 'input_invalid',
-      hint: 'check the path',
-      cause,
-    });
-  }
+export type FlagFileIo = Pick<Io, 'cwd' | 'signal' | 'stderr'>;
+
+export async function readFlagFile(flag: string, file: string, io: FlagFileIo): Promise<string> {
+  return (await readNamedFile(file, `${flag} ${file}`, io)).toString('utf8');
 }

@@ -14,7 +14,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { CllmError, UsageError } from '../errors.ts';
+import { CllmError, InterruptedError, UsageError } from '../errors.ts';
+import type { Io } from './io.ts';
+import { writeToPipe } from './named-file.ts';
 
 /**
  * The file of `-o`: written whole or not at all, beside it first and then renamed over it. A pipe or a device
@@ -47,13 +49,15 @@ export class OutputFile {
     }
   }
 
-  /** Gives what went wrong, if anything did. */
-  write(text: string): CllmError | null {
+  /** Gives what went wrong, if anything did. A pipe is written to once somebody reads it, or a signal ends the waiting. */
+  async write(text: string, io: Pick<Io, 'signal' | 'stderr'>): Promise<CllmError | null> {
     try {
       if (this.#isReplaced) this.#replace(text);
+      else if (this.#stats?.isFIFO()) await writeToPipe(this.#path, text, `-o ${this.#name}`, io);
       else writeFileSync(this.#path, text);
       return null;
     } catch (cause) {
+      if (cause instanceof InterruptedError) return cause;
       return new CllmError('output_failed', `-o ${this.#name} could not be written (${codeOf(cause)})`, { cause });
     }
   }

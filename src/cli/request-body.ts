@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.ts';
 import type { Json, RequestBody } from '../protocol/types.ts';
-import { fileFlag, listFlag, numberFlag, textFlag } from './flag-values.ts';
+import { fileFlag, type FlagFileIo, listFlag, numberFlag, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 
 /** The fields of the request body that flags name; they go through the settings, which know what may not be set. */
@@ -19,13 +19,13 @@ export function flagParams(flags: Flags): Record<string, Json> {
 }
 
 /** The request body without its messages. */
-export function requestBody(
+export async function requestBody(
   flags: Flags,
   model: string,
   params: Readonly<Record<string, unknown>>,
-  cwd: string,
-): RequestBody {
-  const tools = fileFlag(flags, 'tools', cwd);
+  io: FlagFileIo,
+): Promise<RequestBody> {
+  const tools = await fileFlag(flags, 'tools', io);
   return {
     model,
     ...params,

@@ -49,7 +49,7 @@ export class ChatSession {
 
   static async open(flags: Flags, context: Context): Promise<ChatSession> {
     const settings = await context.settings();
-    const body = requestBody(flags, await context.model(), paramValues(settings.params), context.io.cwd);
+    const body = await requestBody(flags, await context.model(), paramValues(settings.params), context.io);
     const store = await storeOf(context);
     const conversation = await chooseConversation(flags, context, await context.client(), store);
     const newView = (): View =>

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../../errors.ts';
 import { readRecording } from '../../journal/recording.ts';
@@ -21,7 +22,14 @@ export const replayCommand: Command = {
   async run(flags, context) {
     checkRepeats(flags, flagsOfReplay);
     const { io } = context;
-    const recording = readRecording(path.resolve(io.cwd, textFlag(flags, 'recording') ?? ''));
+    const file = path.resolve(io.cwd, textFlag(flags, 'recording') ?? '');
+    // Opening a pipe would hold the program until somebody writes to it; a recording is read twice, which a pipe can not be.
+    if (statSync(file, { throwIfNoEntry: false })?.isFIFO())
+      throw new UsageError(`${file} is not a regular file`, {
+        code: 'input_invalid',
+        hint: 'write it to a file first',
+      });
+    const recording = readRecording(file);
     const { render } = await context.settings();
     const view = createView(flags, context, {
       isHeldBack: false,

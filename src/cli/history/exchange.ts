@@ -1,12 +1,12 @@
-import { createReadStream } from 'node:fs';
 import path from 'node:path';
-import { CllmError, UsageError } from '../../errors.ts';
+import { CllmError, InterruptedError, UsageError } from '../../errors.ts';
 import { readCllmJson } from '../../history/cllm-json.ts';
 import type { ImportReport } from '../../history/exchange.ts';
 import { conversationMarkdown } from '../../history/markdown.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { isSet, textFlag } from '../flag-values.ts';
+import { inputBytes, namedFileBytes } from '../named-file.ts';
 import { reference } from './common.ts';
 
 export const exportHistory: Command = {
@@ -101,9 +101,10 @@ async function readLines({ io }: Context, file: string | null): Promise<string[]
   }
   const pieces: Uint8Array[] = [];
   try {
-    for await (const piece of file === null ? io.stdin.bytes() : createReadStream(file))
-      pieces.push(piece as Uint8Array);
+    for await (const piece of file === null ? inputBytes('standard input', io) : namedFileBytes(file, file, io))
+      pieces.push(piece);
   } catch (cause) {
+    if (cause instanceof InterruptedError) throw cause;
     throw new UsageError(`${file ?? 'standard input'} cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
       code: 'input_invalid',
       hint: 'check the path',
