@@ -341,3 +341,38 @@ describe('a file that can not be used', () => {
     again.close();
   });
 });
+
+describe('a list', () => {
+  test('has what find gives of each conversation, in the order of their use, forks and system prompts included', () => {
+    const history = openHistory();
+    addTurn(history, 'say "hi"\t\\ \u{1F600} ü', 'a');
+    addTurn(history, 'b', 'b', { name: 'named ü', system: 'be\nbrief' });
+    const { id } = history.fork('named ü', { name: 'fork' });
+    history.fork(id);
+    const list = history.list();
+    expect(list).toHaveLength(4);
+    expect(list).toEqual(list.map((each) => history.find(each.id)));
+    expect(history.list({ limit: 2 })).toEqual(list.slice(0, 2));
+    expect(history.latest()).toEqual(list[0]);
+  });
+
+  test('reads bytes that are no text as they are read one conversation at a time', () => {
+    const path = pathOf();
+    const id = addTurn(openHistory(path), 'a', 'a', { name: 'n', system: 's' });
+    const other = new DatabaseSync(path);
+    other.exec("UPDATE conversations SET title = CAST(x'61ff22c3' AS TEXT), system = CAST(x'e282' AS TEXT)");
+    other.close();
+    const history = openHistory(path);
+    expect(history.list()).toEqual([history.find(id)]);
+    expect(history.list()[0]).toMatchObject({ title: 'a\u{FFFD}"\u{FFFD}', system: '\u{FFFD}' });
+  });
+
+  test('gives an error rather than another number', () => {
+    const path = pathOf();
+    addTurn(openHistory(path), 'a', 'a');
+    const other = new DatabaseSync(path);
+    other.exec('UPDATE conversations SET turn_count = 9007199254740993');
+    other.close();
+    expect(() => openHistory(path).list()).toThrow(expect.objectContaining({ code: 'history_unusable' }));
+  });
+});

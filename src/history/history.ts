@@ -10,10 +10,9 @@ import {
   type ConversationSummary,
   json,
   type NewTurn,
+  summaryAt,
   summaryColumns,
   summaryOf,
-  summaryOfTuple,
-  type SummaryTuple,
   textOf,
   titleOf,
   type Turn,
@@ -165,17 +164,33 @@ export class History {
 
   /** The conversation that was last given a prompt, or forked. */
   latest(): ConversationSummary | null {
-    return this.list({ limit: 1 })[0] ?? null;
+    const row = this.#database.get('SELECT * FROM conversations ORDER BY activity DESC LIMIT 1');
+    return row === undefined ? null : summaryOf(row as ConversationRow);
   }
 
   /** The latest first. */
   list(options: { limit?: number } = {}): ConversationSummary[] {
-    return this.#database
-      .tuples<SummaryTuple>(
-        `SELECT ${summaryColumns} FROM conversations ORDER BY activity DESC LIMIT ?`,
-        options.limit ?? -1,
-      )
-      .map(summaryOfTuple);
+    const latest = (columns: string): string => `SELECT ${columns} FROM conversations ORDER BY activity DESC LIMIT ?`;
+    const limit = options.limit ?? -1;
+    return this.#database.read(() => {
+      const names = [...summaryColumns, 'activity'] as const;
+      const columns = this.#database.columns<Pick<ConversationRow, (typeof names)[number]>>(
+        names,
+        latest(names.join()),
+        limit,
+      );
+      // Apart from the rest: a system prompt may be long, and most conversations have none.
+      const systems = new Map(
+        this.#database
+          .all<ConversationRow>(`SELECT * FROM (${latest('id, system')}) WHERE system IS NOT NULL`, limit)
+          .map(({ id, system }) => [id, system]),
+      );
+      const { id: ids, activity } = columns;
+      return ids
+        .map((_, at) => at)
+        .toSorted((one, other) => (activity[other] as number) - (activity[one] as number))
+        .map((at) => summaryAt(columns, at, systems.get(ids[at] as string) ?? null));
+    });
   }
 
   /** The turns of a conversation in their order, of a fork with those that it shares. */

@@ -110,40 +110,51 @@ export function turnOf(row: TurnRow): Turn {
 }
 
 export function summaryOf(row: ConversationRow): ConversationSummary {
-  return summaryOfTuple([
-    row.id,
-    row.name,
-    row.title,
-    row.created_at,
-    row.updated_at,
-    row.turn_count,
-    row.model,
-    row.system,
-    row.parent_id,
-    row.parent_seq,
-  ]);
+  return {
+    id: row.id,
+    name: row.name,
+    title: row.title,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    turnCount: row.turn_count,
+    model: row.model,
+    system: row.system,
+    parent: parentOf(row.parent_id, row.parent_seq),
+  };
 }
 
-export const summaryColumns =
-  'id, name, title, created_at, updated_at, turn_count, model, system, parent_id, parent_seq';
+/** What summaries are made from, but for the system prompts: all of it is short. */
+export const summaryColumns = [
+  'id',
+  'name',
+  'title',
+  'created_at',
+  'updated_at',
+  'turn_count',
+  'model',
+  'parent_id',
+  'parent_seq',
+] as const;
 
-export type SummaryTuple = [
-  id: string,
-  name: string | null,
-  title: string,
-  createdAt: string,
-  updatedAt: string,
-  turnCount: number,
-  model: string | null,
-  system: string | null,
-  parentId: string | null,
-  parentSeq: number | null,
-];
+type SummaryColumns = { [Name in (typeof summaryColumns)[number]]: ConversationRow[Name][] };
 
-export function summaryOfTuple(tuple: SummaryTuple): ConversationSummary {
-  const [id, name, title, createdAt, updatedAt, turnCount, model, system, parentId, parentSeq] = tuple;
-  const parent = parentId === null || parentSeq === null ? null : { id: parentId, seq: parentSeq };
-  return { id, name, title, createdAt, updatedAt, turnCount, model, system, parent };
+/** The summary of the row at an index of the columns. Without a row in between, which for 10,000 takes 10 ms. */
+export function summaryAt(columns: SummaryColumns, at: number, system: string | null): ConversationSummary {
+  return {
+    id: columns.id[at] as string,
+    name: columns.name[at] as string | null,
+    title: columns.title[at] as string,
+    createdAt: columns.created_at[at] as string,
+    updatedAt: columns.updated_at[at] as string,
+    turnCount: columns.turn_count[at] as number,
+    model: columns.model[at] as string | null,
+    system,
+    parent: parentOf(columns.parent_id[at] as string | null, columns.parent_seq[at] as number | null),
+  };
+}
+
+function parentOf(id: string | null, seq: number | null): ConversationSummary['parent'] {
+  return id === null || seq === null ? null : { id, seq };
 }
 
 /** The text of messages, for the search and the title: text parts of every message, a line each. */
