@@ -187,3 +187,27 @@ test('the password of an HTTP proxy goes to that proxy alone', async () => {
     await httpProxy.close();
   }
 });
+
+test('a reply that repeats the key is recorded without it, also where a read cuts it, and replays to the same text', async () => {
+  const echo = `data: ${JSON.stringify(textChunk('Hi. '))}\n\ndata: ${JSON.stringify(textChunk(`your key is ${key}, is it?`))}\n\n`;
+  const cut = echo.indexOf(key) + 9;
+  let goOn = (): void => {};
+  const gate = new Promise<void>((resolve) => (goOn = resolve));
+  upstream.reply({
+    steps: [
+      { raw: echo.slice(0, cut) },
+      { gate },
+      { raw: echo.slice(cut) },
+      { data: finishChunk() },
+      { data: '[DONE]' },
+    ],
+  });
+  const running = home.start(['--record', 'the.recording', '-q', prompt]);
+  await running.untilStdout('Hi.');
+  goOn();
+  const { stdout } = await running.result;
+  expect(stdout).toContain(key);
+  expect(readFileSync(home.at('the.recording'), 'utf8')).not.toContain(key.slice(3));
+  const replayed = await home.run(['replay', 'the.recording', '-q']);
+  expect(replayed).toMatchObject({ code: 0, stdout: stdout.replace(key, '*'.repeat(key.length)) });
+});

@@ -52,7 +52,7 @@ export async function clientOptions(
 ): Promise<ClientOptions> {
   const { env } = io;
   const metadata = Object.fromEntries(pairsFlag(flags, 'metadata'));
-  const own: Record<string, string> = Object.fromEntries(listFlag(flags, 'header').map(header));
+  const own = headerFlags(flags);
   const tags = [...settings.tags.value, ...(own['x-litellm-tags']?.split(',') ?? [])];
   const headers = { ...own, ...attributionHeaders({ tags, metadata }, attribution) };
   const endUser = textFlag(flags, 'end-user');
@@ -82,6 +82,11 @@ export async function clientOptions(
       Object.entries(optional).filter(([, value]) => value !== undefined),
     ) as Partial<ClientOptions>),
   };
+}
+
+/** The headers of `--header`, their names in small letters. */
+export function headerFlags(flags: Flags): Record<string, string> {
+  return Object.fromEntries(listFlag(flags, 'header').map(header));
 }
 
 function header(line: string): [string, string] {

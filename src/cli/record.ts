@@ -1,8 +1,10 @@
 import path from 'node:path';
 import type { ReplyTap, ResponseHead } from '../client/completion-stream.ts';
+import { secretValues } from '../client/safe-text.ts';
 import { CllmError } from '../errors.ts';
 import { RecordingWriter } from '../journal/recording.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
+import { headerFlags } from './client-options.ts';
 import type { Context } from './context.ts';
 import { textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
@@ -10,57 +12,133 @@ import type { Flags } from './flags.ts';
 /** A shorter one is a placeholder, and may stand in any text. */
 const shortestKey = 8;
 
+/** Of a read, what is not written yet, with the time at which it came. */
+interface HeldBack {
+  bytes: Buffer;
+  at: number;
+}
+
+export interface RecordTapOptions {
+  /** A key in there is taken out of the recording. */
+  secrets: readonly string[];
+  /** The version of cllm, for the recording's first line. */
+  version: string;
+  /** Milliseconds that only go forward. */
+  now: () => number;
+}
+
 /**
- * The tap of `--record`. A disk that fills up ends the recording, not the reply: `close()` says what went wrong. Recordings
- * are handed to others, so where an upstream repeats the key there are as many asterisks instead; one that is cut by the
- * end of a read is not noticed.
+ * The tap of `--record`. A disk that fills up ends the recording, not the reply: `close()` says what went wrong.
+ *
+ * Recordings are handed to others, so where an upstream repeats the key there are as many asterisks instead. A read may
+ * end within it: the end of a read that could be the beginning of a key waits for the next one, and is then written as a
+ * read of its own, with the time at which it came.
  */
 export class RecordTap implements ReplyTap {
   readonly #writer: RecordingWriter;
-  readonly #key: Buffer | null;
+  readonly #now: () => number;
+  readonly #secrets: readonly Buffer[];
+  #held: HeldBack[] = [];
+  /** When what is being written came; null is now. */
+  #at: number | null = null;
   #failure: CllmError | null = null;
 
-  constructor(writer: RecordingWriter, key: string | null) {
-    this.#writer = writer;
-    this.#key = key !== null && key.length >= shortestKey ? Buffer.from(key) : null;
+  /** @throws UsageError when the file is there already */
+  constructor(file: string, { secrets, version, now }: RecordTapOptions) {
+    this.#now = now;
+    this.#secrets = secrets.filter(({ length }) => length >= shortestKey).flatMap(forms);
+    this.#writer = new RecordingWriter(file, { cllm: version }, { clock: () => this.#at ?? now() });
   }
 
   head(head: ResponseHead): void {
-    this.#recorded(() => this.#writer.head(head));
+    this.#recorded(() => {
+      this.#flush();
+      this.#writer.head(head);
+    });
   }
 
   read(bytes: Uint8Array): void {
-    this.#recorded(() => this.#writer.read(this.#withoutKey(bytes)));
+    this.#recorded(() => this.#read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)));
   }
 
   end(end: StreamEnd): void {
-    this.#recorded(() => this.#writer.end(this.#endWithoutKey(end)));
+    this.#recorded(() => {
+      this.#flush();
+      this.#writer.end(this.#endWithoutSecrets(end));
+    });
   }
 
   close(): CllmError | null {
-    this.#recorded(() => this.#writer.close());
+    this.#recorded(() => {
+      this.#flush();
+      this.#writer.close();
+    });
     return this.#failure;
   }
 
-  #withoutKey(bytes: Uint8Array): Uint8Array {
-    const key = this.#key;
-    if (key === null) return bytes;
-    let masked = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    for (let at = masked.indexOf(key); at !== -1; at = masked.indexOf(key, at + key.length)) {
-      // The bytes are the reply's, which others read after this.
-      if (masked.buffer === bytes.buffer) masked = Buffer.from(masked);
-      masked.fill('*', at, at + key.length);
+  #read(bytes: Buffer): void {
+    const isWhole = this.#held.length === 0;
+    // With what was held back, so that a key stands in one piece; the bytes are the reply's, which others read after this.
+    const text = this.#masked(isWhole ? bytes : Buffer.concat([...this.#held.map((held) => held.bytes), bytes]));
+    const count = text.length - this.#possibleBeginning(text);
+    if (isWhole && count === text.length) return this.#writer.read(text);
+    const pieces = [...this.#held, { bytes, at: this.#now() }];
+    this.#held = [];
+    let begin = 0;
+    for (const {
+      bytes: { length },
+      at,
+    } of pieces) {
+      const end = begin + length;
+      const cut = Math.max(begin, Math.min(end, count));
+      if (cut > begin) this.#write(text.subarray(begin, cut), at);
+      // A copy: who gave the bytes may use their memory again.
+      if (end > cut) this.#held.push({ bytes: Buffer.from(text.subarray(cut, end)), at });
+      begin = end;
+    }
+  }
+
+  #flush(): void {
+    for (const { bytes, at } of this.#held.splice(0)) this.#write(bytes, at);
+  }
+
+  #write(bytes: Uint8Array, at: number): void {
+    this.#at = at;
+    try {
+      this.#writer.read(bytes);
+    } finally {
+      this.#at = null;
+    }
+  }
+
+  /** The same bytes, or a copy with asterisks in it. */
+  #masked(bytes: Buffer): Buffer {
+    let masked = bytes;
+    for (const secret of this.#secrets) {
+      for (let at = masked.indexOf(secret); at !== -1; at = masked.indexOf(secret, at + secret.length)) {
+        if (masked === bytes) masked = Buffer.from(bytes);
+        masked.fill('*', at, at + secret.length);
+      }
     }
     return masked;
   }
 
+  /** How many bytes at the end are the beginning of a secret; less than the longest of them. */
+  #possibleBeginning(text: Buffer): number {
+    let longest = 0;
+    for (const secret of this.#secrets) {
+      for (let length = Math.min(secret.length - 1, text.length); length > longest; length -= 1) {
+        if (text.subarray(text.length - length).equals(secret.subarray(0, length))) longest = length;
+      }
+    }
+    return longest;
+  }
+
   /** An error frame is told once more at the end. */
-  #endWithoutKey(end: StreamEnd): StreamEnd {
-    const text = JSON.stringify(end);
-    const key = this.#key?.toString();
-    return key !== undefined && text.includes(key)
-      ? (JSON.parse(text.replaceAll(key, '*'.repeat(key.length))) as StreamEnd)
-      : end;
+  #endWithoutSecrets(end: StreamEnd): StreamEnd {
+    const text = Buffer.from(JSON.stringify(end));
+    const masked = this.#masked(text);
+    return masked === text ? end : (JSON.parse(masked.toString()) as StreamEnd);
   }
 
   #recorded(append: () => void): void {
@@ -74,11 +152,18 @@ export class RecordTap implements ReplyTap {
   }
 }
 
+/** The secret, and as it stands in a JSON string: some encoders escape the slash as well. */
+function forms(secret: string): Buffer[] {
+  const json = JSON.stringify(secret).slice(1, -1);
+  return [...new Set([secret, json, json.replaceAll('/', '\\/')])].map((form) => Buffer.from(form));
+}
+
 /** @throws UsageError when the file is there already */
 export async function openRecording(flags: Flags, context: Context): Promise<RecordTap | null> {
   const { io, version } = context;
   const file = textFlag(flags, 'record');
   if (file === undefined) return null;
   const { key } = await context.apiKey();
-  return new RecordTap(new RecordingWriter(path.resolve(io.cwd, file), { cllm: version }, { clock: io.now }), key);
+  const secrets = [...(key === null ? [] : [key]), ...secretValues(headerFlags(flags))];
+  return new RecordTap(path.resolve(io.cwd, file), { secrets, version, now: io.now });
 }

@@ -4,7 +4,7 @@ import { normalizeBaseUrl } from './base-url.ts';
 import { CompletionStream, type ReplyTap, type RetryNotice } from './completion-stream.ts';
 import { getJson, type JsonPlan } from './json-request.ts';
 import { probe, type ProbeAnswer } from './probe.ts';
-import { promptTexts, type Secrets } from './safe-text.ts';
+import { promptTexts, secretValues, type Secrets } from './safe-text.ts';
 import { ServedPolicy } from './served-policy.ts';
 import { Transport, type TransportOptions } from './transport.ts';
 
@@ -319,13 +319,6 @@ function headersOf({ apiKey, headers = {}, userAgent = 'cllm' }: ClientOptions):
     }
   }
   return result;
-}
-
-/** What must never be shown: the key, and what a header of that kind holds. */
-function secretValues(headers: Record<string, string>): string[] {
-  return Object.entries(headers)
-    .filter(([name]) => /auth|key|token|secret|cookie|password/.test(name))
-    .map(([, value]) => value.replace(/^(bearer|basic)\s+/i, ''));
 }
 
 function invalid(message: string): UsageError {

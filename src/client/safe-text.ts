@@ -14,6 +14,13 @@ const shortestPrompt = 8;
 /** `includes` on a megabyte costs about 0.1 ms, and an error text has a few hundred places to look from. */
 const longestPrompt = 4_000_000;
 
+/** What must never be shown: the key, and what a header of that kind holds. */
+export function secretValues(headers: Record<string, string>): string[] {
+  return Object.entries(headers)
+    .filter(([name]) => /auth|key|token|secret|cookie|password/.test(name))
+    .map(([, value]) => value.replace(/^(bearer|basic)\s+/i, ''));
+}
+
 /** Takes keys, and passages of the prompt, out of a text that a stranger wrote. */
 export function safeText(text: string, secrets: Secrets): string {
   let safe = text;
