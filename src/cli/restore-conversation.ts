@@ -1,4 +1,4 @@
-import { recoverTurn } from '../journal/recover.ts';
+import { recoverTurn } from '../conversation/recover.ts';
 import type { Context } from './context.ts';
 
 /** Restores what a crash left of one conversation, so that going on with it has all that was seen. */

@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { receiptOf } from '../client/receipt.ts';
 import { InterruptedError } from '../errors.ts';
 import type { Recording } from '../journal/recording.ts';
 import { ReplyReader } from '../protocol/reply-reader.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
+import { recordedReceipt } from './recorded-receipt.ts';
 import type { TurnObserver, TurnResult } from './turn.ts';
 
 export interface ReplayOptions {
@@ -23,7 +23,8 @@ export async function replay(recording: Recording, { speed, observer, signal }: 
   await observer.begin?.({ conversationId: null, model, partialReplies: 0 });
   const reader = new ReplyReader({ status: head?.status ?? 200, contentType: head?.headers['content-type'] ?? null });
   const startedAt = performance.now();
-  let firstContentAt: number | null = null;
+  let firstContentAtMs: number | null = null;
+  let lastReadAtMs: number | null = null;
   let isStopped = false;
   const pace = async (atMs: number): Promise<void> => {
     if (speed !== null) await wait(Math.max(0, atMs / speed - (performance.now() - startedAt)), undefined, { signal });
@@ -33,8 +34,9 @@ export async function replay(recording: Recording, { speed, observer, signal }: 
     for (const { atMs, bytes } of recording.reads()) {
       if (reader.isOver) break;
       await pace(atMs);
+      lastReadAtMs = atMs;
       const chunks = reader.push(bytes);
-      if (reader.hasContent) firstContentAt ??= atMs;
+      if (reader.hasContent) firstContentAtMs ??= atMs;
       if (chunks.length > 0) await observer.chunks?.(chunks);
     }
     if (recording.endedAtMs !== null && !reader.isOver) await pace(recording.endedAtMs);
@@ -44,22 +46,11 @@ export async function replay(recording: Recording, { speed, observer, signal }: 
   }
   const { chunks, reply } = reader.finish(isStopped ? endOfSignal(signal) : (recording.end ?? stopped));
   if (chunks.length > 0) await observer.chunks?.(chunks);
-  const receipt =
-    head &&
-    receiptOf({
-      modelRequested: model,
-      headers: head.headers,
-      completion: reply.completion,
-      fallbackModel: reply.fallback?.fallbackModel ?? null,
-      retries: recording.heads - 1,
-      durationMs: recording.endedAtMs ?? firstContentAt ?? 0,
-      ttftMs: firstContentAt,
-    });
   return {
     conversationId: null,
     completion: reply.completion,
     verdict: reply.verdict,
-    receipt,
+    receipt: recordedReceipt(recording, reply, model, { firstContentAtMs, lastReadAtMs }),
     error: reply.error,
     unsaved: null,
   };

@@ -1,5 +1,5 @@
 import { UsageError } from '../../errors.ts';
-import { recoverTurn } from '../../journal/recover.ts';
+import { recoverTurn } from '../../conversation/recover.ts';
 import type { UnfinishedTurn } from '../../journal/journal.ts';
 import type { Command } from '../command.ts';
 import { isSet, textFlag } from '../flag-values.ts';

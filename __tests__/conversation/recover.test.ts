@@ -1,12 +1,17 @@
 import { readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { LiteLLMClient } from '../../src/client/client.ts';
+import { receiptFromJson } from '../../src/client/receipt.ts';
+import { Conversation } from '../../src/conversation/conversation.ts';
+import { recoverReply, recoverTurn } from '../../src/conversation/recover.ts';
+import { CllmError } from '../../src/errors.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { identifyProcess } from '../../src/journal/process-identity.ts';
 import { readRecording } from '../../src/journal/recording.ts';
-import { recoverReply, recoverTurn } from '../../src/journal/recover.ts';
 import type { StreamEnd } from '../../src/protocol/verdict.ts';
 import { useChildScript } from '../support/child-script.ts';
+import { startFakeUpstream } from '../support/fake-upstream.ts';
 import { newTurn, openHistory, uid } from '../support/history-samples.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -107,6 +112,97 @@ describe('a recovered turn', () => {
       { verdict: 'interrupted', error: { code: 'interrupted' }, endedAt: expect.any(String) },
     ]);
     expect(recoverTurn(unfinished, history)).toMatchObject({ ...place, wasSaved: true });
+  });
+
+  test.each(['the whole of its reply', 'an attempt that brought nothing, and then the whole of its reply'])(
+    'has the receipt of the live turn, whose journal has %s',
+    async (journaled) => {
+      const upstream = await startFakeUpstream();
+      const client = new LiteLLMClient({ baseUrl: upstream.baseUrl, apiKey: 'sk-1' });
+      try {
+        const headers = {
+          'x-litellm-call-id': 'call-1',
+          'x-litellm-model-id': 'deployment',
+          'x-litellm-model-group': 'group',
+          'x-litellm-key-spend': '0.5',
+        };
+        const isRepeated = journaled.startsWith('an attempt');
+        if (isRepeated) upstream.reply({ headers: { 'x-litellm-call-id': 'call-0' }, steps: [{ reset: true }] });
+        const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5, cost: 0.25 };
+        const chunk = { id: 'c', object: 'chat.completion.chunk', created: 1, model: 'group' };
+        upstream.reply({
+          headers,
+          steps: [
+            { data: { ...chunk, choices: [{ index: 0, delta: { content: 'Hello' }, finish_reason: null }] } },
+            { wait: 30 },
+            { data: { ...chunk, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] } },
+            { data: { ...chunk, choices: [], usage } },
+            { data: '[DONE]' },
+          ],
+        });
+        const problem = new CllmError('history_unusable', 'it is locked', { hint: 'wait' });
+        const journal = journalOf();
+        const conversation = new Conversation(client, { history: null, journal, problem });
+        const messages = [{ role: 'user', content: 'hi' }];
+        const live = await conversation.send({ messages, body: { model: 'asked' } });
+        const [unfinished] = journal.unfinished();
+        if (unfinished === undefined || live.receipt === null) throw new Error('no turn was left');
+        const history = openHistory();
+        const [turn] = history.turns(recoverTurn(unfinished, history).conversationId);
+        const { durationMs, ttftMs, ...facts } = receiptFromJson(turn?.receipt ?? {});
+        const { durationMs: liveDuration, ttftMs: liveTtft, ...liveFacts } = live.receipt;
+        expect(facts).toEqual(liveFacts);
+        expect(facts).toMatchObject({ modelRequested: 'asked', callId: 'call-1', costUsd: 0.25, costSource: 'stream' });
+        expect(facts.retries).toBe(isRepeated ? 1 : 0);
+        // The journal is begun shortly before the request, and knows whole milliseconds.
+        expect(durationMs).toBeGreaterThanOrEqual(Math.floor(liveDuration));
+        expect(ttftMs).toBeGreaterThanOrEqual(Math.floor(liveTtft ?? Infinity));
+        expect(Number(ttftMs)).toBeLessThan(durationMs);
+      } finally {
+        await client.close();
+        await upstream.close();
+      }
+    },
+  );
+
+  test('whose process was killed has the duration up to its last read', () => {
+    let now = 0;
+    const journal = new Journal(join(directory(), 'journal'), {
+      uid,
+      identity,
+      stateOf: () => 'gone',
+      clock: () => (now += 100),
+    });
+    const history = openHistory();
+    const place = history.beginTurn(newTurn('hi'));
+    const writer = journal.begin(place);
+    writer.head({ ...head, headers: { ...head.headers, 'x-litellm-call-id': 'call-1' } });
+    writer.read(Buffer.from(': a comment\n\n'));
+    writer.read(event({ content: 'Hello' }));
+    writer.read(event({ content: ', you' }));
+    writer.close();
+    const [unfinished] = journal.unfinished();
+    if (unfinished === undefined) throw new Error('no turn was left');
+    recoverTurn(unfinished, history);
+    expect(history.turns(place.conversationId)[0]?.receipt).toMatchObject({
+      call_id: 'call-1',
+      model_served: 'm',
+      cost_usd: null,
+      cost_source: 'unknown',
+      ttft_ms: 300,
+      duration_ms: 400,
+    });
+  });
+
+  test('that was never answered has no receipt', () => {
+    const history = openHistory();
+    const place = history.beginTurn(newTurn('hi'));
+    const journal = journalOf();
+    journal.begin(place).close();
+    const [unfinished] = journal.unfinished();
+    if (unfinished === undefined) throw new Error('no turn was left');
+    recoverTurn(unfinished, history);
+    expect(history.turns(place.conversationId)[0]?.receipt).toBeNull();
   });
 
   test('makes its conversation where the history was lost', () => {

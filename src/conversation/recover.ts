@@ -1,8 +1,10 @@
+import { receiptToJson } from '../client/receipt.ts';
 import type { TurnEnd, TurnPlace, UnsavedTurn } from '../history/history.ts';
+import type { UnfinishedTurn } from '../journal/journal.ts';
+import { isRecordingBegun, readRecording, type Recording } from '../journal/recording.ts';
 import { type Reply, ReplyReader } from '../protocol/reply-reader.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
-import type { UnfinishedTurn } from './journal.ts';
-import { isRecordingBegun, readRecording, type Recording } from './recording.ts';
+import { recordedReceipt, type RecordedTimes } from './recorded-receipt.ts';
 
 /** What recovering needs of the history. */
 export interface TurnStore {
@@ -19,26 +21,25 @@ export interface RecoveredTurn extends TurnPlace {
 /** Whoever wrote this journal stopped as if a signal had come. */
 const stopped: StreamEnd = { type: 'signal', signal: null };
 
-function nothing(): Reply {
-  return new ReplyReader({ status: 200, contentType: null }).finish(stopped).reply;
-}
-
 /**
  * The bytes of a recording, through the same pipeline as when they came. Without its end the verdict is `interrupted`,
  * unless the bytes themselves say more (`[DONE]`, an error frame).
  */
-export function recoverReply(recording: Recording): Reply {
+export function recoverReply(recording: Recording): Reply & RecordedTimes {
   const head = recording.head;
   const reader = new ReplyReader(
     { status: head?.status ?? 200, contentType: head?.headers['content-type'] ?? null },
     // What the limits of its own run let through is in the file, and no more.
     { maxReplyBytes: Number.MAX_SAFE_INTEGER, maxEventBytes: Number.MAX_SAFE_INTEGER },
   );
-  for (const { bytes } of recording.reads()) {
+  const times: RecordedTimes = { firstContentAtMs: null, lastReadAtMs: null };
+  for (const { atMs, bytes } of recording.reads()) {
     if (reader.isOver) break;
     reader.push(bytes);
+    times.lastReadAtMs = atMs;
+    if (reader.hasContent) times.firstContentAtMs ??= atMs;
   }
-  return reader.finish(recording.end ?? stopped).reply;
+  return { ...reader.finish(recording.end ?? stopped).reply, ...times };
 }
 
 /**
@@ -48,17 +49,25 @@ export function recoverReply(recording: Recording): Reply {
  * @throws CllmError `history_unusable` when the history can not be written; the journal is still there then.
  */
 export function recoverTurn(unfinished: UnfinishedTurn, history: TurnStore): RecoveredTurn {
+  const { conversationId, turnId, turn } = unfinished;
   // Killed while it wrote the first line: nothing had come, and the turn ends with that.
-  const reply = isRecordingBegun(unfinished.file) ? recoverReply(readRecording(unfinished.file)) : nothing();
-  const { completion, verdict } = reply;
+  const recording = isRecordingBegun(unfinished.file) ? readRecording(unfinished.file) : null;
+  const reply = recording === null ? nothing() : recoverReply(recording);
+  const { completion, verdict, error } = reply;
+  const receipt = recording && recordedReceipt(recording, reply, turn?.model ?? completion?.model ?? 'unknown', reply);
   const place = history.restoreTurn(
-    { conversationId: unfinished.conversationId, turnId: unfinished.turnId, turn: unfinished.turn },
+    { conversationId, turnId, turn },
     {
       completion,
       verdict,
-      error: reply.error && { code: reply.error.code, message: reply.error.message },
-      receipt: null,
+      error: error && { code: error.code, message: error.message },
+      receipt: receipt && receiptToJson(receipt),
     },
   );
   return { ...place, completion, verdict };
+}
+
+function nothing(): Reply & RecordedTimes {
+  const { reply } = new ReplyReader({ status: 200, contentType: null }).finish(stopped);
+  return { ...reply, firstContentAtMs: null, lastReadAtMs: null };
 }
