@@ -1,7 +1,9 @@
+import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { commandTable } from '../../src/cli/command-table.ts';
 import { type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
-import { CliHome } from '../support/run-cli.ts';
+import { builtCli, CliHome, node } from '../support/run-cli.ts';
+import { Terminal } from '../support/terminal.ts';
 
 let upstream: FakeUpstream;
 let home: CliHome;
@@ -113,6 +115,48 @@ describe('completion', () => {
     const line =
       'source <(cllm completion bash); COMP_WORDS=(cllm history sh); COMP_CWORD=2; _cllm; echo "${COMPREPLY[@]}"';
     expect((await home.shell(line)).stdout).toBe('show\n');
+  });
+
+  test.each<[string, string, string[]]>([
+    ['llama3:8', 'llama3 : 8', ['8b']],
+    ['llama3:', 'llama3 :', ['8b', '70b']],
+    ['bedrock/anthropic.claude-v2:', 'bedrock/anthropic.claude-v2 :', ['1']],
+    ['a::b:', 'a :: b :', ['c']],
+    ['lla', 'lla', ['llama3:8b', 'llama3:70b']],
+    ['llama3: ', "llama3 : ''", ['']],
+    [':', ':', ['']],
+  ])('of a model with colons, which split words in bash: %s', async (typed, split, expected) => {
+    for (const model of ['llama3:8b', 'llama3:70b', 'bedrock/anthropic.claude-v2:1', 'a::b:c'])
+      await home.run(['-m', model, '-q', 'hi']);
+    const before = `source <(cllm completion bash); COMP_LINE='cllm -m ${typed}'`;
+    const after = '_cllm; echo "${COMPREPLY[@]}"';
+    const offered = async (line: string): Promise<string[]> => (await home.shell(line)).stdout.trimEnd().split(' ');
+    const asSplit = `${before}; COMP_WORDS=(cllm -m ${split}); COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 )); ${after}`;
+    expect((await offered(asSplit)).toSorted()).toEqual(expected.toSorted());
+  });
+
+  test('of a model with colons where they split no words in bash', async () => {
+    await home.run(['-m', 'llama3:8b', '-q', 'hi']);
+    const line =
+      'source <(cllm completion bash); COMP_WORDBREAKS=" "; COMP_LINE="cllm -m llama3:8"; COMP_WORDS=(cllm -m llama3:8); COMP_CWORD=2; _cllm; echo "${COMPREPLY[@]}"';
+    expect((await home.shell(line)).stdout).toBe('llama3:8b\n');
+  });
+
+  test('of a model with colons, typed in bash', async () => {
+    await home.run(['-m', 'llama3:8b', '-q', 'hi']);
+    writeFileSync(
+      home.at('rc'),
+      `PS1='$ '; cllm() { '${node}' '${builtCli}' "$@"; }; source <(cllm completion bash); echo ready\n`,
+    );
+    const bash = new Terminal(home, ['--noprofile', '--rcfile', home.at('rc'), '-i'], { command: ['bash'] });
+    try {
+      await bash.until('ready');
+      bash.type('cllm -m llama3:\t');
+      await bash.until('$ cllm -m llama3:8b');
+      expect(bash.screen.at(-1)).toBe('$ cllm -m llama3:8b');
+    } finally {
+      bash.close();
+    }
   });
 
   test.each(['bash', 'zsh', 'fish'])('writes a script for %s, and finds it by $SHELL', async (shell) => {

@@ -8,8 +8,23 @@ export type Shell = (typeof shells)[number];
 export const completionScripts: Readonly<Record<Shell, string>> = {
   bash: `# cllm completion for bash. To use it: source <(cllm completion bash), in ~/.bashrc say.
 _cllm() {
-  local word line
-  word="\${COMP_WORDS[COMP_CWORD]}"
+  local -a words=()
+  local at part rest="$COMP_LINE" before='' word line typed=''
+  # bash makes words of what stands between colons (llama3:8b): those without a space between them are one.
+  for ((at = 0; at <= COMP_CWORD; at++)); do
+    part="\${COMP_WORDS[at]}"
+    if ((at > 1)) && [[ -n $rest && $rest != [[:space:]]* && $before$part == *:* && ( $before == *: || $part == :* ) ]]; then
+      words[\${#words[@]}-1]+="$part"
+    else
+      words+=("$part")
+    fi
+    rest="\${rest#"\${rest%%[![:space:]]*}"}"
+    rest="\${rest#"$part"}"
+    before="$part"
+  done
+  word="\${words[\${#words[@]}-1]}"
+  # ... and puts what it is given in place of the part after the last colon only.
+  [[ $COMP_WORDBREAKS == *:* ]] && typed="\${word%"\${word##*:}"}"
   COMPREPLY=()
   while IFS= read -r line; do
     if [[ $line == :files ]]; then
@@ -17,8 +32,9 @@ _cllm() {
       COMPREPLY=()
       return
     fi
-    COMPREPLY+=("$(printf '%q' "\${line%%$'\\t'*}")")
-  done < <(cllm completion words -- "\${COMP_WORDS[@]:1:COMP_CWORD-1}" "$word" 2>/dev/null)
+    line="\${line%%$'\\t'*}"
+    COMPREPLY+=("$(printf '%q' "\${line#"$typed"}")")
+  done < <(cllm completion words -- "\${words[@]:1}" 2>/dev/null)
 }
 complete -F _cllm cllm
 `,
