@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { ChunkTemplate } from '../../src/protocol/chunk-template.ts';
+import { CompletionBuilder } from '../../src/protocol/completion-builder.ts';
 import { ReplyReader } from '../../src/protocol/reply-reader.ts';
 import { seed } from '../support/seed.ts';
 
@@ -11,7 +12,7 @@ function readLines(lines: string[]): unknown[] {
   return lines.map((line) => {
     const chunk = template.read(line);
     if (chunk === null) template.learn(line);
-    return chunk;
+    return chunk?.chunk ?? null;
   });
 }
 
@@ -103,7 +104,7 @@ describe('no template is made of chunks', () => {
   });
 });
 
-test('what a reader gives is what JSON.parse gives, for any order of such chunks', () => {
+test('what a reader gives and folds is what JSON.parse gives and a builder folds, for any order of such chunks', () => {
   const text = fc.oneof(
     fc.string({ unit: 'grapheme', maxLength: 6 }),
     fc.constantFrom('"', '\\', '","', '"}', '\uD83D', '', 'cllm:probe:text'),
@@ -119,6 +120,22 @@ test('what a reader gives is what JSON.parse gives, for any order of such chunks
       choices: [{ index: 0, delta: { reasoning_content: content, constructor: 'x' } }],
     }),
     (content: unknown) => ({ id: '1', choices: [{ index: 0, delta: { content }, finish_reason: content }] }),
+    (content: unknown) => ({
+      id: '1',
+      service_tier: 'a',
+      x: 1,
+      model: 'm',
+      choices: [{ index: 0, delta: { content } }],
+    }),
+    (content: unknown) => ({
+      id: '1',
+      service_tier: 'b',
+      x: 2,
+      model: 'n',
+      choices: [{ index: 0, delta: { content } }],
+    }),
+    (content: unknown) => ({ id: '1', choices: [{ index: 1, delta: { content, refusal: 'no' } }] }),
+    (content: unknown) => ({ id: '1', choices: [{ index: 1, delta: { content, refusal: '', audio: null, x: 1 } }] }),
   ];
   const lines = fc
     .array(fc.tuple(fc.constantFrom(...frames), text, fc.nat(4)), { maxLength: 12 })
@@ -134,7 +151,10 @@ test('what a reader gives is what JSON.parse gives, for any order of such chunks
       expect(chunks.map((chunk) => JSON.stringify(chunk))).toEqual(
         each.map((data) => JSON.stringify(JSON.parse(data))),
       );
+      const builder = new CompletionBuilder();
+      for (const data of each) builder.add(JSON.parse(data));
+      expect(reader.finish({ type: 'end' }).reply.completion).toEqual(builder.build());
     }),
-    { seed, numRuns: 500 },
+    { seed, numRuns: 1_000 },
   );
 });

@@ -1,12 +1,12 @@
 import { CllmError, DeadlineError, InterruptedError } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
-import { hasContent } from '../protocol/chunk.ts';
-import { ReplyReader, type Reply } from '../protocol/reply-reader.ts';
+import { type Reply, ReplyReader } from '../protocol/reply-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from '../protocol/types.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { readErrorBody } from './error-body.ts';
 import { errorFromResponse } from './error-response.ts';
+import { IncomingReply } from './incoming-reply.ts';
 import { receiptOf, type Receipt } from './receipt.ts';
 import { retryDelay, type RetryNotice } from './retry.ts';
 import { safeText, type Secrets } from './safe-text.ts';
@@ -78,9 +78,6 @@ interface Attempt {
   isRepeatable: boolean;
 }
 
-/** A server that keeps itself alive with chunks that say nothing must not fill the memory. */
-const mostHeldChunks = 1_000;
-
 /**
  * One reply on its way. The request is sent when the first chunk, or the result, is asked for; nothing reads ahead of
  * the consumer; leaving the loop closes the socket. It can be iterated once, by chunks or by reads.
@@ -94,7 +91,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   #settled: StreamResult | null = null;
   #isTaken = false;
   #response: HttpResponse | null = null;
-  #reader: ReplyReader | null = null;
+  #incoming: IncomingReply | null = null;
   /** Whether the taps were given a head, and so are owed an end. */
   #hasHead = false;
   #headers: Record<string, string> = {};
@@ -189,8 +186,12 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     signal?.addEventListener('abort', onAbort);
     try {
       while (this.#settled === null) {
-        const attempt = yield* this.#attempt();
+        const begun = await this.#begin();
+        if (begun instanceof IncomingReply) {
+          for (let chunks = await begun.next(); chunks !== null; chunks = await begun.next()) yield chunks;
+        }
         if (this.#settled !== null) return;
+        const attempt = begun instanceof IncomingReply ? this.#ended(begun) : begun;
         const { error } = attempt;
         const delay = error !== null && attempt.isRepeatable ? retryDelay(error, this.#retries, retries, random) : null;
         if (error === null || delay === null) {
@@ -212,7 +213,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
             : new CllmError('internal', 'cllm failed while it read the reply', { cause: thrown });
         // A tap, or a function that was to be told something, has thrown: what arrived is kept, and no more is wanted.
         this.#response?.destroy();
-        const reply = this.#reader?.finish({ type: 'signal', signal: null }).reply ?? null;
+        const reply = this.#incoming?.stop({ type: 'signal', signal: null }) ?? null;
         this.#settle({ error, verdict: reply?.verdict ?? null, reply, chunks: [], isRepeatable: false });
       }
     } finally {
@@ -221,11 +222,11 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     }
   }
 
-  /** Sends the request once and hands on its chunks until it ends, one way or another. */
-  async *#attempt(): AsyncGenerator<ChatCompletionChunk[], Attempt, undefined> {
+  /** Sends the request once; an attempt that is over already has no reply. */
+  async #begin(): Promise<IncomingReply | Attempt> {
     const { transport, url, headers, body } = this.#plan;
     const deadlines = this.#deadlines;
-    this.#reader = null;
+    this.#incoming = null;
     this.#headers = {};
     this.#debug(...requestLines('POST', url, headers));
     deadlines.beginAttempt();
@@ -242,71 +243,29 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     if (this.#settled !== null) response.destroy();
     this.#headers = shownHeaders(response.headers, this.#plan.secrets);
     this.#debug(...responseLines(response.status, this.#headers));
-    if (response.status < 200 || response.status > 299) return this.#refused(response);
-    return yield* this.#replied(response);
+    return response.status < 200 || response.status > 299 ? this.#refused(response) : this.#replied(response);
   }
 
-  async *#replied(response: HttpResponse): AsyncGenerator<ChatCompletionChunk[], Attempt, undefined> {
+  #replied(response: HttpResponse): IncomingReply {
     const { taps, maxEventBytes, maxReplyBytes, url, clock } = this.#plan;
-    const deadlines = this.#deadlines;
-    const reader = new ReplyReader(
-      { status: response.status, contentType: response.headers['content-type'] ?? null },
-      { ...(maxEventBytes !== undefined && { maxEventBytes }), ...(maxReplyBytes !== undefined && { maxReplyBytes }) },
-    );
-    this.#reader = reader;
+    this.#incoming = new IncomingReply(response, {
+      taps,
+      deadlines: this.#deadlines,
+      limits: {
+        ...(maxEventBytes !== undefined && { maxEventBytes }),
+        ...(maxReplyBytes !== undefined && { maxReplyBytes }),
+      },
+      onContent: () => (this.#firstContentAt ??= clock()),
+    });
     this.#hasHead = true;
     for (const tap of taps) tap.head({ status: response.status, headers: this.#headers, url });
-    // Until content comes a retry is possible, and it must not repeat a role or an id to the consumer.
-    let held: ChatCompletionChunk[] = [];
-    let hasHandedOn = false;
-    let end: StreamEnd = { type: 'end' };
-    try {
-      while (!reader.isOver) {
-        deadlines.startWaiting();
-        const read = await response.body.next();
-        deadlines.stopWaiting();
-        if (this.#settled !== null) return nothing;
-        if (read.done) break;
-        for (const tap of taps) tap.read(read.value);
-        const chunks = reader.push(read.value);
-        if (reader.hasContent && chunks.some(hasContent)) {
-          this.#firstContentAt ??= clock();
-          deadlines.content();
-        } else if (!hasHandedOn && !reader.hasContent && held.length < mostHeldChunks) {
-          held.push(...chunks);
-          continue;
-        }
-        if (held.length > 0) {
-          chunks.unshift(...held);
-          held = [];
-        }
-        if (chunks.length === 0) continue;
-        if (reader.isOver) {
-          held = chunks;
-          break;
-        }
-        hasHandedOn = true;
-        yield chunks;
-      }
-    } catch (thrown) {
-      deadlines.stopWaiting();
-      if (this.#settled !== null) return nothing;
-      if (!(thrown instanceof CllmError) || thrown.code !== 'connection_failed') throw thrown;
-      end = { type: 'lost', message: thrown.message };
-    } finally {
-      deadlines.endAttempt();
-      if (reader.isOver) response.release();
-      else response.destroy();
-    }
-    const { chunks, reply } = reader.finish(end);
-    if (chunks.length > 0) held.push(...chunks);
-    return {
-      error: reply.error && this.#withoutSecrets(reply.error),
-      verdict: reply.verdict,
-      reply,
-      chunks: held,
-      isRepeatable: !hasHandedOn && !reader.hasContent && !isFinalRefusal(reply.end),
-    };
+    return this.#incoming;
+  }
+
+  #ended(incoming: IncomingReply): Attempt {
+    const { reply, chunks, isRepeatable } = incoming.finish();
+    const error = reply.error && this.#withoutSecrets(reply.error);
+    return { error, verdict: reply.verdict, reply, chunks, isRepeatable };
   }
 
   /** The answer is no reply: its body, as far as it comes soon, says why. */
@@ -335,8 +294,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   /** A deadline, a signal or the consumer ends the reply where it is. */
   #stop(end: StreamEnd & { type: 'deadline' | 'signal' }): void {
     if (this.#settled !== null) return;
-    const reader = this.#reader ?? new ReplyReader({ status: 200, contentType: null });
-    const { reply } = reader.finish(end);
+    const reply = this.#incoming?.stop(end) ?? new ReplyReader({ status: 200, contentType: null }).finish(end).reply;
     const error = reply.error instanceof DeadlineError ? withRequest(reply.error, this.#plan.url) : reply.error;
     this.#settle({ error, verdict: reply.verdict, reply, chunks: [], isRepeatable: false });
     this.#controller.abort(error ?? undefined);
@@ -417,11 +375,6 @@ function endTap(tap: ReplyTap, end: StreamEnd): void {
 
 function withRequest({ deadline, message, hint, isRetryable, completion }: DeadlineError, url: string): DeadlineError {
   return new DeadlineError(deadline, `${message}: POST ${url}`, { hint, isRetryable, completion });
-}
-
-/** An error frame whose code says that the request itself is wrong: the same one would be refused again. */
-function isFinalRefusal(end: StreamEnd): boolean {
-  return end.type === 'error' && /^4(?!08|09|29)\d\d$/.test(end.error.code ?? '');
 }
 
 function signalOf(reason: unknown): InterruptedError['signal'] {

@@ -1,12 +1,11 @@
 import { createRequire } from 'node:module';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
-import type { buildConnector, Dispatcher } from 'undici';
-import request from 'undici/lib/api/api-request.js';
+import type { buildConnector } from 'undici';
 import Agent from 'undici/lib/dispatcher/agent.js';
-import { BodyReader } from './body-reader.ts';
 import { CllmError, DeadlineError, UsageError } from '../errors.ts';
 import { ConnectFailure, openConnection, proxyAuthorization } from './connect.ts';
 import { decoded } from './content-encoding.ts';
+import { type Answer, Exchange } from './exchange.ts';
 import { proxyFor, type ProxySettings } from './http-proxy.ts';
 import { networkError, type RequestLine } from './network-error.ts';
 
@@ -89,17 +88,21 @@ export class Transport {
     // RFC 9112 section 3.2.2: plain http goes to a proxy as it is, with the whole URL in the request line.
     const isForwarded = proxy !== null && url.protocol === 'http:';
     const path = url.pathname + url.search;
-    const sent = request.call(this.#agent, {
-      origin: url.origin,
-      path: isForwarded ? url.origin + path : path,
-      method: options.method,
-      headers: { 'accept-encoding': 'identity', ...options.headers, ...(isForwarded && proxyAuthorization(proxy)) },
-      body: options.body ?? null,
-      signal: options.signal,
-    });
+    const failure = (thrown: unknown): CllmError => networkError(thrown, line, proxy);
+    const exchange = new Exchange(options.signal, failure);
+    this.#agent.dispatch(
+      {
+        origin: url.origin,
+        path: isForwarded ? url.origin + path : path,
+        method: options.method,
+        headers: { 'accept-encoding': 'identity', ...options.headers, ...(isForwarded && proxyAuthorization(proxy)) },
+        body: options.body ?? null,
+      },
+      exchange,
+    );
     this.#waiting += 1;
     try {
-      return received(await orAborted(sent, options.signal), line, proxy);
+      return received(await exchange.answer, failure);
     } catch (thrown) {
       if (options.signal.aborted) throw options.signal.reason;
       throw thrown instanceof CllmError ? thrown : this.#failure(thrown, line, proxy);
@@ -171,40 +174,13 @@ function isTlsAlert(thrown: unknown): boolean {
   return /^ERR_SSL_\w*ALERT/.test(String((thrown as { code?: unknown } | null)?.code));
 }
 
-/** undici notices an abort only once the request has a connection, which may take for ever. */
-async function orAborted<T>(sent: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
-  });
-  try {
-    return await Promise.race([sent, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    aborted.catch(() => {});
-    sent.catch(() => {});
-  }
-}
-
-function received(response: Dispatcher.ResponseData, line: RequestLine, proxy: URL | null): HttpResponse {
-  const { body } = response;
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(response.headers)) {
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  // Without a listener a connection that breaks while nobody reads would end the process.
-  body.on('error', () => {});
-  const reader = new BodyReader(decoded(body, headers['content-encoding']), (thrown) =>
-    networkError(thrown, line, proxy),
-  );
+function received({ status, headers, body }: Answer, failure: (thrown: unknown) => CllmError): HttpResponse {
   return {
-    status: response.statusCode,
+    status,
     headers,
-    body: reader,
-    release: () => reader.release(),
-    destroy: () => void body.destroy(),
+    body: decoded(body, headers['content-encoding'], failure),
+    release: () => body.release(),
+    destroy: () => body.destroy(),
   };
 }
 

@@ -35,7 +35,11 @@ export class Conversation {
       ...(turn.signal && { signal: turn.signal }),
       onRetry: (retry) => turn.observer?.retry?.(retry),
     });
-    for await (const chunks of stream.reads()) await turn.observer?.chunks?.(chunks);
+    for await (const chunks of stream.reads()) {
+      const shown = turn.observer?.chunks?.(chunks);
+      // Only a slow reader of the screen is waited for: each promise is paid for at each delta.
+      if (shown !== undefined) await shown;
+    }
     const { completion, verdict, receipt, error } = await stream.result();
     const unsaved = keeper.commit({ completion, verdict, receipt, error });
     return { conversationId: this.state.id, completion, verdict, receipt, error, unsaved };

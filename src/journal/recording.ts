@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, unlinkSync, writevSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
 import { CllmError, UsageError } from '../errors.ts';
 import { createPrivateFile, errorCode } from '../private-files.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
@@ -37,8 +37,6 @@ export interface WriterOptions {
   clock?: () => number;
 }
 
-const newline = Buffer.from('\n');
-
 /**
  * Appends to a new recording; fits as a tap of a stream. Each call is one write and no fsync: what it wrote survives the
  * process, `kill -9` included, and not a loss of power.
@@ -52,6 +50,8 @@ export class RecordingWriter {
   readonly #startedAt: number;
   #descriptor: number | null;
   #length = 0;
+  /** Where a read is put together for its one write: at each delta a list of pieces would cost more than the copy. */
+  #entry: Buffer = Buffer.allocUnsafe(4096);
 
   /**
    * @param file Must not exist; it is made for its owner alone.
@@ -86,7 +86,14 @@ export class RecordingWriter {
   }
 
   read(bytes: Uint8Array): void {
-    this.#append(Buffer.from(`read ${this.#elapsed()} ${bytes.length}\n`), bytes, newline);
+    const line = `read ${this.#elapsed()} ${bytes.length}\n`;
+    const length = line.length + bytes.length + 1;
+    if (length > this.#entry.length) this.#entry = Buffer.allocUnsafe(length);
+    const entry = this.#entry;
+    entry.write(line, 'latin1');
+    entry.set(bytes, line.length);
+    entry[length - 1] = 0x0a;
+    this.#append(entry, length);
   }
 
   end(end: StreamEnd): void {
@@ -102,13 +109,12 @@ export class RecordingWriter {
     return Math.round(this.#clock() - this.#startedAt);
   }
 
-  #append(...pieces: Uint8Array[]): void {
+  #append(entry: Buffer, length = entry.length): void {
     if (this.#descriptor === null) return;
-    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     try {
-      let written = writevSync(this.#descriptor, pieces);
+      let written = writeSync(this.#descriptor, entry, 0, length);
       // A regular file takes less than it is given only when it is about to fail: the next write says why.
-      while (written < length) written += writevSync(this.#descriptor, [Buffer.concat(pieces).subarray(written)]);
+      while (written < length) written += writeSync(this.#descriptor, entry, written, length - written);
       this.#length += length;
     } catch (error) {
       takeBack(this.#descriptor, this.#length);

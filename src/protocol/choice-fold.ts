@@ -1,4 +1,5 @@
 import { AudioFold } from './audio-fold.ts';
+import type { TextKey } from './chunk-template.ts';
 import { isJsonObject, type JsonObject } from './json.ts';
 import { ProviderFieldsFold } from './provider-fields-fold.ts';
 import { TextPieces } from './text-pieces.ts';
@@ -35,7 +36,7 @@ export class ChoiceFold {
     for (const key in delta) {
       const value = delta[key];
       if (typeof value === 'string') {
-        this.#addText(key, value, delta);
+        this.#addString(key, value, delta);
       } else if (value !== null) {
         this.#addFragments(key, value);
       }
@@ -51,16 +52,19 @@ export class ChoiceFold {
     };
   }
 
-  #addText(key: string, text: string, delta: JsonObject): void {
+  addText(key: TextKey, text: string): void {
+    if (key === 'content') (this.#content ??= new TextPieces()).add(text);
+    else (this.#reasoning ??= new TextPieces()).add(text);
+  }
+
+  #addString(key: string, text: string, delta: JsonObject): void {
     switch (key) {
       case 'content':
-        (this.#content ??= new TextPieces()).add(text);
+      case 'reasoning_content':
+        this.addText(key, text);
         break;
       case 'role':
         if (this.#role === '') this.#role = text;
-        break;
-      case 'reasoning_content':
-        (this.#reasoning ??= new TextPieces()).add(text);
         break;
       case 'reasoning':
         // Some servers' name for the same; LiteLLM sends one of them, others send both.

@@ -4,7 +4,7 @@ import type { ChatCompletionChunk } from './types.ts';
 /** The deltas that come by the thousand, each a token of text. */
 const textKeys = ['content', 'reasoning_content'] as const;
 
-type TextKey = (typeof textKeys)[number];
+export type TextKey = (typeof textKeys)[number];
 
 /** What stands around a delta's text in the data of an event. */
 interface Frame {
@@ -18,6 +18,19 @@ interface Template {
   chunk: JsonObject;
   choice: JsonObject;
   delta: JsonObject;
+  /** Whether the text is all that a second chunk of this frame adds to a fold. */
+  isTextOnly: boolean;
+}
+
+/** A chunk that was read without a parse. */
+export interface TextChunk {
+  chunk: ChatCompletionChunk;
+  /** Which text of which choice it goes on with. */
+  key: TextKey;
+  index: unknown;
+  text: string;
+  /** Whether folding the text is folding the chunk, once another of its kind has been folded just before. */
+  isTextOnly: boolean;
 }
 
 /** A text that no wire sends, to find out where in a chunk a frame's text ends up. */
@@ -37,14 +50,15 @@ export class ChunkTemplate {
   #candidate: Frame | null = null;
 
   /** The chunk that the data of an event says; null when it has to be parsed. */
-  read(data: string): ChatCompletionChunk | null {
+  read(data: string): TextChunk | null {
     const template = this.#template;
     if (template === null) return null;
     const text = textInFrame(data, template.frame);
     if (text === null) return null;
-    const delta = { ...template.delta, [template.frame.key]: text };
-    const choices = [{ ...template.choice, delta }];
-    return { ...template.chunk, choices } as unknown as ChatCompletionChunk;
+    const { frame, choice, isTextOnly } = template;
+    const delta = { ...template.delta, [frame.key]: text };
+    const chunk = { ...template.chunk, choices: [{ ...choice, delta }] } as unknown as ChatCompletionChunk;
+    return { chunk, key: frame.key, index: choice['index'], text, isTextOnly };
   }
 
   /** Takes note of a chunk that had to be parsed. */
@@ -108,7 +122,13 @@ function templateOf(frame: Frame): Template | null {
   const delta = isJsonObject(choice) ? choice['delta'] : null;
   if (!isJsonObject(choice) || !isJsonObject(delta) || delta[frame.key] !== probe) return null;
   const isFlat = holdsNoObjects(chunk, 'choices') && holdsNoObjects(choice, 'delta') && holdsNoObjects(delta, '');
-  return isFlat ? { frame, chunk, choice, delta } : null;
+  if (!isFlat) return null;
+  const isTextOnly = Object.keys(delta).every((key) => key === frame.key || key === 'role' || isEmpty(delta[key]));
+  return { frame, chunk, choice, delta, isTextOnly };
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === '';
 }
 
 function holdsNoObjects(value: JsonObject, except: string): boolean {

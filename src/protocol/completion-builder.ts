@@ -1,5 +1,6 @@
 import { isFallbackNotice } from './chunk.ts';
 import { ChoiceFold } from './choice-fold.ts';
+import type { TextKey } from './chunk-template.ts';
 import { integerOrNull, isJsonObject, type JsonObject } from './json.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './types.ts';
 import { UsageFold } from './usage-fold.ts';
@@ -43,6 +44,14 @@ export class CompletionBuilder {
     for (const choice of choices) {
       if (isJsonObject(choice)) this.#choiceAt(choice['index']).add(choice);
     }
+  }
+
+  /**
+   * Takes a chunk that differs from the one before it in nothing but the text of its delta: what it repeats is folded
+   * already.
+   */
+  addText(index: unknown, key: TextKey, text: string): void {
+    this.#choiceAt(index).addText(key, text);
   }
 
   /** The fold so far; null before the first chunk. In O(size of the reply). */

@@ -2,7 +2,7 @@ import { CllmError } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
 import { bodyKind, type BodyKind } from './body-kind.ts';
 import { hasContent, readEvent, readValue, type FallbackNotice, type StreamItem } from './chunk.ts';
-import { ChunkTemplate } from './chunk-template.ts';
+import { ChunkTemplate, type TextChunk } from './chunk-template.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 import { chunkOfCompletion } from './completion-chunk.ts';
 import { htmlTitle, isHtml } from './html-title.ts';
@@ -55,6 +55,8 @@ export class ReplyReader {
   readonly #maxReplyBytes: number;
   readonly #decoder: SseDecoder;
   readonly #template = new ChunkTemplate();
+  /** Whether the last chunk was one of the template's: of the next one, only the text is new. */
+  #isRepeating = false;
   readonly #builder = new CompletionBuilder();
   /** Null until the first bytes tell. */
   #kind: BodyKind | null = null;
@@ -65,6 +67,7 @@ export class ReplyReader {
   /** How the stream itself ended, once it has. */
   #end: StreamEnd | null = null;
   #hasContent = false;
+  #broughtContent = false;
   #fallback: FallbackNotice | null = null;
   #isUnterminated = false;
   #hasChunks = false;
@@ -81,6 +84,7 @@ export class ReplyReader {
 
   /** Takes the bytes of one read and gives the chunks that they completed; nothing once the reply is over. */
   push(bytes: Uint8Array): ChatCompletionChunk[] {
+    this.#broughtContent = false;
     if (this.#end !== null) return [];
     const room = this.#maxReplyBytes - this.#bytes;
     this.#bytes += bytes.length;
@@ -98,6 +102,11 @@ export class ReplyReader {
   /** Whether a delta has changed the message yet: text, reasoning, a refusal, a call, audio or an image. */
   get hasContent(): boolean {
     return this.#hasContent;
+  }
+
+  /** Whether the last `push()` did so. */
+  get broughtContent(): boolean {
+    return this.#broughtContent;
   }
 
   /**
@@ -173,11 +182,12 @@ export class ReplyReader {
   }
 
   #readEvent(event: SseEvent, chunks: ChatCompletionChunk[]): void {
-    const chunk = event.event === 'message' ? this.#template.read(event.data) : null;
-    if (chunk !== null) {
-      this.#addChunk(chunk, chunks);
+    const known = event.event === 'message' ? this.#template.read(event.data) : null;
+    if (known !== null) {
+      this.#addKnown(known, chunks);
       return;
     }
+    this.#isRepeating = false;
     const item = readEvent(event);
     this.#readItem(item, chunks);
     if (item.type === 'chunk') this.#template.learn(event.data);
@@ -205,9 +215,20 @@ export class ReplyReader {
     }
   }
 
+  #addKnown({ chunk, index, key, text, isTextOnly }: TextChunk, chunks: ChatCompletionChunk[]): void {
+    if (!this.#isRepeating) {
+      this.#addChunk(chunk, chunks);
+      this.#isRepeating = isTextOnly;
+      return;
+    }
+    if (text !== '') this.#hasContent = this.#broughtContent = true;
+    this.#builder.addText(index, key, text);
+    chunks.push(chunk);
+  }
+
   #addChunk(chunk: ChatCompletionChunk, chunks: ChatCompletionChunk[]): void {
     this.#hasChunks = true;
-    this.#hasContent ||= hasContent(chunk);
+    if (!this.#broughtContent && hasContent(chunk)) this.#hasContent = this.#broughtContent = true;
     this.#builder.add(chunk);
     chunks.push(chunk);
   }

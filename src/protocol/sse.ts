@@ -171,6 +171,12 @@ export class SseDecoder {
 
   /** Keeps `#blockBytes` up to date for a text that can not pass the limit. */
   #countOpenBlock(text: string): void {
+    if (text.endsWith('\n\n')) {
+      // Where nearly every read ends.
+      this.#blockBytes = 0;
+      this.#isAtLineStart = true;
+      return;
+    }
     if (text.includes('\n')) {
       const blank = text.lastIndexOf('\n\n');
       if (blank !== -1) {

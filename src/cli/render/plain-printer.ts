@@ -12,10 +12,10 @@ export class PlainPrinter implements ReplyPrinter {
     this.#output = output;
   }
 
-  async write(text: string): Promise<void> {
+  write(text: string): Promise<void> | void {
     if (text === '') return;
     this.#last = text.at(-1) as string;
-    await this.#output.write(this.#output.isTTY ? this.#safe.write(text) : text);
+    return this.#output.write(this.#output.isTTY ? this.#safe.write(text) : text);
   }
 
   async settle(): Promise<void> {

@@ -64,8 +64,13 @@ export class TextView implements View {
     this.#spinner?.start();
   }
 
-  async chunks(chunks: readonly ChatCompletionChunk[]): Promise<void> {
-    await this.#show(this.#deltas.read(chunks));
+  chunks(chunks: readonly ChatCompletionChunk[]): Promise<void> | void {
+    const deltas = this.#deltas.read(chunks);
+    // Nearly every read of a reply under way: its words go out in the same breath.
+    const [first] = deltas;
+    if (this.#printer !== null && deltas.length === 1 && first?.type === 'message' && this.#lastReasoning === '\n')
+      return this.#printer.write(first.content);
+    return deltas.length === 0 ? undefined : this.#show(deltas);
   }
 
   async #show(deltas: readonly TextDelta[]): Promise<void> {

@@ -1,0 +1,107 @@
+import { CllmError } from '../errors.ts';
+import { type Reply, ReplyReader, type ReplyReaderOptions } from '../protocol/reply-reader.ts';
+import type { ChatCompletionChunk } from '../protocol/types.ts';
+import type { StreamEnd } from '../protocol/verdict.ts';
+import type { ReplyTap } from './completion-stream.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { HttpResponse } from './transport.ts';
+
+/** A server that keeps itself alive with chunks that say nothing must not fill the memory. */
+const mostHeldChunks = 1_000;
+
+export interface IncomingOptions {
+  taps: readonly ReplyTap[];
+  deadlines: Deadlines;
+  limits: ReplyReaderOptions;
+  onContent: () => void;
+}
+
+/** The reply of one attempt on its way: bytes to the taps, then chunks. Nothing is read ahead of who asks. */
+export class IncomingReply {
+  readonly #response: HttpResponse;
+  readonly #options: IncomingOptions;
+  readonly #reader: ReplyReader;
+  /** Until content comes a retry is possible, and it must not repeat a role or an id to the consumer. */
+  #held: ChatCompletionChunk[] = [];
+  #hasHandedOn = false;
+  #end: StreamEnd = { type: 'end' };
+  #isStopped = false;
+
+  constructor(response: HttpResponse, options: IncomingOptions) {
+    this.#response = response;
+    this.#options = options;
+    const contentType = response.headers['content-type'] ?? null;
+    this.#reader = new ReplyReader({ status: response.status, contentType }, options.limits);
+  }
+
+  /**
+   * The chunks of the next read that has any; null when no more comes, and the last ones are in `finish()`.
+   *
+   * @throws what a tap throws
+   */
+  async next(): Promise<ChatCompletionChunk[] | null> {
+    const { deadlines } = this.#options;
+    try {
+      while (!this.#reader.isOver) {
+        deadlines.startWaiting();
+        const read = await this.#response.body.next();
+        deadlines.stopWaiting();
+        if (this.#isStopped || read.done) break;
+        const chunks = this.#chunksOf(read.value);
+        if (this.#reader.isOver) this.#held.push(...chunks);
+        else if (chunks.length > 0) {
+          this.#hasHandedOn = true;
+          return chunks;
+        }
+      }
+    } catch (thrown) {
+      deadlines.stopWaiting();
+      if (!this.#isStopped) {
+        if (!(thrown instanceof CllmError) || thrown.code !== 'connection_failed') throw thrown;
+        this.#end = { type: 'lost', message: thrown.message };
+      }
+    }
+    deadlines.endAttempt();
+    if (this.#reader.isOver) this.#response.release();
+    else this.#response.destroy();
+    return null;
+  }
+
+  /** How it ended, once `next()` gave null. */
+  finish(): { reply: Reply; chunks: ChatCompletionChunk[]; isRepeatable: boolean } {
+    const { chunks, reply } = this.#reader.finish(this.#end);
+    return {
+      reply,
+      chunks: [...this.#held, ...chunks],
+      isRepeatable: !this.#hasHandedOn && !this.#reader.hasContent && !isFinalRefusal(reply.end),
+    };
+  }
+
+  /** A deadline, a signal or the consumer ends the reply where it is; no more is handed on. */
+  stop(end: StreamEnd & { type: 'deadline' | 'signal' }): Reply {
+    this.#isStopped = true;
+    return this.#reader.finish(end).reply;
+  }
+
+  #chunksOf(bytes: Uint8Array): ChatCompletionChunk[] {
+    const { taps, deadlines, onContent } = this.#options;
+    for (const tap of taps) tap.read(bytes);
+    const chunks = this.#reader.push(bytes);
+    if (this.#reader.broughtContent) {
+      onContent();
+      deadlines.content();
+    } else if (!this.#hasHandedOn && !this.#reader.hasContent && this.#held.length < mostHeldChunks) {
+      this.#held.push(...chunks);
+      return [];
+    }
+    if (this.#held.length === 0) return chunks;
+    const all = [...this.#held, ...chunks];
+    this.#held = [];
+    return all;
+  }
+}
+
+/** An error frame whose code says that the request itself is wrong: the same one would be refused again. */
+function isFinalRefusal(end: StreamEnd): boolean {
+  return end.type === 'error' && /^4(?!08|09|29)\d\d$/.test(end.error.code ?? '');
+}

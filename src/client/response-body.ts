@@ -1,0 +1,95 @@
+/** What may wait unread before the socket is paused. */
+const longestQueue = 65_536;
+/** What a connection may still send after the reply is over, so that it can be used again: the end of the body, as a rule. */
+const longestRest = 65_536;
+const longestRestWait = 100;
+
+/** The connection that a body comes from. */
+export interface BodySource {
+  pause(): void;
+  resume(): void;
+  /** Closes the connection; `finish` is called with the error that this is to a reader. */
+  abort(): void;
+}
+
+/**
+ * The bytes of an answer: undici pushes them, whoever reads pulls them, all that have arrived at each read. One promise a
+ * read and no stream in between, for what stands between the socket and the screen is waited for at every delta.
+ */
+export class ResponseBody implements AsyncIterator<Uint8Array> {
+  readonly #source: BodySource;
+  #queue: Uint8Array[] = [];
+  #queued = 0;
+  #isPaused = false;
+  #ended: 'no' | 'end' | Error = 'no';
+  #wake: (() => void) | null = null;
+  /** Set once nobody reads any more: how much the rest of the body may be, and until when. */
+  #rest: { bytes: number; timer: NodeJS.Timeout } | null = null;
+
+  constructor(source: BodySource) {
+    this.#source = source;
+  }
+
+  /** The next bytes of the connection. The connection waits when nobody takes them. */
+  push(bytes: Uint8Array): void {
+    if (this.#rest !== null) {
+      this.#rest.bytes += bytes.length;
+      if (this.#rest.bytes > longestRest) this.destroy();
+      return;
+    }
+    this.#queue.push(bytes);
+    this.#queued += bytes.length;
+    if (this.#queued >= longestQueue && !this.#isPaused) {
+      this.#isPaused = true;
+      this.#source.pause();
+    }
+    // The reader goes on after undici is through with all that the socket gave: a read of many pieces wakes it once.
+    this.#wake?.();
+  }
+
+  /** The body is whole, or it broke: what arrived before is handed on first. */
+  finish(how: 'end' | Error): void {
+    if (this.#ended !== 'no') return;
+    this.#ended = how;
+    clearTimeout(this.#rest?.timer);
+    this.#wake?.();
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#queued === 0 && this.#ended === 'no') {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#wake = null;
+    }
+    if (this.#queued > 0) return { value: this.#take(), done: false };
+    if (this.#ended !== 'end') throw this.#ended;
+    return { value: undefined, done: true };
+  }
+
+  /** Done with it: the connection is used again if the rest of the body comes at once, and closed otherwise. */
+  release(): void {
+    if (this.#ended !== 'no' || this.#rest !== null) return;
+    const timer = setTimeout(() => this.destroy(), longestRestWait);
+    // Nobody waits for this: a program that is done ends.
+    timer.unref();
+    this.#rest = { bytes: this.#queued, timer };
+    this.#take();
+  }
+
+  /** Closes the connection, which breaks the body; harmless when that is over. */
+  destroy(): void {
+    if (this.#ended === 'no') this.#source.abort();
+  }
+
+  #take(): Uint8Array {
+    const queue = this.#queue;
+    this.#queue = [];
+    this.#queued = 0;
+    const [first] = queue;
+    const bytes = queue.length === 1 && first !== undefined ? first : Buffer.concat(queue);
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#source.resume();
+    }
+    return bytes;
+  }
+}
