@@ -15,7 +15,7 @@ export interface Lines {
 }
 
 /** Below this many columns there is no point in fitting anything. */
-const leastColumns = 8;
+export const leastColumns = 8;
 
 /** A block's lines. They are as wide as `columns` at most, but for code: its lines are the terminal's to break, so that they copy as they are. */
 export function blockLines(block: Block, columns: number, paint: Paint): Lines {

@@ -7,13 +7,14 @@ import { terminalSafe } from './terminal-safe.ts';
  * terminal link would hide it, and the text comes from a model.
  */
 export function inlineText(text: string, paint: Paint): string {
-  return readInline(text)
-    .map((token) => styledToken(token, paint))
-    .join('');
+  return styledText(readInline(text), paint);
 }
 
-/** One token of a paragraph, styled. */
-export function styledToken(token: Inline, paint: Paint): string {
+export function styledText(tokens: readonly Inline[], paint: Paint): string {
+  return tokens.map((token) => styledToken(token, paint)).join('');
+}
+
+function styledToken(token: Inline, paint: Paint): string {
   switch (token.type) {
     case 'strong':
       return paint('bold', inside(token, paint));
@@ -47,7 +48,7 @@ export function styledToken(token: Inline, paint: Paint): string {
 
 function inside(token: Inline, paint: Paint): string {
   const tokens = 'tokens' in token ? (token.tokens as Inline[] | undefined) : undefined;
-  return tokens === undefined ? words(token.raw) : tokens.map((each) => styledToken(each, paint)).join('');
+  return tokens === undefined ? words(token.raw) : styledText(tokens, paint);
 }
 
 /** A line's end inside a paragraph is a space; what an entity stood for must not drive the terminal either. */

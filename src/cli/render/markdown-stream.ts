@@ -1,8 +1,17 @@
 import { Highlighter } from './highlight.ts';
-import { blockLines, fence, isApartAfter, isClosing, itemLines, languageOf, type Lines } from './markdown-block.ts';
-import { inlineText, styledToken } from './markdown-inline.ts';
+import {
+  blockLines,
+  fence,
+  isApartAfter,
+  isClosing,
+  itemLines,
+  languageOf,
+  leastColumns,
+  type Lines,
+} from './markdown-block.ts';
+import { inlineText, styledText } from './markdown-inline.ts';
 import { roomyShape, tableHead, tableRow, tableShape, type TableShape } from './markdown-table.ts';
-import { type Block, type ListItem, readBlocks, readInline } from './markdown-tokens.ts';
+import { type Block, type Inline, type ListItem, readBlocks, readInline } from './markdown-tokens.ts';
 import type { Paint } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
 import { wrap } from './wrap.ts';
@@ -25,6 +34,8 @@ interface Unit {
   number: number | null;
   raw: string;
   isApartAfter: boolean;
+  /** Of a paragraph, once somebody has asked for its words. */
+  words: Inline[] | null;
 }
 
 /** More source than this in one block is not read again and again: what is there is committed as it is shown. */
@@ -58,10 +69,12 @@ export class MarkdownStream {
   #committed: string[] = [];
   /** A line was finished since the last look. */
   #hasNewLine = false;
+  /** What was read last: a frame that splits its block needs it twice. */
+  #read: { source: string; number: number | null; units: Unit[] } = { source: '', number: null, units: [] };
 
   constructor(screen: Screen, paint: Paint) {
     this.#screen = screen;
-    this.#columns = screen.columns;
+    this.#columns = columnsOf(screen);
     this.#paint = paint;
   }
 
@@ -72,7 +85,7 @@ export class MarkdownStream {
 
   resize(screen: Screen): void {
     this.#screen = screen;
-    if (this.#frozen === 0 && this.#lead === '') this.#columns = screen.columns;
+    if (this.#frozen === 0 && this.#lead === '') this.#columns = columnsOf(screen);
   }
 
   /** All that came since the last frame, rendered. */
@@ -125,7 +138,7 @@ export class MarkdownStream {
   }
 
   #settleBlocks(source: string): boolean {
-    const units = unitsOf(source, this.#number);
+    const units = this.#unitsOf(source);
     const last = lastOpen(units);
     let length = 0;
     for (const [at, unit] of units.entries()) {
@@ -158,6 +171,13 @@ export class MarkdownStream {
     this.#source = this.#source.slice(line.length + 1);
   }
 
+  #unitsOf(source: string): Unit[] {
+    const number = this.#number;
+    if (this.#read.source !== source || this.#read.number !== number)
+      this.#read = { source, number, units: unitsOf(source, number) };
+    return this.#read.units;
+  }
+
   #commitUnit(unit: Unit): void {
     if (unit.block.type === 'space') {
       this.#isApart = true;
@@ -171,7 +191,7 @@ export class MarkdownStream {
   #endBlock(): void {
     this.#frozen = 0;
     this.#lead = '';
-    this.#columns = this.#screen.columns;
+    this.#columns = columnsOf(this.#screen);
     this.#number = null;
     this.#isApart = false;
   }
@@ -179,10 +199,14 @@ export class MarkdownStream {
   #linesOf(unit: Unit): Lines {
     if (unit.item !== null) return itemLines(unit.item, unit.number, this.#columns, this.#paint);
     const { block } = unit;
-    if (this.#lead !== '' && (block.type === 'paragraph' || block.type === 'text')) {
-      return { lines: wrap(`${this.#lead} ${inlineText(block.text, this.#paint)}`, this.#columns), stable: 0 };
+    if (block.type === 'paragraph' || block.type === 'text') {
+      return { lines: this.#paragraphLines(styledText(wordsOf(unit, block.text), this.#paint)), stable: 0 };
     }
     return blockLines(block, this.#columns, this.#paint);
+  }
+
+  #paragraphLines(words: string): string[] {
+    return wrap(this.#lead === '' ? words : `${this.#lead} ${words}`, this.#columns);
   }
 
   /** The blank line before a block, once. */
@@ -254,7 +278,7 @@ export class MarkdownStream {
           this.#paint,
         );
     }
-    const units = unitsOf(this.#source, this.#number);
+    const units = this.#unitsOf(this.#source);
     const lines: string[] = [];
     let isApart = this.#isApart && this.#frozen === 0 && this.#hasOutput;
     let frozen = this.#frozen;
@@ -273,13 +297,13 @@ export class MarkdownStream {
 
   /** The open block is too tall or too long to be drawn again: as much of it as possible is committed. */
   #split(): void {
-    const [unit, ...others] = unitsOf(this.#source, this.#number).filter(({ block }) => block.type !== 'space');
+    const [unit, ...others] = this.#unitsOf(this.#source).filter(({ block }) => block.type !== 'space');
     if (unit !== undefined && others.length === 0 && this.#table === null && this.#code === null) {
       if (unit.block.type === 'table') {
         this.#splitTable(unit.block);
         return;
       }
-      if (unit.block.type === 'paragraph' && this.#splitParagraph(unit.block.text)) return;
+      if (unit.block.type === 'paragraph' && this.#splitParagraph(unit, unit.block.text)) return;
     }
     // What is nested deeper goes on as if it began anew: its indentation is lost, its words are not.
     if (this.#code === null && this.#source.length > longestBlock) {
@@ -303,24 +327,28 @@ export class MarkdownStream {
   }
 
   /** Up to the last space between words that no style spans, a line's width before the end. */
-  #splitParagraph(text: string): boolean {
+  #splitParagraph(unit: Unit, text: string): boolean {
+    const words = wordsOf(unit, text);
     let position = 0;
     let cut = -1;
-    for (const token of readInline(text)) {
+    let last = 0;
+    for (const [index, token] of words.entries()) {
       if (token.type === 'text' && token.tokens === undefined) {
         // After a letter's word only: other marks could begin a block at the beginning of a source.
         for (const match of token.raw.matchAll(/\s(?=\p{L}{2})/gu)) {
           const at = position + match.index;
-          if (at < text.length - this.#columns) cut = at;
+          if (at < text.length - this.#columns) [cut, last] = [at, index];
         }
       }
       position += token.raw.length;
     }
     if (cut <= 0 || !this.#source.startsWith(text.slice(0, cut))) return false;
-    const before = readInline(text.slice(0, cut))
-      .map((token) => styledToken(token, this.#paint))
-      .join('');
-    const lines = wrap(this.#lead === '' ? before : `${this.#lead} ${before}`, this.#columns);
+    const before = words.slice(0, last);
+    const raw = text.slice(
+      before.reduce((length, token) => length + token.raw.length, 0),
+      cut,
+    );
+    const lines = this.#paragraphLines(styledText([...before, { type: 'text', raw, text: raw }], this.#paint));
     const lead = lines.pop() ?? '';
     this.#commit([...this.#separator(), ...lines]);
     this.#lead = lead;
@@ -339,6 +367,7 @@ function unitsOf(source: string, firstNumber: number | null): Unit[] {
         number: null,
         raw: block.raw,
         isApartAfter: /\n[ \t]*\n[ \t]*$/.test(block.raw),
+        words: null,
       });
       continue;
     }
@@ -355,10 +384,20 @@ function unitsOf(source: string, firstNumber: number | null): Unit[] {
         number: typeof start === 'number' ? start + index : null,
         raw,
         isApartAfter: isApartAfter(item),
+        words: null,
       });
     }
   }
   return units;
+}
+
+/** The same tokens each time: reading them is most of what a long paragraph costs. */
+function wordsOf(unit: Unit, text: string): Inline[] {
+  return (unit.words ??= readInline(text));
+}
+
+function columnsOf(screen: Screen): number {
+  return Math.max(leastColumns, screen.columns);
 }
 
 /** Blocks that go on after a blank line. */
