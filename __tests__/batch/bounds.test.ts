@@ -94,6 +94,16 @@ describe('the cost cap', () => {
     expect([allowed.refusal, allowed.spentUsd]).toEqual([null, null]);
   });
 
+  test('counts a reply that broke off as the dearest too, but not as a sign that the proxy tells no costs', () => {
+    const cap = new CostCap(1);
+    cap.addBrokenOff();
+    expect(cap.refusal).toBeNull();
+    cap.add(0.4);
+    expect(cap.refusal).toBeNull();
+    cap.addBrokenOff();
+    expect(cap.refusal).toBe('$1.2000 of --max-cost 1 is spent');
+  });
+
   test.each([
     [0, '0'],
     [0.000_012_34, '0.000012'],

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { errorReply, type FakeUpstream, lastText, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
 import { CliHome } from '../support/run-cli.ts';
+import { Terminal } from '../support/terminal.ts';
 
 let upstream: FakeUpstream;
 let home: CliHome;
@@ -52,10 +53,11 @@ describe('--max-cost', () => {
     ['ask', ['hi']],
     ['batch', ['batch', 'in.txt', '-o', 'out.jsonl']],
     ['compare', ['compare', '-m', 'half', '-m', 'priced', 'hi']],
+    ['chat', ['chat']],
   ])('with a model of unknown price is refused by %s before anything is asked', async (name, args) => {
     input('one');
     const model = name === 'compare' ? [] : ['-m', 'half'];
-    const { code, stderr } = await home.run([...args, ...model, '--max-cost', '1']);
+    const { code, stderr } = await home.run([...args, ...model, '--max-cost', '1'], { stdin: '' });
     expect(code).toBe(2);
     expect(stderr).toContain('does not know what half costs');
     expect(stderr).toContain('--allow-unknown-cost');
@@ -120,6 +122,63 @@ describe('--max-cost', () => {
     expect(stderr).toContain('does not say what a reply costs');
     expect(rows().length).toBeLessThan(5);
     expect(rows()[0]).toMatchObject({ total_cost_usd: null, cost_source: 'unknown' });
+  });
+});
+
+describe('--max-cost of a chat', () => {
+  const given = '--max-cost=0.5';
+
+  test('holds for all of its turns together: the one that would go past it is not sent', async () => {
+    const { code, stdout, stderr } = await home.run(['chat', given], { stdin: 'one\ntwo\nthree\nfour\n' });
+    expect({ code, stdout }).toEqual({ code: 7, stdout: 'fine\nfine\n' });
+    expect(stderr).toMatch(/^cllm: \$0\.5000 of --max-cost 0\.5 is spent\n.*--max-cost$/m);
+    expect(upstream.chatRequests.map(lastText)).toEqual(['one', 'two']);
+  });
+
+  test('ends a stream of events with the refusal', async () => {
+    const { code, stdout } = await home.run(['chat', given, '--output-format', 'stream-json'], { stdin: 'a\nb\nc\n' });
+    expect(code).toBe(7);
+    const results = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ type }) => type === 'result');
+    expect(results.map((result) => result['exit_code'])).toEqual([0, 0, 7]);
+    expect(results.at(-1)).toMatchObject({ is_error: true, error: { code: 'cost_cap' } });
+  });
+
+  test('that the last reply ran past is said', async () => {
+    const { code, stderr } = await home.run(['chat', '--max-cost', '0.3'], { stdin: 'one\ntwo\n' });
+    expect(code).toBe(0);
+    expect(stderr).toContain('this chat has cost more than --max-cost 0.3');
+  });
+
+  test('counts what this chat spends, not what the conversation did before', async () => {
+    await home.run(['-C', 'work', 'before']);
+    expect((await home.run(['chat', '-C', 'work', given], { stdin: 'one\ntwo\n' })).code).toBe(0);
+  });
+
+  test('at a terminal refuses the turn and keeps the chat, also after /retry and another /model', async () => {
+    const terminal = new Terminal(home, ['chat', given], { rows: 60 });
+    const say = async (keys: string, answer: string | RegExp): Promise<void> => {
+      await terminal.until(({ screen }) => screen.at(-1) === '>');
+      terminal.type(`${keys}\r`);
+      await terminal.until(answer);
+    };
+    try {
+      await say('/model half', 'the model is half');
+      await say('zero', 'does not know what half costs');
+      await say('/model priced', 'the model is priced');
+      await say('one', 'fine');
+      await say('two', /fine[^]*fine/);
+      await say('/retry', '$0.5000 of --max-cost 0.5 is spent');
+      await say('/usage', '2 turns');
+      terminal.type('\u0004');
+      expect(await terminal.exitCode).toBe(0);
+    } finally {
+      terminal.close();
+    }
+    expect(upstream.chatRequests.map(lastText)).toEqual(['one', 'two']);
   });
 });
 

@@ -5,6 +5,7 @@ export class CostCap {
   #spentUsd = 0;
   #known = 0;
   #unknown = 0;
+  #brokenOff = 0;
   #dearestUsd = 0;
 
   /** @param mostUsd null is no cap */
@@ -38,6 +39,11 @@ export class CostCap {
     this.#dearestUsd = Math.max(this.#dearestUsd, costUsd);
   }
 
+  /** A reply that broke off before anybody could tell its cost, which says nothing of what the proxy tells. */
+  addBrokenOff(): void {
+    this.#brokenOff += 1;
+  }
+
   /** Why nothing more may be sent; null while it may. */
   get refusal(): string | null {
     const most = this.#mostUsd;
@@ -62,7 +68,7 @@ export class CostCap {
 
   /** What nobody told counts, for the cap alone, as the dearest so far. */
   #countedUsd(): number {
-    return this.#spentUsd + (this.#isUnknownAllowed ? 0 : this.#unknown * this.#dearestUsd);
+    return this.#spentUsd + (this.#isUnknownAllowed ? 0 : (this.#unknown + this.#brokenOff) * this.#dearestUsd);
   }
 }
 

@@ -68,7 +68,7 @@ export const limitFlags = inGroup(groups.limits, {
   'max-reply-bytes': text('cut a longer reply (default 256 MiB)'),
 });
 
-/** Flags of every command that sends prompts and ends. */
+/** Flags of every command that sends prompts. */
 export const moneyFlags = inGroup(groups.limits, {
   'max-cost': text('USD: begin nothing past it'),
   'allow-unknown-cost': toggle('keep --max-cost as far as costs are known'),
@@ -94,6 +94,7 @@ export const chatFlags: Record<string, Options> = {
   ...modelFlags,
   ...viewFlags,
   ...limitFlags,
+  ...moneyFlags,
   ...proxyFlags,
 };
 

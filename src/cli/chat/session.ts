@@ -1,6 +1,6 @@
 import { type Receipt, receiptFromJson } from '../../client/receipt.ts';
 import { Conversation } from '../../conversation/conversation.ts';
-import type { Store } from '../../conversation/turn.ts';
+import type { Store, TurnResult } from '../../conversation/turn.ts';
 import type { CllmError } from '../../errors.ts';
 import { judgement } from '../../outcome.ts';
 import type { RequestBody } from '../../protocol/types.ts';
@@ -10,6 +10,7 @@ import { chooseConversation } from '../choose-conversation.ts';
 import type { Context } from '../context.ts';
 import { isSet } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
+import { type Spending, capReached, prepareSpending } from '../spending.ts';
 import { createView } from '../render/create-view.ts';
 import type { View } from '../render/view.ts';
 import { requestBody } from '../request-body.ts';
@@ -32,12 +33,19 @@ export class ChatSession {
   readonly #flags: Flags;
   readonly #context: Context;
   readonly #newView: () => View;
+  readonly #spending: Spending | null;
   #lastPrompt: string | null = null;
 
   private constructor(
     flags: Flags,
     context: Context,
-    parts: { conversation: Conversation; body: RequestBody; store: Store; newView: () => View },
+    parts: {
+      conversation: Conversation;
+      body: RequestBody;
+      store: Store;
+      newView: () => View;
+      spending: Spending | null;
+    },
   ) {
     this.#flags = flags;
     this.#context = context;
@@ -45,13 +53,16 @@ export class ChatSession {
     this.body = parts.body;
     this.store = parts.store;
     this.#newView = parts.newView;
+    this.#spending = parts.spending;
   }
 
   static async open(flags: Flags, context: Context): Promise<ChatSession> {
     const settings = await context.settings();
     const body = await requestBody(flags, await context.model(), paramValues(settings.params), context.io);
+    const client = await context.client();
+    const spending = flags['max-cost'] === undefined ? null : await prepareSpending(flags, context, client, body.model);
     const store = await storeOf(context);
-    const conversation = await chooseConversation(flags, context, await context.client(), store);
+    const conversation = await chooseConversation(flags, context, client, store);
     const newView = (): View =>
       createView(flags, context, {
         isHeldBack: false,
@@ -59,7 +70,7 @@ export class ChatSession {
         model: body.model,
         render: settings.render.value,
       });
-    return new ChatSession(flags, context, { conversation, body, store, newView });
+    return new ChatSession(flags, context, { conversation, body, store, newView, spending });
   }
 
   /** Nothing of it outlives the process. */
@@ -67,8 +78,26 @@ export class ChatSession {
     return this.store.history?.path === ':memory:';
   }
 
-  /** One turn, shown as it comes. Gives what went wrong, which has been reported. */
+  /**
+   * Whether one more turn may be sent under `--max-cost`.
+   *
+   * @throws CllmError `cost_cap` when it is spent; UsageError for a model whose price nobody knows
+   */
+  checkSpending(): void {
+    if (this.#spending === null) return;
+    const { cap, refuseModel } = this.#spending;
+    if (cap.refusal !== null) throw capReached(cap.refusal);
+    const refused = refuseModel(this.body.model);
+    if (refused !== null) throw refused;
+  }
+
+  /**
+   * One turn, shown as it comes. Gives what went wrong, which has been reported.
+   *
+   * @throws what `checkSpending` throws, before anything is sent
+   */
   async send(prompt: string, signal: AbortSignal): Promise<CllmError | null> {
+    this.checkSpending();
     this.#lastPrompt = prompt;
     const view = this.#newView();
     const result = await this.conversation.send({
@@ -87,7 +116,18 @@ export class ChatSession {
       ? judged.errors
       : judged.errors.filter(({ code }) => code !== 'interrupted');
     await view.end({ ...result, ...judged, errors, conversationId });
+    this.#count(result);
     return judged.decisive;
+  }
+
+  #count({ completion, receipt, verdict }: TurnResult): void {
+    if (this.#spending === null || completion === null) return;
+    const { cap } = this.#spending;
+    const costUsd = receipt?.costUsd ?? null;
+    // The cost comes last: one who stops a reply has none told, and wants to go on all the same.
+    if (costUsd === null && verdict !== 'complete' && verdict !== 'length') cap.addBrokenOff();
+    else cap.add(costUsd);
+    if (cap.isExceeded) this.#context.remark(`this chat has cost more than --max-cost ${cap.mostUsd}`);
   }
 
   get system(): string | null {

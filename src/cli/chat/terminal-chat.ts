@@ -95,6 +95,7 @@ class TerminalChat {
       case 'retry': {
         const prompt = session.lastPrompt;
         if (prompt === null) return this.#say('there is nothing to ask again');
+        session.checkSpending();
         await session.rewind();
         return this.#send(prompt);
       }
