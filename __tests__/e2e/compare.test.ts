@@ -1,7 +1,18 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { inColumns } from '../../src/cli/compare-columns.ts';
-import { errorReply, type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
+import { CompareProgress } from '../../src/cli/compare-progress.ts';
+import type { Output } from '../../src/cli/io.ts';
+import { width } from '../../src/cli/render/width.ts';
+import {
+  errorReply,
+  type FakeUpstream,
+  finishChunk,
+  startFakeUpstream,
+  textChunk,
+  textReply,
+} from '../support/fake-upstream.ts';
 import { CliHome } from '../support/run-cli.ts';
+import { Terminal } from '../support/terminal.ts';
 
 let upstream: FakeUpstream;
 let home: CliHome;
@@ -72,6 +83,77 @@ test('compare wants two models', async () => {
 test('compare keeps nothing in the history', async () => {
   await home.run(['compare', '-m', 'a', '-m', 'b', 'hi']);
   expect((await home.run(['history', 'list'])).stdout).toBe('');
+});
+
+describe('at a terminal', () => {
+  test('a line for each model says how far it is, and goes when the replies are there', async () => {
+    let goOn = (): void => {};
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    upstream.fallback = (request) => {
+      const model = request.body.model ?? '';
+      if (model === 'broken') return errorReply(400, 'no');
+      const text = { data: textChunk(`I am ${model}.`) };
+      return { steps: [...(model === 'silent' ? [{ gate }] : [text, { gate }, text]), { data: finishChunk() }] };
+    };
+    const models = ['silent', 'talking', 'broken'].flatMap((model) => ['-m', model]);
+    const terminal = new Terminal(home, ['compare', ...models, 'who?'], { columns: 120 });
+    try {
+      await terminal.until(/^silent {3}waiting · \d+\.\d s$/m);
+      await terminal.until(/^talking {2}writing · 13 characters · \d+\.\d s$/m);
+      await terminal.until(/^broken {3}failed · \d+\.\d s$/m);
+      goOn();
+      expect(await terminal.exitCode).toBe(11);
+      expect(terminal.rows[0]).toMatch(/^silent +talking +broken$/);
+      expect(terminal.text).not.toMatch(/characters|waiting/);
+    } finally {
+      terminal.close();
+    }
+  });
+
+  test('there is none where cursor codes are not wanted', async () => {
+    const terminal = new Terminal(home, ['compare', '-m', 'slow', '-m', 'quick', 'who?'], { env: { NO_COLOR: '1' } });
+    try {
+      expect(await terminal.exitCode).toBe(0);
+      expect(terminal.rows[0]).toBe('cllm: asking slow, quick');
+      expect(terminal.output).not.toContain('\u001b');
+    } finally {
+      terminal.close();
+    }
+  });
+});
+
+test('compare says nothing of its progress in a pipe', async () => {
+  const { stderr } = await home.run(['compare', '-m', 'slow', '-m', 'quick', 'who?']);
+  expect(stderr).toBe('');
+});
+
+test('progress keeps to the width and the height of any terminal, and comes only after a while', () => {
+  let [text, time] = ['', 0];
+  let tick = (): void => {};
+  const output = { isTTY: true, isStyled: false, columns: 30, write: (piece: string) => void (text += piece) };
+  const models = ['日本語'.repeat(20), ...Array.from({ length: 24 }, (_, at) => `model-${at}\u001b[2J`)];
+  const progress = new CompareProgress(
+    output as Output,
+    models,
+    () => time,
+    (_milliseconds, act) => {
+      tick = act;
+      return () => {};
+    },
+  );
+  tick();
+  expect(text).toBe('');
+  time = 1000;
+  progress.ended(22, true);
+  tick();
+  const lines = text.split('\n');
+  expect(lines).toHaveLength(21);
+  expect(lines.at(-1)).toBe('and 5 more, 1 of them ended');
+  for (const line of lines) expect(width(line)).toBeLessThan(30);
+  expect(text).not.toContain('\u001b');
+  text = '';
+  progress.end();
+  expect(text).toContain('\u001b[20A\r\u001b[J');
 });
 
 const plain = { heading: (text: string) => text, footer: (text: string) => text };

@@ -17,7 +17,7 @@ export interface Progress {
 /** Calls `act` every so many milliseconds until the function that it gives is called. */
 export type Every = (milliseconds: number, act: () => void) => () => void;
 
-const every: Every = (milliseconds, act) => {
+export const every: Every = (milliseconds, act) => {
   const timer = setInterval(act, milliseconds);
   return () => clearInterval(timer);
 };

@@ -7,6 +7,7 @@ import { judgement } from '../outcome.ts';
 import { resultObject, textOf } from '../result.ts';
 import { promptMessage } from './ask.ts';
 import { inColumns } from './compare-columns.ts';
+import { CompareProgress } from './compare-progress.ts';
 import type { Context } from './context.ts';
 import { isSet, listFlag, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
@@ -41,22 +42,36 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
     }
   }
   const isJson = textFlag(flags, 'output-format') === 'json';
-  if (!isJson && io.stderr.isTTY) void remark(io.stderr, `asking ${models.join(', ')}`);
-  const ask = async (model: string): Promise<Answer> => {
+  // Result lines on the same terminal would end up between those of the progress.
+  const isWatched = io.stderr.isTTY && io.stderr.isStyled && !(isJson && io.stdout.isTTY);
+  const progress = isWatched ? new CompareProgress(io.stderr, models, io.now) : null;
+  if (!isJson && progress === null && io.stderr.isTTY) void remark(io.stderr, `asking ${models.join(', ')}`);
+  const ask = async (model: string, at: number): Promise<Answer> => {
     const conversation = new Conversation(
       client,
       { history: null, journal: null, problem: null },
       { system: settings.system.value },
     );
     const body = await requestBody(flags, model, paramValues(settings.params), io);
-    const turn = await conversation.send({ messages: [message], body, signal: io.signal });
+    const turn = await conversation.send({
+      messages: [message],
+      body,
+      signal: io.signal,
+      ...(progress !== null && { observer: progress.observer(at) }),
+    });
     const { decisive } = judgement([turn.error], { isShortAllowed: isSet(flags, 'allow-short') });
     const answer = { model, turn, error: decisive };
+    progress?.ended(at, decisive === null);
     // Each as it ends: whoever reads lines need not wait for the slowest.
     if (isJson) await io.stdout.write(resultLine(answer));
     return answer;
   };
-  const answers = await Promise.all(models.map(ask));
+  let answers: Answer[];
+  try {
+    answers = await Promise.all(models.map(ask));
+  } finally {
+    progress?.end();
+  }
   if (!isJson) await io.stdout.write(io.stdout.isTTY ? sideBySide(answers, context) : oneByOne(answers));
   return failureOf(answers, io.signal);
 }

@@ -1,0 +1,105 @@
+import type { TurnObserver } from '../conversation/turn.ts';
+import { type Every, every } from './batch-progress.ts';
+import type { Output } from './io.ts';
+import { DeltaReader } from './render/deltas.ts';
+import { LiveRegion } from './render/live-region.ts';
+import { styled } from './render/style.ts';
+import { terminalSafe } from './render/terminal-safe.ts';
+import { padded, width } from './render/width.ts';
+
+/** How far one model is. */
+interface Standing {
+  model: string;
+  state: string;
+  characters: number;
+  /** When it ended; null while it runs. */
+  endedAt: number | null;
+}
+
+const interval = 100;
+/** Replies that come at once need no progress. */
+const patience = 400;
+/** Lines that scrolled away can not be drawn over, and a terminal may be as low as this. */
+const mostLines = 20;
+const widestName = 40;
+
+/** A line for each model while the replies come, drawn over in place; nothing is left of it at the end. */
+export class CompareProgress {
+  readonly #output: Output;
+  readonly #now: () => number;
+  readonly #startedAt: number;
+  readonly #standings: Standing[];
+  readonly #region = new LiveRegion();
+  readonly #stop: () => void;
+  #columns: number;
+
+  constructor(output: Output, models: readonly string[], now: () => number, repeat: Every = every) {
+    this.#output = output;
+    this.#now = now;
+    this.#startedAt = now();
+    this.#columns = output.columns;
+    this.#standings = models.map((model) => ({ model, state: 'waiting', characters: 0, endedAt: null }));
+    this.#stop = repeat(interval, () => this.#show());
+  }
+
+  /** Sees what comes of the model at that place. */
+  observer(at: number): TurnObserver {
+    const standing = this.#standings[at] as Standing;
+    const deltas = new DeltaReader();
+    return {
+      retry: ({ attempt, maxRetries }) => void (standing.state = `try ${attempt + 1} of ${maxRetries + 1}`),
+      chunks: (chunks) => {
+        for (const { type, content } of deltas.read(chunks)) {
+          standing.state = type === 'reasoning' ? 'thinking' : 'writing';
+          standing.characters += Array.from(content).length;
+        }
+      },
+    };
+  }
+
+  ended(at: number, isInOrder: boolean): void {
+    Object.assign(this.#standings[at] as Standing, { state: isInOrder ? 'done' : 'failed', endedAt: this.#now() });
+  }
+
+  /** Takes the lines away; what is written next stands in their place. */
+  end(): void {
+    this.#stop();
+    void this.#output.write(this.#region.draw([], [], this.#output.columns));
+  }
+
+  #show(): void {
+    if (this.#now() - this.#startedAt < patience) return;
+    const { columns } = this.#output;
+    if (columns !== this.#columns) this.#region.resized();
+    this.#columns = columns;
+    const nameColumns = Math.min(
+      widestName,
+      Math.max(...this.#standings.map(({ model }) => width(terminalSafe(model)))),
+    );
+    const lines = this.#standings.slice(0, mostLines).map((standing) => this.#line(standing, nameColumns));
+    const hidden = this.#standings.slice(mostLines);
+    if (hidden.length > 0) {
+      lines.push(`and ${hidden.length} more, ${hidden.filter(({ endedAt }) => endedAt !== null).length} of them ended`);
+    }
+    // One row each, or drawing over them would leave pieces behind.
+    const rows = lines.map((line) => styled(this.#output, 'dim', cut(line, columns - 1)));
+    void this.#output.write(this.#region.draw([], rows, columns));
+  }
+
+  #line({ model, state, characters, endedAt }: Standing, nameColumns: number): string {
+    const seconds = (((endedAt ?? this.#now()) - this.#startedAt) / 1000).toFixed(1);
+    const parts = [state, characters === 0 ? null : `${characters} characters`, `${seconds} s`];
+    const name = padded(cut(terminalSafe(model), nameColumns), nameColumns);
+    return `${name}  ${parts.filter((part) => part !== null).join(' · ')}`;
+  }
+}
+
+function cut(text: string, columns: number): string {
+  if (width(text) <= columns) return text;
+  let kept = '';
+  for (const character of text) {
+    if (width(kept + character) > columns - 1) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
