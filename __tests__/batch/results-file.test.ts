@@ -105,6 +105,6 @@ test.each([
   expect(readdirSync(directory())).toEqual(['out.jsonl']);
 });
 
-test('a directory that is not there is an error with a next step', async () => {
-  await expect(open(join(directory(), 'no', 'out.jsonl'))).rejects.toMatchObject({ code: 'output_failed' });
+test('a directory that is not there is a usage error, as for every other file that a flag names', async () => {
+  await expect(open(join(directory(), 'no', 'out.jsonl'))).rejects.toMatchObject({ code: 'input_invalid' });
 });

@@ -152,6 +152,8 @@ describe('bad use', () => {
     ['an input that is not there', ['-o', 'out.jsonl', 'gone.txt'], /gone\.txt: can not be read \(ENOENT\)/],
     ['the input as output', ['-o', 'in.txt'], /is the input itself/],
     ['an output that holds something else', ['-o', 'diary.txt'], /holds something else: line 1/],
+    ['an output that is a folder', ['-o', '.'], /-o \S+ can not be written \(EISDIR\)/],
+    ['an output in no folder', ['-o', 'gone/out.jsonl'], /-o \S+ can not be written \(ENOENT\)/],
     ['a shard out of range', ['-o', 'out.jsonl', '--shard', '3/2'], /--shard 3\/2/],
     ['no concurrency', ['-o', 'out.jsonl', '--concurrency', '0'], /--concurrency 0/],
     ['an unknown reporter', ['-o', 'out.jsonl', '--reporter', 'junit,html'], /no reporter "html"/],

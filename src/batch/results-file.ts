@@ -71,7 +71,8 @@ export class ResultsFile {
       return new ResultsFile(file, handle, release, done, size);
     } catch (error) {
       release();
-      throw error instanceof CllmError ? error : failed(name, error);
+      if (error instanceof CllmError) throw error;
+      throw isMisnamed(error) ? misnamed(name, error) : failed(name, error);
     }
   }
 
@@ -226,7 +227,7 @@ async function resolved(name: string): Promise<string> {
     try {
       return path.join(await realpath(path.dirname(name)), path.basename(name));
     } catch (error) {
-      throw failed(name, error);
+      throw isMisnamed(error) ? misnamed(name, error) : failed(name, error);
     }
   }
 }
@@ -267,6 +268,19 @@ function foreign(name: string, line: number): UsageError {
   return new UsageError(`-o ${name} holds something else: line ${line} is no result of a batch`, {
     code: 'input_invalid',
     hint: 'nothing was changed in it; name another file for the results',
+  });
+}
+
+/** Nothing was begun, and nothing could be: the name is what is wrong. */
+function isMisnamed(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(errorCode(error) ?? '');
+}
+
+function misnamed(name: string, cause: unknown): UsageError {
+  return new UsageError(`-o ${name} can not be written (${errorCode(cause)})`, {
+    code: 'input_invalid',
+    cause,
+    hint: 'name a file in a directory that exists and is yours',
   });
 }
 
