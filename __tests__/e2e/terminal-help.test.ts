@@ -165,3 +165,30 @@ describe('completion', () => {
     expect((await home.run(['completion'], { env: { SHELL: `/usr/bin/${shell}` } })).stdout).toBe(stdout);
   });
 });
+
+describe('words that no command takes', () => {
+  test.each<[string[], string]>([
+    [['batch', 'a.txt', 'b.txt', '-o', 'out.jsonl'], 'cllm batch does not take "b.txt"'],
+    [['chat', 'hello'], 'cllm chat does not take "hello"'],
+    [['chat', '--', 'hello'], 'cllm chat does not take "hello"'],
+    [['models', 'gpt'], 'cllm models does not take "gpt"'],
+    [['replay', 'one', 'two'], 'usage: cllm replay <recording>'],
+    [['login', 'sk-canary-0123456789'], 'a key never stands on the command line'],
+  ])('%j are refused', async (args, said) => {
+    const { code, stderr } = await home.run(args);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(said) });
+    expect(stderr).not.toContain('canary');
+    expect(upstream.requests).toEqual([]);
+  });
+});
+
+test.each<[string[], string]>([
+  [['config', 'set', 'model'], 'something is missing: cllm config set <name> <value>'],
+  [['batch'], 'something is missing: cllm batch <file>'],
+  [['batch', 'in.txt', '-o'], '-o needs a value'],
+  [['compare', '-m', 'a', '-m', '', 'hi'], '--model needs a value'],
+  [['--render', 'html', 'hi'], '--render html is none of auto, markdown, plain'],
+])('%j says in words what is wrong', async (args, said) => {
+  const { code, stderr } = await home.run(args);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(said) });
+});

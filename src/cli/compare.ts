@@ -26,6 +26,8 @@ interface Answer {
 export async function runCompare(flags: Flags, context: Context): Promise<CllmError | null> {
   const { io } = context;
   const settings = await context.settings();
+  if (listFlag(flags, 'model').includes(''))
+    throw new UsageError('--model needs a value', { hint: '`cllm models` lists them' });
   const models = listFlag(flags, 'model').map((name) => followAlias(name, settings.aliases));
   if (models.length < 2) {
     throw new UsageError('compare needs two models or more', {
@@ -102,7 +104,10 @@ function sideBySide(answers: readonly Answer[], { io }: Context): string {
 /** For a pipe: one after the other, each under its model. */
 function oneByOne(answers: readonly Answer[]): string {
   return answers
-    .map((answer) => `== ${answer.model} · ${figures(answer)}\n\n${textOf(answer.turn.completion).trimEnd()}\n`)
+    .map((answer) => {
+      const text = textOf(answer.turn.completion).trimEnd();
+      return `== ${answer.model} · ${figures(answer)}\n${text === '' ? '' : `\n${text}\n`}`;
+    })
     .join('\n');
 }
 

@@ -7,7 +7,7 @@ import { nearestName } from '../config/nearest-name.ts';
 import { commandTable } from './command-table.ts';
 import { createContext } from './context.ts';
 import { declaredFlags, flagNames } from './declared-flags.ts';
-import { inputMark, unmarked } from './flag-values.ts';
+import { inputMark, listFlag, unmarked } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
 import { mainHelp } from './main-help.ts';
@@ -52,6 +52,7 @@ async function run(argv: readonly string[], io: Io): Promise<CllmError | null> {
   let current: { command: Command; path: string } = { command: ask, path: 'ask' };
   const runCommand: Run = async (command, marked) => {
     const flags = unmarked(marked);
+    refuseExtraWords(command, flags, current.path);
     const context = createContext(flags, io, version);
     const typo = command === ask ? await likelyTypo(argv) : null;
     if (typo !== null) context.remark(typo);
@@ -136,15 +137,43 @@ function helpAsFlag(argv: readonly string[]): readonly string[] {
   return topic !== 'help' && commandNames.includes(topic) ? [topic, '--help'] : argv;
 }
 
+/** Words that nobody takes would be dropped in silence: a second file of a batch, say. */
+function refuseExtraWords({ usage }: Command, flags: Flags, path: string): void {
+  const isWordsTaken = /\[prompt\.\.\]|^completion/.test(usage);
+  const words = listFlag(flags, '_').slice(path.split(' ').length);
+  const extra = [...words, ...(isWordsTaken ? [] : listFlag(flags, '--'))];
+  if (extra.length === 0) return;
+  // Not which word: it may well be the key.
+  if (path === 'login') {
+    throw new UsageError('a key never stands on the command line, where others can see it', {
+      hint: 'cllm login asks for it, or pipe it in: printf %s "$KEY" | cllm login --base-url URL',
+    });
+  }
+  throw new UsageError(`cllm ${path} does not take ${JSON.stringify(extra[0])}`, {
+    hint: `usage: ${usageOf(usage, path)}; see cllm ${path} --help`,
+  });
+}
+
+/** `cllm config set <name> <value>`. */
+function usageOf(usage: string, path: string): string {
+  return `cllm ${path}${usage.slice(nameOf(usage).length)}`;
+}
+
 /** A usage mistake in words, with what was probably meant. */
 function usageMistake(message: string, command: Command, path: string): UsageError {
+  const help = `see cllm ${path} --help`;
+  if (message.startsWith('Not enough non-option arguments'))
+    return new UsageError(`something is missing: ${usageOf(command.usage, path)}`, { hint: help });
+  const [, chosen, given, choices = ''] =
+    /^Invalid values: Argument: (.+), Given: "(.*)", Choices: (.+)$/.exec(message) ?? [];
+  if (chosen !== undefined)
+    return new UsageError(`--${chosen} ${given} is none of ${choices.replaceAll('"', '')}`, { hint: help });
   const [, kind, word = ''] = /^Unknown (argument|command)s?: ([^,]+)/.exec(message) ?? [];
   const known =
     kind === 'command'
       ? (command.subcommands ?? []).map(({ usage }) => nameOf(usage))
       : flagNames(declaredFlags(command));
   const nearest = kind === undefined || word.length < 3 ? null : nearestName(word, known);
-  const help = `see cllm ${path} --help`;
   if (nearest === null) return new UsageError(message, { hint: help });
   return new UsageError(message, { hint: `did you mean ${kind === 'command' ? '' : '--'}${nearest}? ${help}` });
 }

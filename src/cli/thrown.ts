@@ -6,6 +6,10 @@ export function asCllmError(thrown: unknown): CllmError {
   // Errors of Node are of another realm under jest, so by name.
   const { name, message } = thrown as Partial<Error>;
   // yargs gives what libraries throw at its parser a name of their own: a mistake in the command line.
-  if (name === 'YError') return new UsageError(String(message), { hint: 'see cllm --help' });
+  if (name === 'YError') {
+    const [, flag] = /^Not enough arguments following: (.+)$/.exec(String(message)) ?? [];
+    const words = flag === undefined ? String(message) : `${flag.length === 1 ? '-' : '--'}${flag} needs a value`;
+    return new UsageError(words, { hint: 'see cllm --help' });
+  }
   return new CllmError('internal', `internal error: ${String(message ?? thrown)}`, { cause: thrown });
 }

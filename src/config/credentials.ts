@@ -105,7 +105,11 @@ export class Credentials {
  */
 export function readKey(text: string, source: string): string {
   const key = text.trim();
-  if (key === '') throw new UsageError(`${source} is empty`, { code: 'input_invalid' });
+  if (key === '')
+    throw new UsageError(`${source} is empty`, {
+      code: 'input_invalid',
+      hint: 'Give it as you got it from the proxy.',
+    });
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw new UsageError(`${source} holds a space, a line break or another character that no key has`, {
       code: 'input_invalid',
