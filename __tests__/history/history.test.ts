@@ -195,6 +195,10 @@ describe('the system prompt and the name', () => {
       expect.objectContaining({ code: 'usage', message: expect.stringContaining(one) }),
     );
     expect(() => history.rename(two, '')).toThrow(expect.objectContaining({ code: 'usage' }));
+    expect(() => history.rename(two, ' \t')).toThrow(expect.objectContaining({ code: 'usage' }));
+    // It would hide the conversation of that id.
+    expect(() => history.rename(two, one)).toThrow(expect.objectContaining({ code: 'usage' }));
+    expect(() => history.fork(two, { name: one })).toThrow(expect.objectContaining({ code: 'usage' }));
     expect(history.rename(one, 'plan').name).toBe('plan');
   });
 });
@@ -337,4 +341,18 @@ describe('restoring a turn from its journal', () => {
       ...ended('reply'),
     });
   });
+});
+
+test('a NUL is kept in the messages and the completion, and damages nothing', () => {
+  const history = openHistory();
+  const id = addTurn(history, 'a\0b needle', 'c\0d', { system: 's\0t' });
+  history.setSystem(id, 'u\0v');
+  expect(history.verify().problems).toEqual([]);
+  expect(history.find(id)).toMatchObject({ title: 'a\u{fffd}b needle', system: 'u\u{fffd}v' });
+  expect(history.search('needle')).toHaveLength(1);
+  const [turn] = history.turns(id);
+  expect([turn?.messages[0]?.content, turn?.completion?.choices[0]?.message.content]).toEqual(['a\0b needle', 'c\0d']);
+  const other = openHistory();
+  other.import(history.export());
+  expect(other.verify().problems).toEqual([]);
 });

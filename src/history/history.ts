@@ -459,8 +459,12 @@ export class History {
   }
 
   #assertNameFree(name: string | null): void {
-    if (name === '') throw new UsageError('a name can not be empty');
-    const other = name === null ? undefined : this.#records.byName(name);
+    if (name === null) return;
+    if (name.trim() === '') throw new UsageError('a name can not be empty');
+    if (this.#records.byId(name) !== undefined) {
+      throw new UsageError(`"${name}" is the id of a conversation`, { hint: 'choose another name' });
+    }
+    const other = this.#records.byName(name);
     if (other !== undefined) {
       throw new UsageError(`conversation ${other.id} is called "${name}" already`, {
         hint: `choose another name, or rename that one first: cllm history rename ${other.id} NAME`,

@@ -88,6 +88,9 @@ export class Records {
       model: null,
       origin: null,
       ...facts,
+      name: withoutNul(facts.name),
+      title: withoutNul(facts.title),
+      system: withoutNul(facts.system),
     };
     row.checksum = conversationChecksum(row);
     this.database.run(
@@ -111,7 +114,8 @@ export class Records {
   }
 
   /** Writes what a command may change: name, parent and system prompt. */
-  updateConversation(row: ConversationRow): void {
+  updateConversation(changed: ConversationRow): void {
+    const row = { ...changed, name: withoutNul(changed.name), system: withoutNul(changed.system) };
     this.database.run(
       'UPDATE conversations SET name = ?, parent_id = ?, parent_seq = ?, system = ?, checksum = ? WHERE id = ?',
       row.name,
@@ -123,7 +127,8 @@ export class Records {
     );
   }
 
-  insertTurn(record: NewRecord): void {
+  insertTurn(given: NewRecord): void {
+    const record = { ...given, prompt: withoutNul(given.prompt) };
     this.database.run(
       `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -183,6 +188,14 @@ export class Records {
       if (this.database.get('SELECT 1 FROM turns WHERE id = ?', id) === undefined) return id;
     }
   }
+}
+
+/**
+ * The engine ends a text at a NUL, and what was cut off would be missed by the checksum. The messages keep theirs: JSON
+ * writes it as an escape.
+ */
+function withoutNul<Text extends string | null>(text: Text): Text {
+  return text === null ? text : (text.replaceAll('\0', '\u{fffd}') as Text);
 }
 
 /** Over what only a command changes; the counters follow the turns and are checked against them. */
