@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { UsageError } from '../errors.ts';
 import type { Io } from './io.ts';
+import { terminalSafe } from './render/terminal-safe.ts';
 
 /** Asks on a terminal before something is lost; elsewhere nobody can answer, so `--yes` has to say it. */
 export async function isAgreed(question: string, isYes: boolean, io: Io): Promise<boolean> {
@@ -12,7 +13,9 @@ export async function isAgreed(question: string, isYes: boolean, io: Io): Promis
   }
   const lines = createInterface({ input: io.stdin.stream(), output: io.stderr.stream() });
   try {
-    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `, { signal: io.signal })).trim());
+    return /^y(es)?$/i.test(
+      (await lines.question(`${terminalSafe(question.replaceAll(/\s+/g, ' '))} [y/N] `, { signal: io.signal })).trim(),
+    );
   } finally {
     lines.close();
   }

@@ -16,12 +16,15 @@ export const recover: Command = {
     const journal = await context.journal();
     const unfinished = journal.unfinished();
     const id = textFlag(flags, 'id');
+    if (id === undefined && unfinished.length === 0) {
+      context.remark('no turn is unfinished');
+      return null;
+    }
     if (id === undefined && !isSet(flags, 'yes')) {
       await context.io.stdout.write(
         table(context.io.stdout, ['turn', 'conversation', 'started', 'bytes'], unfinished.map(row)),
       );
-      if (unfinished.length === 0) context.remark('no turn is unfinished');
-      else context.remark('cllm recover ID restores one, cllm recover --yes all of them');
+      context.remark('cllm recover ID restores one, cllm recover --yes all of them');
       return null;
     }
     for (const turn of id === undefined ? unfinished : [chosen(unfinished, id)]) {

@@ -26,7 +26,9 @@ export const list: Command = {
       each.model,
       each.title,
     ]);
-    return print(context, table(context.io.stdout, ['id', 'name', 'last turn', 'turns', 'model', 'title'], rows));
+    if (rows.length === 0) context.remark('the history is empty');
+    const heading = ['id', 'name', 'last turn', 'turns', 'model', 'title'];
+    return print(context, table(context.io.stdout, heading, rows, { isTextLast: true }));
   },
 };
 
@@ -64,7 +66,8 @@ export const search: Command = {
       hit.seq,
       hit.excerpt.map((piece) => piece.text).join(''),
     ]);
-    return print(context, table(stdout, ['id', 'name', 'turn', 'text'], rows));
+    if (rows.length === 0) context.remark('no turn has that');
+    return print(context, table(stdout, ['id', 'name', 'turn', 'text'], rows, { isTextLast: true }));
   },
 };
 

@@ -2,20 +2,36 @@ import type { Output } from '../io.ts';
 import { styled } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
 import { width } from './width.ts';
+import { wrap } from './wrap.ts';
 
 export type Cell = string | number | null;
 
-/** Rows for people on a terminal (aligned, with a heading), tab-separated and without a heading for programs. */
-export function table(output: Output, heading: readonly string[], rows: readonly (readonly Cell[])[]): string {
+/** Below this many columns a text is easier to read as the terminal breaks it. */
+const leastRoom = 16;
+
+/**
+ * Rows for people on a terminal (aligned, with a heading unless there are none), tab-separated and without a heading for
+ * programs. With `isTextLast` the last column is text, which goes on below its own beginning where a line is too narrow.
+ */
+export function table(
+  output: Output,
+  heading: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  { isTextLast = false } = {},
+): string {
   const texts = rows.map((row) => row.map((cell) => (cell === null ? '' : String(cell).replace(/[\t\r\n]+/g, ' '))));
-  if (!output.isTTY) return texts.map((row) => `${row.join('\t')}\n`).join('');
+  if (!output.isTTY || rows.length === 0) return texts.map((row) => `${row.join('\t')}\n`).join('');
   const all = [[...heading], ...texts].map((row) => row.map((cell) => terminalSafe(cell)));
-  const widths = heading.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ''))));
+  const widths = heading.map((_, column) => all.reduce((most, row) => Math.max(most, width(row[column] ?? '')), 0));
+  const indent = widths.slice(0, -1).reduce((sum, each) => sum + each + 2, 0);
+  const room = output.columns - indent;
+  const last = (text: string): string =>
+    isTextLast && room >= leastRoom ? wrap(text, room).join(`\n${' '.repeat(indent)}`) : text;
   return all
     .map((row, at) => {
       const line = row
         .map((cell, column) =>
-          column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] ?? 0) - width(cell)),
+          column === row.length - 1 ? last(cell) : cell + ' '.repeat((widths[column] ?? 0) - width(cell)),
         )
         .join('  ');
       return `${at === 0 ? styled(output, 'bold', line) : line}\n`;
