@@ -6,12 +6,12 @@
  * The README quotes that file and no other figure. Absolute times belong to the machine that is named in it; compare the
  * ratios.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import { root } from './support/command.mjs';
-import { installPeers, found } from './support/peers.mjs';
+import { installPeers, versionOf } from './support/peers.mjs';
 
 const benches = [
   ['command', 'The command: start-up, a short reply, display delay, throughput, memory'],
@@ -40,14 +40,10 @@ for (const [name, title] of benches) {
   );
 }
 
-const curl = found('curl');
+const npmPeers = Object.entries(peers.packages).map(([name, version]) => `${name} ${version}`);
 const facts = [
   `Measured on ${new Date().toISOString().slice(0, 10)} with Node ${process.versions.node} on ${process.platform} ${process.arch}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB.`,
-  `Peers: ${Object.entries(peers.packages)
-    .map(([name, version]) => `${name} ${version}`)
-    .join(
-      ', ',
-    )}${curl === null ? '' : `, ${execFileSync(curl, ['--version'], { encoding: 'utf8' }).split(' ').slice(0, 2).join(' ')}`}. llm, aichat: ${['llm', 'aichat'].map((name) => (found(name) === null ? `${name} not installed` : name)).join(', ')}.`,
+  `Peers: ${[...npmPeers, ...['curl', 'aichat', 'llm'].map(versionOf)].join(', ')}.`,
   'All benchmarks of this file ran one after the other in one go: `npm run bench`. Absolute times belong to this machine; compare the ratios.',
 ];
 writeFileSync(path.join(root, 'bench/RESULTS.md'), `# Results\n\n${facts.join('\n\n')}\n\n${sections.join('\n')}`);

@@ -136,6 +136,7 @@ async function batch(upstream, items, name, nodeOptions = '') {
     String(atOnce),
   ];
   const result = await run(command, {
+    watchesMemory: true,
     env: {
       PATH: process.env.PATH,
       NODE_OPTIONS: nodeOptions,

@@ -3,19 +3,26 @@
  *
  *   npm run build && node bench/command.bench.mjs [--smoke]
  *
- * Start-up and a whole short reply as multiples of `node -e 0`, the delay of the display, chunks a second, peak memory,
- * and the end of the process after its last byte. A contender that is not installed is left out and named.
+ * Start-up and a whole short reply as multiples of `node -e 0`, the way to the request, the delay of the display, chunks a
+ * second, peak memory, and the end of the process after its last byte. A contender that is not installed is left out.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { median, quantile, root, rounds, run, startUpstream } from './support/command.mjs';
-import { found, installPeers } from './support/peers.mjs';
+import { median, milliseconds, quantile, root, rounds, run, startUpstream } from './support/command.mjs';
+import { installedPeers } from './support/peers.mjs';
 
 const isSmoke = process.argv.includes('--smoke');
 const sizes = isSmoke
-  ? { rounds: 1, short: 20, large: 2_000, huge: 4_000, paced: 5, pace: 2 }
-  : { rounds: 15, short: 20, large: 50_000, huge: 100_000, paced: 200, pace: 10 };
+  ? { rounds: 1, short: 20, large: 2_000, huge: 4_000, paced: 5, paces: [2] }
+  : { rounds: 15, short: 20, large: 50_000, huge: 100_000, paced: 200, paces: [3, 10] };
+const models = {
+  arrival: 'arrival',
+  short: `reply-${sizes.short}`,
+  large: `reply-${sizes.large}`,
+  huge: `reply-${sizes.huge}`,
+  paced: sizes.paces.map((pace) => `paced-${sizes.paced}-${pace}`),
+};
 
 const home = mkdtempSync(path.join(tmpdir(), 'cllm-bench-'));
 const upstream = await startUpstream();
@@ -29,31 +36,21 @@ try {
 async function report() {
   const node = process.execPath;
   const cllm = path.join(root, 'dist/cli/bin.js');
-  const peers = isSmoke ? null : installPeers();
-  const curl = found('curl');
+  const { baseUrl } = upstream;
   const env = {
     // NODE_EXTRA_CA_CERTS makes every start of Node cost 100 ms more, for all of them.
     PATH: process.env.PATH,
     HOME: home,
     CLLM_HOME: path.join(home, 'cllm'),
-    LITELLM_PROXY_URL: upstream.baseUrl,
+    LITELLM_PROXY_URL: baseUrl,
     LITELLM_PROXY_API_KEY: 'sk-bench',
-    BASE_URL: upstream.baseUrl,
+    BASE_URL: baseUrl,
   };
+  const peersFor = isSmoke ? () => [] : installedPeers({ home, baseUrl, env, models: Object.values(models).flat() });
   const asking = (model) => [
     { name: 'cllm', command: [node, cllm, '-q', '-m', model, 'hi'], env },
     { name: 'cllm --ephemeral', command: [node, cllm, '-q', '--ephemeral', '-m', model, 'hi'], env },
-    ...(peers === null
-      ? []
-      : [
-          {
-            name: `openai-node ${peers.packages.openai}`,
-            command: [node, peers.openai],
-            env: { ...env, MODEL: model },
-          },
-          { name: `ai SDK ${peers.packages.ai}`, command: [node, peers.ai], env: { ...env, MODEL: model } },
-        ]),
-    ...(curl === null ? [] : [{ name: 'curl (raw bytes)', command: curlCommand(curl, model), env }]),
+    ...peersFor(model),
   ];
   const bare = { name: 'node -e 0', command: [node, '-e', '0'], env };
   const measure = (contender) => run(contender.command, contender);
@@ -63,21 +60,37 @@ async function report() {
     bare,
     { name: 'cllm --version', command: [node, cllm, '--version'], env },
     { name: 'cllm --help', command: [node, cllm, '--help'], env },
+    ...peersFor('').flatMap(({ name, command: [file], env: own }) =>
+      /^(aichat|llm)/.test(name) ? [{ name: `${name} --version`, command: [file, '--version'], env: own }] : [],
+    ),
   ];
   multiples(await rounds(starts, sizes.rounds, measure), bare);
 
   heading(`a whole reply of ${sizes.short} chunks, as multiples of node -e 0; ms from its last byte to its end`);
-  const short = await rounds([bare, ...asking(`reply-${sizes.short}`)], sizes.rounds, measure);
+  const short = await rounds([bare, ...asking(models.short)], sizes.rounds, measure);
   multiples(short, bare, (results) => `${median(results.map((result) => result.afterLastByte)).toFixed(1)} ms`);
 
-  heading(`display delay on a paced stream, ms from the upstream's write to the pipe (${sizes.paced} deltas)`);
-  for (const contender of asking(`paced-${sizes.paced}-${sizes.pace}`)) {
-    const delays = await displayDelays(contender);
-    row(contender.name, `median ${quantile(delays, 0.5).toFixed(2)}`, `p95 ${quantile(delays, 0.95).toFixed(2)}`);
+  heading('from argv to the head of the request at the upstream, as multiples of node -e 0');
+  const keeping = (contender) => run(contender.command, { ...contender, keepsText: true });
+  const arrivals = await rounds([bare, ...asking(models.arrival)], sizes.rounds, keeping);
+  multiples(
+    arrivals,
+    bare,
+    () => '',
+    (result) => (result.bytes === 0 ? result.wall : milliseconds(result.startedAt, timesIn(result)[0].sent)),
+  );
+
+  for (const [at, pace] of sizes.paces.entries()) {
+    heading(`display delay, ms from the upstream's write to the pipe; ${sizes.paced} deltas, one every ${pace} ms`);
+    const delays = await rounds(asking(models.paced[at]), Math.ceil(sizes.rounds / 5), keeping);
+    for (const [contender, results] of delays) {
+      const each = results.flatMap((result) => timesIn(result).map(({ sent, shown }) => milliseconds(sent, shown)));
+      row(contender.name, `median ${quantile(each, 0.5).toFixed(2)}`, `p95 ${quantile(each, 0.95).toFixed(2)}`);
+    }
   }
 
   heading(`chunks a second to a pipe, a reply of ${sizes.large.toLocaleString('en')} chunks, start-up included`);
-  const large = await rounds(asking(`reply-${sizes.large}`), Math.ceil(sizes.rounds / 3), measure);
+  const large = await rounds(asking(models.large), Math.ceil(sizes.rounds / 3), measure);
   const rates = [...large].map(([contender, results]) => [
     contender.name,
     sizes.large / (median(results.map((result) => result.wall)) / 1000),
@@ -92,40 +105,32 @@ async function report() {
   }
 
   heading(`peak memory of a reply of ${sizes.huge.toLocaleString('en')} chunks`);
-  for (const contender of asking(`reply-${sizes.huge}`)) {
-    const { peak } = await run(contender.command, contender);
+  for (const contender of asking(models.huge)) {
+    const { peak } = await run(contender.command, { ...contender, watchesMemory: true });
     row(contender.name, `${(peak / 2 ** 20).toFixed(0)} MiB`);
   }
 }
 
-function curlCommand(curl, model) {
-  const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'hi' }], stream: true });
-  return [curl, '-sN', '-H', 'content-type: application/json', '-d', body, `${upstream.baseUrl}/v1/chat/completions`];
-}
-
-/** Each delta is the time of its write, on a clock that all processes of the machine share. */
-async function displayDelays(contender) {
-  const delays = [];
+/** Each delta is a time on a clock that all processes of the machine share: when it was sent, and when it was read. */
+function timesIn({ reads }) {
+  const times = [];
   let rest = '';
-  await run(contender.command, {
-    ...contender,
-    onData(data) {
-      const now = process.hrtime.bigint();
-      const lines = (rest + String(data)).split(/\\n|\n/);
-      rest = lines.pop();
-      for (const line of lines) {
-        const sent = /(\d{12,})$/.exec(line)?.[1];
-        if (sent !== undefined) delays.push(Number(now - BigInt(sent)) / 1e6);
-      }
-    },
-  });
-  return delays;
+  for (const { at, text } of reads) {
+    // Those that print the bytes of the wire print a line end as JSON writes it.
+    const lines = (rest + text).split(/\\n|\n/);
+    rest = lines.pop();
+    for (const line of lines) {
+      const sent = /(\d{12,})$/.exec(line)?.[1];
+      if (sent !== undefined) times.push({ sent: BigInt(sent), shown: at });
+    }
+  }
+  return times;
 }
 
-function multiples(results, bare, more = () => '') {
+function multiples(results, bare, more = () => '', timeOf = (result) => result.wall) {
   const base = results.get(bare);
   for (const [contender, runs] of results) {
-    const ratio = median(runs.map((result, at) => result.wall / base[at].wall));
+    const ratio = median(runs.map((result, at) => timeOf(result) / base[at].wall));
     const text =
       contender === bare ? `${median(base.map((result) => result.wall)).toFixed(0)} ms` : `${ratio.toFixed(2)} ×`;
     row(contender.name, text, contender === bare ? '' : more(runs));

@@ -71,6 +71,56 @@ describe('iterating', () => {
     expect((await stream.result()).error?.code).toBe('stream_cut');
   });
 
+  test('consume() gives the chunks of one read together, and waits for who takes them', async () => {
+    upstream.reply({ steps: [hello, { data: textChunk(' world') }, { data: finishChunk() }, { data: '[DONE]' }] });
+    const stream = clientWith().stream(request);
+    let [text, taking, most] = ['', 0, 0];
+    await stream.consume(async (chunks) => {
+      taking += 1;
+      most = Math.max(most, taking);
+      await new Promise((resolve) => setImmediate(resolve));
+      text += chunks.map(deltaOf).join('');
+      taking -= 1;
+    });
+    expect({ text, most }).toEqual({ text: 'Hello world', most: 1 });
+    expect((await stream.result()).verdict).toBe('complete');
+  });
+
+  test.each([
+    [
+      'at once',
+      () => {
+        throw new Error('full');
+      },
+    ],
+    ['later', () => Promise.reject(new Error('full'))],
+  ])('what the function of consume() throws %s ends the reply and comes out of it', async (_when, take) => {
+    upstream.reply({ steps: [hello, { stall: true }] });
+    const stream = clientWith().stream(request);
+    await expect(stream.consume(take)).rejects.toThrow('full');
+    expect(await upstream.requests[0]?.hungUp).toBe(true);
+    expect(await stream.result()).toMatchObject({
+      verdict: 'interrupted',
+      completion: { choices: [{ message: { content: 'Hello' } }] },
+    });
+    await expect(stream.consume(() => {})).rejects.toMatchObject({ code: 'usage' });
+  });
+
+  test('reads that are asked for at once come in their order, and an end to each', async () => {
+    const { promise, open } = gate();
+    upstream.reply({
+      steps: [hello, { gate: promise }, { burst: [textChunk(' world'), finishChunk(), '[DONE]'] }],
+    });
+    const reads = clientWith().stream(request).reads()[Symbol.asyncIterator]();
+    const asked = [reads.next(), reads.next(), reads.next(), reads.next()];
+    await asked[0];
+    open();
+    const texts = (await Promise.all(asked)).map(({ value }) =>
+      (value as ChatCompletionChunk[] | undefined)?.map(deltaOf).join(''),
+    );
+    expect(texts).toEqual(['Hello', ' world', undefined, undefined]);
+  });
+
   test('the iteration throws the error of a break, with what came', async () => {
     upstream.reply({ steps: [hello] });
     const stream = clientWith().stream(request);

@@ -4,6 +4,7 @@
  *
  *   reply-N        N deltas at once, in writes of about 16 KiB
  *   paced-N-MS     N deltas, one every MS milliseconds, each the time of its write in nanoseconds of the monotonic clock
+ *   arrival        one delta: the time at which the head of the request was there
  */
 import { createServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -13,17 +14,22 @@ const event = (delta, rest = {}) =>
 const usage = (count) =>
   `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1763800000, model: 'bench', choices: [{ index: 0, delta: {} }], usage: { prompt_tokens: 10, completion_tokens: count, total_tokens: count + 10 } })}\n\n`;
 
-async function answer(model, response) {
+async function answer(model, response, arrivedAt) {
   const [kind, count, pause] = model.split('-');
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
   const write = async (text) => {
     if (!response.write(text)) await new Promise((resolve) => response.once('drain', resolve));
   };
   await write(event({ role: 'assistant', content: '' }));
-  if (kind === 'paced') {
+  if (kind === 'arrival') {
+    await write(event({ content: `${arrivedAt}\n` }));
+  } else if (kind === 'paced') {
+    // Straight to the socket, and nothing but the time is put together after it was taken.
+    const [before, after] = event({ content: 'TIME\n' }).split('TIME');
+    const frame = (before.length + String(process.hrtime.bigint()).length + after.length).toString(16);
     for (let index = 0; index < Number(count); index += 1) {
       await wait(Number(pause));
-      await write(event({ content: `${process.hrtime.bigint()}\n` }));
+      response.socket.write(`${frame}\r\n${before}${process.hrtime.bigint()}${after}\r\n`, 'latin1');
     }
   } else {
     let text = '';
@@ -40,9 +46,10 @@ async function answer(model, response) {
 }
 
 const server = createServer((request, response) => {
+  const arrivedAt = process.hrtime.bigint();
   let body = '';
   request.setEncoding('utf8').on('data', (text) => (body += text));
-  request.on('end', () => void answer(JSON.parse(body).model, response).catch(() => response.destroy()));
+  request.on('end', () => void answer(JSON.parse(body).model, response, arrivedAt).catch(() => response.destroy()));
 });
 server.listen(0, '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}`));
 process.stdin.resume().on('end', () => process.exit());

@@ -6,7 +6,8 @@ import type { StreamEnd } from '../protocol/verdict.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { readErrorBody } from './error-body.ts';
 import { errorFromResponse } from './error-response.ts';
-import { IncomingReply } from './incoming-reply.ts';
+import { Handoff } from './handoff.ts';
+import { type ChunkSink, IncomingReply } from './incoming-reply.ts';
 import { receiptOf, type Receipt } from './receipt.ts';
 import { retryDelay, type RetryNotice } from './retry.ts';
 import { safeText, type Secrets } from './safe-text.ts';
@@ -115,7 +116,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
    * before the reply. `error.completion` has what came.
    */
   [Symbol.asyncIterator](): AsyncIterator<ChatCompletionChunk> {
-    const reads = this.#take();
+    const reads = this.#handedOver();
     let chunks: ChatCompletionChunk[] = [];
     let index = 0;
     const next = async (): Promise<IteratorResult<ChatCompletionChunk>> => {
@@ -139,7 +140,6 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         return Promise.resolve({ value: chunk, done: false });
       },
       return: async () => {
-        this.abort();
         await reads.return();
         return { value: undefined, done: true };
       },
@@ -148,7 +148,31 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
 
   /** The chunks of one read of the socket at once: one promise a read. Never throws; `result()` says how it ended. */
   reads(): AsyncIterable<ChatCompletionChunk[]> {
-    return this.#take();
+    return this.#handedOver();
+  }
+
+  /**
+   * Calls a function with the chunks of each read, and waits for the promise that it may return before it reads on: the
+   * shortest way from the socket, for what shows each delta as it comes.
+   *
+   * @throws what the function throws, which ends the reply like `abort()`; how else it ended says `result()`
+   */
+  async consume(take: (chunks: ChatCompletionChunk[]) => Promise<void> | void): Promise<void> {
+    const failures: unknown[] = [];
+    const fail = (thrown: unknown): void => {
+      failures.push(thrown);
+      this.abort();
+    };
+    this.#claim();
+    await this.#run((chunks) => {
+      try {
+        return take(chunks)?.catch(fail);
+      } catch (thrown) {
+        fail(thrown);
+        return undefined;
+      }
+    });
+    if (failures.length > 0) throw failures[0];
   }
 
   /** How the reply ended. Never rejects. Reads to the end if nobody iterates. */
@@ -157,8 +181,8 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
       // Whoever asks first and iterates in the same breath gets the chunks.
       await new Promise((resolve) => setImmediate(resolve));
       if (!this.#isTaken) {
-        const reads = this.#take();
-        while (!(await reads.next()).done);
+        this.#claim();
+        await this.#run(() => undefined);
       }
     }
     return this.#result;
@@ -169,16 +193,23 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     this.#stop({ type: 'signal', signal: reason?.signal ?? null });
   }
 
-  #take(): AsyncGenerator<ChatCompletionChunk[], void, undefined> {
+  #claim(): void {
     if (this.#isTaken)
       throw new CllmError('usage', 'a stream can be iterated once, and this one was', {
         hint: 'Keep the chunks, or call stream() again.',
       });
     this.#isTaken = true;
-    return this.#run();
   }
 
-  async *#run(): AsyncGenerator<ChatCompletionChunk[], void, undefined> {
+  #handedOver(): Handoff<ChatCompletionChunk[]> {
+    this.#claim();
+    return new Handoff(
+      (give) => this.#run(give),
+      () => this.abort(),
+    );
+  }
+
+  async #run(sink: ChunkSink): Promise<void> {
     const { signal, clock, retries, random } = this.#plan;
     const onAbort = () => this.#stop({ type: 'signal', signal: signalOf(signal?.reason) });
     this.#startedAt = clock();
@@ -187,9 +218,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     try {
       while (this.#settled === null) {
         const begun = await this.#begin();
-        if (begun instanceof IncomingReply) {
-          for (let chunks = await begun.next(); chunks !== null; chunks = await begun.next()) yield chunks;
-        }
+        if (begun instanceof IncomingReply) await begun.pump(sink);
         if (this.#settled !== null) return;
         const attempt = begun instanceof IncomingReply ? this.#ended(begun) : begun;
         const { error } = attempt;
@@ -197,7 +226,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         if (error === null || delay === null) {
           // Settled before the last chunks are handed on: who leaves the loop at the last one has the whole reply.
           this.#settle(attempt);
-          if (attempt.chunks.length > 0) yield attempt.chunks;
+          if (attempt.chunks.length > 0) await sink(attempt.chunks);
           return;
         }
         this.#retries += 1;

@@ -1,9 +1,10 @@
-import { pipeline, Readable } from 'node:stream';
+import { once } from 'node:events';
+import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { CllmError } from '../errors.ts';
-import type { ResponseBody } from './response-body.ts';
+import { ResponseBody } from './response-body.ts';
 
-const decoders: Record<string, () => ReturnType<typeof createGunzip>> = {
+const decoders: Record<string, () => Transform> = {
   gzip: () => createGunzip(),
   'x-gzip': () => createGunzip(),
   deflate: () => createInflate(),
@@ -22,7 +23,7 @@ export function decoded(
   body: ResponseBody,
   contentEncoding: string | undefined,
   failure: (thrown: unknown) => Error,
-): AsyncIterator<Uint8Array> {
+): ResponseBody {
   const encoding = contentEncoding?.trim().toLowerCase() ?? '';
   if (encoding === '' || encoding === 'identity') return body;
   const create = decoders[encoding];
@@ -37,16 +38,26 @@ export function decoded(
   return decode(body, create(), failure);
 }
 
-async function* decode(
-  body: ResponseBody,
-  decoder: ReturnType<typeof createGunzip>,
-  failure: (thrown: unknown) => Error,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const compressed = Readable.from({ [Symbol.asyncIterator]: () => body });
+function decode(body: ResponseBody, decoder: Transform, failure: (thrown: unknown) => Error): ResponseBody {
+  const plain = new ResponseBody({
+    pause: () => decoder.pause(),
+    resume: () => decoder.resume(),
+    abort: () => body.destroy(),
+  });
+  decoder.on('data', (bytes: Uint8Array) => plain.push(bytes));
+  decoder.on('end', () => plain.finish('end'));
+  decoder.on('error', (thrown) => plain.finish(thrown instanceof CllmError ? thrown : failure(thrown)));
+  void feed(body, decoder);
+  return plain;
+}
+
+async function feed(body: ResponseBody, decoder: Transform): Promise<void> {
   try {
-    // The iteration of the decoder throws whatever goes wrong on the way.
-    yield* pipeline(compressed, decoder, () => {});
+    for (let read = await body.next(); !read.done; read = await body.next()) {
+      if (!decoder.write(read.value)) await once(decoder, 'drain');
+    }
+    decoder.end();
   } catch (thrown) {
-    throw thrown instanceof CllmError ? thrown : failure(thrown);
+    decoder.destroy(thrown as Error);
   }
 }

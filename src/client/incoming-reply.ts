@@ -9,6 +9,9 @@ import type { HttpResponse } from './transport.ts';
 /** A server that keeps itself alive with chunks that say nothing must not fill the memory. */
 const mostHeldChunks = 1_000;
 
+/** Takes the chunks of one read; the next one is read once the promise resolves, at once without one. Never throws. */
+export type ChunkSink = (chunks: ChatCompletionChunk[]) => Promise<void> | undefined;
+
 export interface IncomingOptions {
   taps: readonly ReplyTap[];
   deadlines: Deadlines;
@@ -35,25 +38,15 @@ export class IncomingReply {
   }
 
   /**
-   * The chunks of the next read that has any; null when no more comes, and the last ones are in `finish()`.
+   * Gives the chunks of each read to the sink, and waits for it if need be, until no more comes. The last ones are in
+   * `finish()`.
    *
    * @throws what a tap throws
    */
-  async next(): Promise<ChatCompletionChunk[] | null> {
+  async pump(sink: ChunkSink): Promise<void> {
     const { deadlines } = this.#options;
     try {
-      while (!this.#reader.isOver) {
-        deadlines.startWaiting();
-        const read = await this.#response.body.next();
-        deadlines.stopWaiting();
-        if (this.#isStopped || read.done) break;
-        const chunks = this.#chunksOf(read.value);
-        if (this.#reader.isOver) this.#held.push(...chunks);
-        else if (chunks.length > 0) {
-          this.#hasHandedOn = true;
-          return chunks;
-        }
-      }
+      await this.#pumpBody(sink);
     } catch (thrown) {
       deadlines.stopWaiting();
       if (!this.#isStopped) {
@@ -64,10 +57,9 @@ export class IncomingReply {
     deadlines.endAttempt();
     if (this.#reader.isOver) this.#response.release();
     else this.#response.destroy();
-    return null;
   }
 
-  /** How it ended, once `next()` gave null. */
+  /** How it ended, once it is pumped. */
   finish(): { reply: Reply; chunks: ChatCompletionChunk[]; isRepeatable: boolean } {
     const { chunks, reply } = this.#reader.finish(this.#end);
     return {
@@ -81,6 +73,30 @@ export class IncomingReply {
   stop(end: StreamEnd & { type: 'deadline' | 'signal' }): Reply {
     this.#isStopped = true;
     return this.#reader.finish(end).reply;
+  }
+
+  async #pumpBody(sink: ChunkSink): Promise<void> {
+    const { body } = this.#response;
+    const { deadlines } = this.#options;
+    while (!this.#reader.isOver && !this.#isStopped) {
+      const bytes = body.read();
+      if (bytes === null) {
+        deadlines.startWaiting();
+        const hasMore = await body.more();
+        deadlines.stopWaiting();
+        if (!hasMore) return;
+        continue;
+      }
+      const chunks = this.#chunksOf(bytes);
+      if (this.#reader.isOver) {
+        this.#held.push(...chunks);
+      } else if (chunks.length > 0) {
+        this.#hasHandedOn = true;
+        const isTaken = sink(chunks);
+        // Only who is slow is waited for: a promise more is paid for at each delta.
+        if (isTaken !== undefined) await isTaken;
+      }
+    }
   }
 
   #chunksOf(bytes: Uint8Array): ChatCompletionChunk[] {

@@ -13,8 +13,9 @@ export interface BodySource {
 }
 
 /**
- * The bytes of an answer: undici pushes them, whoever reads pulls them, all that have arrived at each read. One promise a
- * read and no stream in between, for what stands between the socket and the screen is waited for at every delta.
+ * The bytes of an answer: undici pushes them, whoever reads pulls them, all that have arrived at each read. No stream of
+ * Node's is in between, and no promise where bytes are there: what stands between the socket and the screen is waited
+ * for at every delta.
  */
 export class ResponseBody implements AsyncIterator<Uint8Array> {
   readonly #source: BodySource;
@@ -22,7 +23,7 @@ export class ResponseBody implements AsyncIterator<Uint8Array> {
   #queued = 0;
   #isPaused = false;
   #ended: 'no' | 'end' | Error = 'no';
-  #wake: (() => void) | null = null;
+  #waiting: { resolve: (hasMore: boolean) => void; reject: (error: Error) => void } | null = null;
   /** Set once nobody reads any more: how much the rest of the body may be, and until when. */
   #rest: { bytes: number; timer: NodeJS.Timeout } | null = null;
 
@@ -44,7 +45,8 @@ export class ResponseBody implements AsyncIterator<Uint8Array> {
       this.#source.pause();
     }
     // The reader goes on after undici is through with all that the socket gave: a read of many pieces wakes it once.
-    this.#wake?.();
+    this.#waiting?.resolve(true);
+    this.#waiting = null;
   }
 
   /** The body is whole, or it broke: what arrived before is handed on first. */
@@ -52,17 +54,31 @@ export class ResponseBody implements AsyncIterator<Uint8Array> {
     if (this.#ended !== 'no') return;
     this.#ended = how;
     clearTimeout(this.#rest?.timer);
-    this.#wake?.();
+    if (how === 'end') this.#waiting?.resolve(false);
+    else this.#waiting?.reject(how);
+    this.#waiting = null;
+  }
+
+  /** All bytes that have arrived and were not read yet; null when there are none. */
+  read(): Uint8Array | null {
+    return this.#queued === 0 ? null : this.#take();
+  }
+
+  /**
+   * Waits for bytes to read.
+   *
+   * @returns false at the end of the body
+   * @throws what broke the body
+   */
+  more(): Promise<boolean> {
+    if (this.#queued > 0) return Promise.resolve(true);
+    if (this.#ended === 'end') return Promise.resolve(false);
+    if (this.#ended !== 'no') return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => (this.#waiting = { resolve, reject }));
   }
 
   async next(): Promise<IteratorResult<Uint8Array>> {
-    if (this.#queued === 0 && this.#ended === 'no') {
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-      this.#wake = null;
-    }
-    if (this.#queued > 0) return { value: this.#take(), done: false };
-    if (this.#ended !== 'end') throw this.#ended;
-    return { value: undefined, done: true };
+    return (await this.more()) ? { value: this.#take(), done: false } : { value: undefined, done: true };
   }
 
   /** Done with it: the connection is used again if the rest of the body comes at once, and closed otherwise. */

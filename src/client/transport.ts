@@ -8,6 +8,7 @@ import { decoded } from './content-encoding.ts';
 import { type Answer, Exchange } from './exchange.ts';
 import { proxyFor, type ProxySettings } from './http-proxy.ts';
 import { networkError, type RequestLine } from './network-error.ts';
+import type { ResponseBody } from './response-body.ts';
 
 export interface TransportOptions {
   /** Seconds for the name, the TCP connection, a proxy's tunnel and TLS together; 0 = no limit. */
@@ -32,8 +33,8 @@ export interface HttpResponse {
   status: number;
   /** Lower-case names; a repeated header's values are joined by a comma. */
   headers: Record<string, string>;
-  /** Decoded if the server compressed unasked. `next()` throws `connection_failed` when the connection breaks. */
-  body: AsyncIterator<Uint8Array>;
+  /** Decoded if the server compressed unasked. Reading throws `connection_failed` when the connection breaks. */
+  body: Pick<ResponseBody, 'read' | 'more' | 'next'>;
   /** Done with the body: the connection is kept if the rest of it comes at once, and closed otherwise. */
   release(): void;
   /** Closes the connection at once; harmless when it is over. */

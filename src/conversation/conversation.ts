@@ -35,11 +35,7 @@ export class Conversation {
       ...(turn.signal && { signal: turn.signal }),
       onRetry: (retry) => turn.observer?.retry?.(retry),
     });
-    for await (const chunks of stream.reads()) {
-      const shown = turn.observer?.chunks?.(chunks);
-      // Only a slow reader of the screen is waited for: each promise is paid for at each delta.
-      if (shown !== undefined) await shown;
-    }
+    await stream.consume((chunks) => turn.observer?.chunks?.(chunks));
     const { completion, verdict, receipt, error } = await stream.result();
     const unsaved = keeper.commit({ completion, verdict, receipt, error });
     return { conversationId: this.state.id, completion, verdict, receipt, error, unsaved };
