@@ -156,6 +156,12 @@ describe('bad use', () => {
     ['an output in no folder', ['-o', 'gone/out.jsonl'], /-o \S+ can not be written \(ENOENT\)/],
     ['a shard out of range', ['-o', 'out.jsonl', '--shard', '3/2'], /--shard 3\/2/],
     ['no concurrency', ['-o', 'out.jsonl', '--concurrency', '0'], /--concurrency 0/],
+    [
+      'a report in no folder',
+      ['-o', 'out.jsonl', '--reporter', 'junit=gone/r.xml'],
+      /junit=gone\/r\.xml is no file in/,
+    ],
+    ['a report that is a folder', ['-o', 'out.jsonl', '--reporter', 'markdown=.'], /--reporter markdown=/],
     ['an unknown reporter', ['-o', 'out.jsonl', '--reporter', 'junit,html'], /no reporter "html"/],
   ])('%s is a usage error, and nothing is asked', async (_name, args, message) => {
     write('in.txt', ['one']);

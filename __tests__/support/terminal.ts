@@ -12,6 +12,9 @@ export interface TerminalOptions {
   command?: readonly string[];
 }
 
+/** Past this the program will never show it, and a test that waits on would keep its program for ever. */
+const longestWait = 50_000;
+
 /** A program in a real pseudo-terminal, and the screen that its user would see. */
 export class Terminal {
   /** All that the program wrote, as it wrote it. */
@@ -88,9 +91,20 @@ export class Terminal {
       if (typeof wanted === 'function') return wanted(this);
       return typeof wanted === 'string' ? this.text.includes(wanted) : wanted.test(this.text);
     };
-    while (!holds()) {
-      if (this.#hasEnded) throw new Error(`the program ended before the screen held ${String(wanted)}:\n${this.text}`);
-      await new Promise<void>((resolve) => this.#changed.push(resolve));
+    let isOver = false;
+    const limit = setTimeout(() => {
+      isOver = true;
+      this.#tell();
+    }, longestWait);
+    try {
+      while (!holds()) {
+        if (this.#hasEnded)
+          throw new Error(`the program ended before the screen held ${String(wanted)}:\n${this.text}`);
+        if (isOver) throw new Error(`the screen does not hold ${String(wanted)}:\n${this.text}`);
+        await new Promise<void>((resolve) => this.#changed.push(resolve));
+      }
+    } finally {
+      clearTimeout(limit);
     }
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, createWriteStream, writeFileSync } from 'node:fs';
+import { appendFileSync, createWriteStream, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -46,6 +46,13 @@ export function reportsOf(value: string | undefined, resultsFile: string, cwd: s
     }
   });
   if (new Set(reports.map(({ name }) => name)).size < reports.length) throw wrong('a reporter is named twice');
+  // Not after an hour of prompts.
+  for (const { name, file } of reports) {
+    if (file === null || file.startsWith(`${beside}.`)) continue;
+    const directory = statSync(path.dirname(file), { throwIfNoEntry: false });
+    if (directory?.isDirectory() !== true || statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+      throw wrong(`--reporter ${name}=${path.relative(cwd, file)} is no file in a directory that exists`);
+  }
   return reports;
 }
 

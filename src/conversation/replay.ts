@@ -18,8 +18,8 @@ export interface ReplayOptions {
  * verdict and error, faults included. Nothing is sent and nothing is kept.
  */
 export async function replay(recording: Recording, { speed, observer, signal }: ReplayOptions): Promise<TurnResult> {
-  const { head, meta } = recording;
-  const model = typeof meta['model'] === 'string' ? meta['model'] : 'unknown';
+  const { head } = recording;
+  const model = modelOf(recording);
   await observer.begin?.({ conversationId: null, model, partialReplies: 0 });
   const reader = new ReplyReader({ status: head?.status ?? 200, contentType: head?.headers['content-type'] ?? null });
   const startedAt = performance.now();
@@ -54,6 +54,13 @@ export async function replay(recording: Recording, { speed, observer, signal }: 
     error: reply.error,
     unsaved: null,
   };
+}
+
+/** A recording of `--record` names the model itself, a journal the turn that it belongs to. */
+function modelOf({ meta }: Recording): string {
+  const { model, turn } = meta;
+  const named = model ?? (turn as { model?: unknown } | null | undefined)?.model;
+  return typeof named === 'string' ? named : 'unknown';
 }
 
 /** The process that recorded it was killed: nobody knows how the stream went on, so it is cut here. */
