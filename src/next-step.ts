@@ -1,7 +1,7 @@
 import type { CllmError, ErrorCode } from './errors.ts';
 
 /** What to do about each error, for the ones that can not say it better themselves. `docs/errors.md` says more. */
-const nextSteps: Record<ErrorCode, string> = {
+export const nextSteps: Record<ErrorCode, string> = {
   usage: 'see cllm --help',
   config_invalid: 'see what is set, and where: cllm config explain',
   input_invalid: 'see cllm --help for where a prompt comes from',
@@ -43,7 +43,7 @@ const nextSteps: Record<ErrorCode, string> = {
   total_timeout: 'allow more time with --timeout SECONDS',
   schema_mismatch: 'ask again, or loosen the schema of --output-schema',
   history_unsaved: '`cllm history path` says where the history is, `cllm history verify` checks it',
-  output_failed: 'free some space or name another file; a reply is kept all the same: cllm history show',
+  output_failed: 'free some space or name another place for the output',
   batch_partial: 'run the same `cllm batch` again: it tries what failed once more',
   history_unusable: '`cllm history path` says where the history is, `cllm history verify` checks it',
   history_newer: 'update cllm, or keep another history with CLLM_HOME',

@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { main } from '../../src/cli/main.ts';
+import { freePort } from '../../src/local-proxy/free-port.ts';
 import { memoryIo } from '../support/memory-io.ts';
+import { useTemporaryDirectory } from '../support/temporary-directory.ts';
+
+const directory = useTemporaryDirectory();
 
 describe('a mistake is told in the format that was asked for, wherever that stands', () => {
   test.each<[string, string[]]>([
@@ -48,12 +52,33 @@ describe('standard output', () => {
     expect(io.stderr.text).toContain('standard output could not be written: ENOSPC');
   });
 
+  test.each<[boolean, string[]]>([
+    [true, ['--demo', 'hi']],
+    [false, ['--demo', '--ephemeral', 'hi']],
+    [false, ['history', 'list']],
+    [false, ['--help']],
+  ])('that could not be written says that the reply is kept where one is: %s, %j', async (isKept, argv) => {
+    const io = memoryIo({ env: { CLLM_HOME: directory() } });
+    io.stdout.failure = new Error('ENOSPC: no space left on device, write');
+    expect(await main(argv, io)).toBe(1);
+    const hint = '\n  free some space or name another place for the output';
+    expect(io.stderr.text).toContain(`${hint}${isKept ? '; the reply is kept: cllm history show' : ''}\n`);
+  });
+
   test('that nobody reads any more does not', async () => {
     const io = memoryIo();
     io.stdout.isClosed = true;
     expect(await main(['help', 'exit-codes'], io)).toBe(0);
     expect(io.stderr.text).toBe('');
   });
+});
+
+test('without a model the hint is about the proxy where that is what cannot be reached', async () => {
+  const io = memoryIo({ env: { CLLM_HOME: directory(), LITELLM_PROXY_URL: `http://127.0.0.1:${await freePort()}` } });
+  expect(await main(['hi'], io)).toBe(2);
+  expect(io.stderr.text).toMatch(/no model chosen, and the proxy could not be asked what it serves \(nothing listens/);
+  expect(io.stderr.text).toMatch(/\n {2}.*`cllm proxy up`.*--base-url.*`cllm --demo`/);
+  expect(io.stderr.text).not.toContain('config set model');
 });
 
 test.each<[string[], RegExp]>([

@@ -74,6 +74,7 @@ async function askOnce(
   const { unsaved } = result;
   // The turn is in the history by now: a reply that was paid for is kept, whatever the schema says of it.
   const isKept = unsaved === null && result.conversationId !== null && !isSet(flags, 'read-only');
+  context.hasKeptReply = isKept;
   const mismatch = schema?.mismatch(result, isKept) ?? null;
   const isShortAllowed = isSet(flags, 'allow-short');
   const failure = result.error && (await explainBudget(result.error, await context.client()));

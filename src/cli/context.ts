@@ -7,6 +7,7 @@ import { configPaths, type Paths } from '../config/paths.ts';
 import type { Store } from '../conversation/turn.ts';
 import type { DemoProxy } from '../demo/demo-proxy.ts';
 import { CllmError, UsageError } from '../errors.ts';
+import { nextStep } from '../next-step.ts';
 import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import { clientOptions, flagSettings } from './client-options.ts';
@@ -37,6 +38,8 @@ export interface Context {
   journal(): Promise<Journal>;
   /** What the command has to say besides its output. */
   remark(text: string): void;
+  /** Whether a turn of this run is in the history: what output lost can be shown again. */
+  hasKeptReply: boolean;
   close(): Promise<void>;
 }
 
@@ -143,6 +146,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
       throw await noModel(await client(), baseUrl.value, io.signal);
     },
     remark: say,
+    hasKeptReply: false,
     async close() {
       for (const close of closers.toReversed()) await close();
     },
@@ -176,10 +180,11 @@ async function noModel(client: LiteLLMClient, baseUrl: string, signal: AbortSign
   } catch (error) {
     if (signal.reason instanceof CllmError) return signal.reason;
     // What keeps the proxy from answering comes first: choosing a model would not help against it.
+    const isKnown = error instanceof CllmError && error.code !== 'interrupted';
     const reason = error instanceof CllmError ? ` (${error.message})` : '';
     return new UsageError(`no model chosen, and the proxy could not be asked what it serves${reason}`, {
       code: 'no_model',
-      hint,
+      hint: isKnown ? nextStep(error) : hint,
     });
   }
 }

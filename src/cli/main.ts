@@ -10,6 +10,7 @@ import { declaredFlags, flagNames } from './declared-flags.ts';
 import { inputMark, listFlag, unmarked } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
+import { nextSteps } from '../next-step.ts';
 import { mainHelp } from './main-help.ts';
 import { type OutputFormat, programView } from './render/create-view.ts';
 import { reportError } from './render/report.ts';
@@ -27,8 +28,9 @@ type Run = (command: Command, flags: Flags) => Promise<void>;
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let error: CllmError | null;
+  let hasKeptReply = false;
   try {
-    error = await run(argv, io);
+    ({ error, hasKeptReply } = await run(argv, io));
   } catch (thrown) {
     error = asCllmError(thrown);
     await report(error, argv, io);
@@ -38,6 +40,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     const unprinted = new CllmError(
       'output_failed',
       `standard output could not be written: ${io.stdout.failure.message}`,
+      { hint: hasKeptReply ? `${nextSteps.output_failed}; the reply is kept: cllm history show` : undefined },
     );
     await reportError(io.stderr, unprinted);
     error = decisive(error === null ? [unprinted] : [error, unprinted]);
@@ -46,8 +49,14 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   return exitCodeOf(error);
 }
 
-async function run(argv: readonly string[], io: Io): Promise<CllmError | null> {
-  let outcome: CllmError | null = null;
+/** What a run came to. */
+interface RunOutcome {
+  error: CllmError | null;
+  hasKeptReply: boolean;
+}
+
+async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
+  const outcome: RunOutcome = { error: null, hasKeptReply: false };
   // Whose flags and subcommands a typo is compared with.
   let current: { command: Command; path: string } = { command: ask, path: 'ask' };
   const runCommand: Run = async (command, marked) => {
@@ -57,7 +66,8 @@ async function run(argv: readonly string[], io: Io): Promise<CllmError | null> {
     const typo = command === ask ? await likelyTypo(argv) : null;
     if (typo !== null) context.remark(typo);
     try {
-      outcome = (await command.run?.(flags, context)) ?? null;
+      outcome.error = (await command.run?.(flags, context)) ?? null;
+      outcome.hasKeptReply = context.hasKeptReply;
     } finally {
       await context.close();
     }
@@ -114,7 +124,7 @@ async function run(argv: readonly string[], io: Io): Promise<CllmError | null> {
   const given = helpAsFlag(argv);
   if (isMainHelp(given)) {
     await io.stdout.write(`${mainHelp(commandNames)}\n`);
-    return null;
+    return outcome;
   }
   const words = given.map((word) => (word === '-' ? inputMark : word));
   await parser.parseAsync(words, {}, (error, _flags, output) => {

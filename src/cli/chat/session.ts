@@ -111,6 +111,8 @@ export class ChatSession {
       isShortAllowed: isSet(this.#flags, 'allow-short'),
     });
     const conversationId = this.isEphemeral ? null : result.conversationId;
+    if (conversationId !== null && result.unsaved === null && !isSet(this.#flags, 'read-only'))
+      this.#context.hasKeptReply = true;
     // Who pressed Ctrl-C knows it; the receipt says what that makes of the reply.
     const errors = this.#context.io.signal.aborted
       ? judged.errors
