@@ -65,6 +65,32 @@ test.each([
   expect(whole(recorded(text.split('')))).toBe(expected);
 });
 
+test.each([
+  ['begins with the other', 'sk-abcdefgh', 'sk-abcdefgh-SECRETTAIL', 'sk-abcdefgh-SECRETTAIL'],
+  ['begins with the end of the other', 'sk-abcdefgh', 'efgh-SECRETTAIL', 'sk-abcdefgh-SECRETTAIL'],
+  ['repeats itself', 'abcabcabc', 'abcabcabcabcabc', 'abcabcabcabcabcabc'],
+])(
+  'of two secrets of which one %s nothing is in a recording, in either order and cut anywhere',
+  (_name, one, other, echoed) => {
+    const text = `a ${echoed} b ${one} c`;
+    const expected = `a ${'*'.repeat(echoed.length)} b ${'*'.repeat(one.length)} c`;
+    for (const secrets of [
+      [one, other],
+      [other, one],
+    ]) {
+      for (let cut = 0; cut <= text.length; cut += 1) {
+        for (const second of [cut, cut + 1, cut + 4, text.length]) {
+          const reads = [text.slice(0, cut), text.slice(cut, second), text.slice(second)];
+          expect(whole(recorded(reads, secrets))).toBe(expected);
+        }
+      }
+      expect(whole(recorded([echoed], secrets))).toBe('*'.repeat(echoed.length));
+      expect(whole(recorded([`${one} and`], secrets))).toBe(`${'*'.repeat(one.length)} and`);
+      expect(whole(recorded([one], secrets))).toBe('*'.repeat(one.length));
+    }
+  },
+);
+
 test('what turns out to be no key is there byte for byte, each with the time at which it came', () => {
   expect(recorded(['one sk-ab', '/sk', ' two', 'three', 's'])).toEqual([
     { atMs: 10, text: 'one ' },

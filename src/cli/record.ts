@@ -14,7 +14,10 @@ const shortestKey = 8;
 
 /** Of a read, what is not written yet, with the time at which it came. */
 interface HeldBack {
+  /** As they came: they may be the beginning of one secret and the end of another. */
   bytes: Buffer;
+  /** The same with the secrets that are whole by now taken out. */
+  masked: Buffer;
   at: number;
 }
 
@@ -79,9 +82,11 @@ export class RecordTap implements ReplyTap {
   #read(bytes: Buffer): void {
     const isWhole = this.#held.length === 0;
     // With what was held back, so that a key stands in one piece; the bytes are the reply's, which others read after this.
-    const text = this.#masked(isWhole ? bytes : Buffer.concat([...this.#held.map((held) => held.bytes), bytes]));
+    const text = isWhole ? bytes : Buffer.concat([...this.#held.map((held) => held.bytes), bytes]);
+    const known = isWhole ? text : Buffer.concat([...this.#held.map(({ masked }) => masked), bytes]);
+    const masked = this.#masked(text, known);
     const count = text.length - this.#possibleBeginning(text);
-    if (isWhole && count === text.length) return this.#writer.read(text);
+    if (isWhole && count === text.length) return this.#writer.read(masked);
     const pieces = [...this.#held, { bytes, at: this.#now() }];
     this.#held = [];
     let begin = 0;
@@ -91,15 +96,18 @@ export class RecordTap implements ReplyTap {
     } of pieces) {
       const end = begin + length;
       const cut = Math.max(begin, Math.min(end, count));
-      if (cut > begin) this.#write(text.subarray(begin, cut), at);
-      // A copy: who gave the bytes may use their memory again.
-      if (end > cut) this.#held.push({ bytes: Buffer.from(text.subarray(cut, end)), at });
+      if (cut > begin) this.#write(masked.subarray(begin, cut), at);
+      if (end > cut) {
+        // Copies: who gave the bytes may use their memory again.
+        const [raw, shown] = [text, masked].map((all) => Buffer.from(all.subarray(cut, end))) as [Buffer, Buffer];
+        this.#held.push({ bytes: raw, masked: shown, at });
+      }
       begin = end;
     }
   }
 
   #flush(): void {
-    for (const { bytes, at } of this.#held.splice(0)) this.#write(bytes, at);
+    for (const { masked, at } of this.#held.splice(0)) this.#write(masked, at);
   }
 
   #write(bytes: Uint8Array, at: number): void {
@@ -111,11 +119,16 @@ export class RecordTap implements ReplyTap {
     }
   }
 
-  /** The same bytes, or a copy with asterisks in it. */
-  #masked(bytes: Buffer): Buffer {
-    let masked = bytes;
+  /**
+   * The same bytes, or a copy with asterisks in it. Secrets are looked for in the bytes as they came: one that begins with
+   * another, or overlaps it, is found whichever is masked first.
+   *
+   * @param known the bytes with what was masked before, when it is not all the same
+   */
+  #masked(bytes: Buffer, known = bytes): Buffer {
+    let masked = known;
     for (const secret of this.#secrets) {
-      for (let at = masked.indexOf(secret); at !== -1; at = masked.indexOf(secret, at + secret.length)) {
+      for (let at = bytes.indexOf(secret); at !== -1; at = bytes.indexOf(secret, at + 1)) {
         if (masked === bytes) masked = Buffer.from(bytes);
         masked.fill('*', at, at + secret.length);
       }

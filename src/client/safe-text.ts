@@ -24,7 +24,10 @@ export function secretValues(headers: Record<string, string>): string[] {
 /** Takes keys, and passages of the prompt, out of a text that a stranger wrote. */
 export function safeText(text: string, secrets: Secrets): string {
   let safe = text;
-  for (const key of secrets.keys) if (key.length >= 4) safe = safe.replaceAll(key, '****');
+  // The longest first: masking one that another begins with would leave the rest of that one.
+  for (const key of secrets.keys.toSorted((one, other) => other.length - one.length)) {
+    if (key.length >= 4) safe = safe.replaceAll(key, '****');
+  }
   safe = redactSecrets(safe);
   for (const prompt of secrets.prompts) safe = withoutQuotation(safe, prompt.slice(0, longestPrompt));
   return safe;
