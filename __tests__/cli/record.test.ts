@@ -23,7 +23,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 function recorded(reads: readonly (string | Uint8Array)[], secrets = [key]): { atMs: number; text: string }[] {
   rmSync(file, { force: true });
   time = 0;
-  const tap = new RecordTap(file, { secrets, version: '0', now: () => time });
+  const tap = new RecordTap(file, { secrets, version: '0', model: 'm', now: () => time });
   tap.head({ status: 200, headers: {}, url: 'http://127.0.0.1/' });
   for (const read of reads) {
     time += 10;
@@ -38,7 +38,12 @@ function recorded(reads: readonly (string | Uint8Array)[], secrets = [key]): { a
   tap.end({ type: 'done' });
   expect(tap.close()).toBeNull();
   const recording = readRecording(file);
-  expect(recording).toMatchObject({ end: { type: 'done' }, endedAtMs: time, isTorn: false });
+  expect(recording).toMatchObject({
+    meta: { cllm: '0', model: 'm' },
+    end: { type: 'done' },
+    endedAtMs: time,
+    isTorn: false,
+  });
   return [...recording.reads()].map(({ atMs, bytes }) => ({ atMs, text: Buffer.from(bytes).toString('latin1') }));
 }
 
@@ -116,7 +121,7 @@ test('bytes that are no text stay as they are', () => {
 });
 
 test('what was held back of a reply that is tried again belongs to the first try', () => {
-  const tap = new RecordTap(file, { secrets: [key], version: '0', now: () => time });
+  const tap = new RecordTap(file, { secrets: [key], version: '0', model: 'm', now: () => time });
   tap.head({ status: 500, headers: {}, url: 'http://127.0.0.1/' });
   tap.read(Buffer.from(key.slice(0, 9)));
   tap.head({ status: 200, headers: {}, url: 'http://127.0.0.1/' });
@@ -131,7 +136,7 @@ test('short placeholders for a key are left alone, and every other secret is tak
 });
 
 test('the end of the stream, which repeats an error frame, does not hold the key either', () => {
-  const tap = new RecordTap(file, { secrets: [key], version: '0', now: () => time });
+  const tap = new RecordTap(file, { secrets: [key], version: '0', model: 'm', now: () => time });
   tap.end({ type: 'error', error: { message: `got ${key}`, type: null, code: null, param: null } });
   tap.close();
   expect(readRecording(file).end).toMatchObject({ error: { message: `got ${stars}*` } });

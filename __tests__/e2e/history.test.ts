@@ -240,6 +240,13 @@ describe('record and replay', () => {
     expect(upstream.chatRequests).toHaveLength(1);
   });
 
+  test('a recording names the model that was asked for', async () => {
+    await home.run(['--record', home.at('a.rec'), '-m', 'asked-for', 'hi']);
+    const { stderr } = await home.run(['replay', home.at('a.rec'), '--speed', 'max']);
+    expect(stderr).toContain('asked-for');
+    expect(stderr).not.toContain('unknown →');
+  });
+
   test('a recording holds no key and is readable by its owner alone', async () => {
     await home.run(['--record', home.at('a.rec'), 'hi']);
     expect(readFileSync(home.at('a.rec'), 'utf8')).not.toContain('sk-test-key');

@@ -36,7 +36,7 @@ export async function runAsk(flags: Flags, context: Context): Promise<CllmError 
   try {
     outcome = await askOnce(flags, context, settings, schema, view);
   } catch (thrown) {
-    outcome = failedOutcome(asCllmError(thrown));
+    outcome = failedOutcome(await context.explained(asCllmError(thrown)));
   }
   await view.end(outcome);
   return outcome.decisive;
@@ -57,7 +57,7 @@ async function askOnce(
   if (schema !== null) body['response_format'] = schema.responseFormat;
   const cap = await costCap(flags, context, model);
   const conversation = await chooseConversation(flags, context, await context.client(), await context.store());
-  const recording = await openRecording(flags, context);
+  const recording = await openRecording(flags, context, model);
 
   const result = await conversation.send({
     messages: [message],
@@ -77,7 +77,7 @@ async function askOnce(
   context.hasKeptReply = isKept;
   const mismatch = schema?.mismatch(result, isKept) ?? null;
   const isShortAllowed = isSet(flags, 'allow-short');
-  const failure = result.error && (await explainBudget(result.error, await context.client()));
+  const failure = result.error && (await context.explained(await explainBudget(result.error, await context.client())));
   const { errors } = judgement([failure, unsaved, mismatch], { isShortAllowed });
   const isInOrder = errors.every((error) => error.code === 'history_unsaved');
   const unwritten = file !== null && isInOrder ? await file.write(textOf(result.completion), io) : null;

@@ -24,8 +24,10 @@ interface HeldBack {
 export interface RecordTapOptions {
   /** A key in there is taken out of the recording. */
   secrets: readonly string[];
-  /** The version of cllm, for the recording's first line. */
+  /** The version of cllm, for the recording's first lines. */
   version: string;
+  /** The model that was asked for, which `cllm replay` names. */
+  model: string;
   /** Milliseconds that only go forward. */
   now: () => number;
 }
@@ -47,10 +49,10 @@ export class RecordTap implements ReplyTap {
   #failure: CllmError | null = null;
 
   /** @throws UsageError when the file is there already */
-  constructor(file: string, { secrets, version, now }: RecordTapOptions) {
+  constructor(file: string, { secrets, version, model, now }: RecordTapOptions) {
     this.#now = now;
     this.#secrets = secrets.filter(({ length }) => length >= shortestKey).flatMap(forms);
-    this.#writer = new RecordingWriter(file, { cllm: version }, { clock: () => this.#at ?? now() });
+    this.#writer = new RecordingWriter(file, { cllm: version, model }, { clock: () => this.#at ?? now() });
   }
 
   head(head: ResponseHead): void {
@@ -172,11 +174,11 @@ function forms(secret: string): Buffer[] {
 }
 
 /** @throws UsageError when the file is there already */
-export async function openRecording(flags: Flags, context: Context): Promise<RecordTap | null> {
+export async function openRecording(flags: Flags, context: Context, model: string): Promise<RecordTap | null> {
   const { io, version } = context;
   const file = textFlag(flags, 'record');
   if (file === undefined) return null;
   const { key } = await context.apiKey();
   const secrets = [...(key === null ? [] : [key]), ...secretValues(headerFlags(flags))];
-  return new RecordTap(path.resolve(io.cwd, file), { secrets, version, now: io.now });
+  return new RecordTap(path.resolve(io.cwd, file), { secrets, version, model, now: io.now });
 }
