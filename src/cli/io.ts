@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { InterruptedError } from '../errors.ts';
@@ -168,6 +169,8 @@ const numberOfSignal = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
  */
 export function processIo(): Io {
   const controller = new AbortController();
+  // A listener for each request under way, of which `compare` and `batch` have as many as they are told: no leak.
+  setMaxListeners(0, controller.signal);
   let hasSignal = false;
   for (const name of signals) {
     process.on(name, () => {
