@@ -110,6 +110,31 @@ describe('at a terminal', () => {
     }
   });
 
+  test('on a terminal with few rows no frame leaves a copy above, also after it was made lower', async () => {
+    let goOn = (): void => {};
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    upstream.fallback = () => ({ steps: [{ gate }, { data: textChunk('Here.') }, { data: finishChunk() }] });
+    const models = Array.from({ length: 12 }, (_, at) => ['-m', `model-${at}`]).flat();
+    const terminal = new Terminal(home, ['compare', ...models, 'who?'], { columns: 80, rows: 8 });
+    const seconds = (): Set<string> => new Set(terminal.output.match(/\d+\.\d s/g));
+    const copies = (): number => terminal.rows.filter((row) => row.startsWith('model-0 ')).length;
+    try {
+      await terminal.until(() => seconds().size > 3);
+      await terminal.until(({ rows }) => rows.length === 7 && rows[6] === 'and 6 more, 0 of them ended');
+      expect(copies()).toBe(1);
+      terminal.resize(80, 5);
+      await terminal.until(/and 9 more/);
+      const after = copies();
+      const seen = seconds().size;
+      await terminal.until(() => seconds().size > seen + 3);
+      expect(copies()).toBeLessThanOrEqual(after);
+      goOn();
+      expect(await terminal.exitCode).toBe(0);
+    } finally {
+      terminal.close();
+    }
+  });
+
   test('there is none where cursor codes are not wanted', async () => {
     const terminal = new Terminal(home, ['compare', '-m', 'slow', '-m', 'quick', 'who?'], { env: { NO_COLOR: '1' } });
     try {
@@ -123,17 +148,29 @@ describe('at a terminal', () => {
 });
 
 test('compare says nothing of its progress in a pipe', async () => {
-  const { stderr } = await home.run(['compare', '-m', 'slow', '-m', 'quick', 'who?']);
+  // More than the ten from which on Node warns of listeners.
+  const models = Array.from({ length: 12 }, (_, at) => ['-m', `model-${at}`]).flat();
+  const { stderr } = await home.run(['compare', ...models, 'who?']);
   expect(stderr).toBe('');
 });
 
-test('progress keeps to the width and the height of any terminal, and comes only after a while', () => {
+test.each([
+  [50, 20, 'and 6 more, 1 of them ended'],
+  [8, 7, 'and 19 more, 1 of them ended'],
+  [2, 1, '25 models, 1 of them ended'],
+])('progress keeps to the width and to %i rows of any terminal, and comes only after a while', (rows, most, rest) => {
   let [text, time] = ['', 0];
   let tick = (): void => {};
-  const output = { isTTY: true, isStyled: false, columns: 30, write: (piece: string) => void (text += piece) };
+  const output = {
+    isTTY: true,
+    isStyled: false,
+    columns: 30,
+    write: (piece: string) => void (text += piece),
+    stream: () => ({ rows }),
+  };
   const models = ['日本語'.repeat(20), ...Array.from({ length: 24 }, (_, at) => `model-${at}\u001b[2J`)];
   const progress = new CompareProgress(
-    output as Output,
+    output as unknown as Output,
     models,
     () => time,
     (_milliseconds, act) => {
@@ -147,13 +184,13 @@ test('progress keeps to the width and the height of any terminal, and comes only
   progress.ended(22, true);
   tick();
   const lines = text.split('\n');
-  expect(lines).toHaveLength(21);
-  expect(lines.at(-1)).toBe('and 5 more, 1 of them ended');
+  expect(lines).toHaveLength(most);
+  expect(lines.at(-1)).toBe(rest);
   for (const line of lines) expect(width(line)).toBeLessThan(30);
   expect(text).not.toContain('\u001b');
   text = '';
   progress.end();
-  expect(text).toContain('\u001b[20A\r\u001b[J');
+  expect(text).toContain(`${most === 1 ? '' : `\u001b[${most - 1}A`}\r\u001b[J`);
 });
 
 const plain = { heading: (text: string) => text, footer: (text: string) => text };

@@ -19,7 +19,7 @@ interface Standing {
 const interval = 100;
 /** Replies that come at once need no progress. */
 const patience = 400;
-/** Lines that scrolled away can not be drawn over, and a terminal may be as low as this. */
+/** More would leave nothing of what stood on the screen. */
 const mostLines = 20;
 const widestName = 40;
 
@@ -76,14 +76,21 @@ export class CompareProgress {
       widestName,
       Math.max(...this.#standings.map(({ model }) => width(terminalSafe(model)))),
     );
-    const lines = this.#standings.slice(0, mostLines).map((standing) => this.#line(standing, nameColumns));
-    const hidden = this.#standings.slice(mostLines);
-    if (hidden.length > 0) {
-      lines.push(`and ${hidden.length} more, ${hidden.filter(({ endedAt }) => endedAt !== null).length} of them ended`);
-    }
+    const lines = this.#lines(nameColumns);
     // One row each, or drawing over them would leave pieces behind.
     const rows = lines.map((line) => styled(this.#output, 'dim', cut(line, columns - 1)));
     void this.#output.write(this.#region.draw([], rows, columns));
+  }
+
+  /** As many as there are rows for: lines that scrolled away can not be drawn over. */
+  #lines(nameColumns: number): string[] {
+    const most = Math.max(1, Math.min(mostLines, screenRows(this.#output) - 1));
+    if (this.#standings.length <= most) return this.#standings.map((standing) => this.#line(standing, nameColumns));
+    const lines = this.#standings.slice(0, most - 1).map((standing) => this.#line(standing, nameColumns));
+    const hidden = this.#standings.slice(most - 1);
+    const ended = hidden.filter(({ endedAt }) => endedAt !== null).length;
+    const what = lines.length === 0 ? `${hidden.length} models` : `and ${hidden.length} more`;
+    return [...lines, `${what}, ${ended} of them ended`];
   }
 
   #line({ model, state, characters, endedAt }: Standing, nameColumns: number): string {
@@ -92,6 +99,11 @@ export class CompareProgress {
     const name = padded(cut(terminalSafe(model), nameColumns), nameColumns);
     return `${name}  ${parts.filter((part) => part !== null).join(' · ')}`;
   }
+}
+
+/** Asked for at each frame, since the terminal may be resized. */
+function screenRows(output: Output): number {
+  return (output.isTTY ? output.stream().rows : 0) || 24;
 }
 
 function cut(text: string, columns: number): string {
