@@ -128,3 +128,18 @@ test.each<[string, string]>([
   const { code, stderr } = await home.run(['-f', name, 'hi']);
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`-f ${name}: ${why}`) });
 });
+
+test('compare reads the pipe of --tools once for all models', async () => {
+  const tools = JSON.stringify([{ type: 'function', function: { name: 'look' } }]);
+  const { code, stderr } = await home.shell(`cllm compare -m a -m b -m c --tools <(echo '${tools}') hi`);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(upstream.chatRequests.map(({ body }) => body.tools)).toEqual(
+    Array.from({ length: 3 }, () => JSON.parse(tools)),
+  );
+  expect(new Set(upstream.chatRequests.map(({ body }) => body.model))).toEqual(new Set(['a', 'b', 'c']));
+});
+
+test('batch reads the pipe of --cacert once', async () => {
+  const { code, stderr } = await home.shell('cllm batch items.txt -o out.jsonl -q --cacert <(echo PEM)');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});

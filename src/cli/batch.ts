@@ -17,6 +17,7 @@ import { identifyProcess } from '../journal/process-identity.ts';
 import { type BatchSource, openSource, spooled } from './batch-input.ts';
 import { type Progress, ProgressDisplay } from './batch-progress.ts';
 import { type Report, reportsOf, writeReports } from './batch-reports.ts';
+import { requestHeaders } from './client-options.ts';
 import type { Context } from './context.ts';
 import { inputMark, isSet, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
@@ -198,7 +199,7 @@ class BatchCommand {
             await readFlagFile('--output-schema', schemaFile, io),
             schemaFile,
           );
-    const header = (await this.#context.clientOptions(null)).headers?.['x-litellm-tags'];
+    const header = requestHeaders(this.#flags, settings, await this.#context.attribution())['x-litellm-tags'];
     return {
       model: settings.model.value,
       resolveModel: (name) => followAlias(name, settings.aliases),

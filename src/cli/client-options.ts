@@ -51,12 +51,6 @@ export async function clientOptions(
   attribution: Attribution | null,
 ): Promise<ClientOptions> {
   const { env } = io;
-  const metadata = Object.fromEntries(pairsFlag(flags, 'metadata'));
-  const own = headerFlags(flags);
-  const tags = [...settings.tags.value, ...(own['x-litellm-tags']?.split(',') ?? [])];
-  const headers = { ...own, ...attributionHeaders({ tags, metadata }, attribution) };
-  const endUser = textFlag(flags, 'end-user');
-  if (endUser !== undefined) headers['x-litellm-end-user-id'] = endUser;
   const optional = {
     apiKey: key ?? undefined,
     requireModel: textFlag(flags, 'require-model'),
@@ -75,13 +69,28 @@ export async function clientOptions(
     firstTokenTimeout: settings.timeouts.firstToken.value,
     idleTimeout: settings.timeouts.idle.value,
     timeout: settings.timeouts.total.value,
-    headers,
+    headers: requestHeaders(flags, settings, attribution),
     // The demo is on this machine, whatever the environment says of proxies.
     ...(demo === null && { proxy: proxySettingsOf(env) }),
     ...(Object.fromEntries(
       Object.entries(optional).filter(([, value]) => value !== undefined),
     ) as Partial<ClientOptions>),
   };
+}
+
+/** What each request carries besides the key; reads no files. */
+export function requestHeaders(
+  flags: Flags,
+  settings: Settings,
+  attribution: Attribution | null,
+): Record<string, string> {
+  const metadata = Object.fromEntries(pairsFlag(flags, 'metadata'));
+  const own = headerFlags(flags);
+  const tags = [...settings.tags.value, ...(own['x-litellm-tags']?.split(',') ?? [])];
+  const headers = { ...own, ...attributionHeaders({ tags, metadata }, attribution) };
+  const endUser = textFlag(flags, 'end-user');
+  if (endUser !== undefined) headers['x-litellm-end-user-id'] = endUser;
+  return headers;
 }
 
 /** The headers of `--header`, their names in small letters. */

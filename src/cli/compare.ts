@@ -43,6 +43,8 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
       if (refused !== null) throw refused;
     }
   }
+  // Once for all of them: the file of --tools may be a pipe.
+  const body = await requestBody(flags, '', paramValues(settings.params), io);
   const isJson = textFlag(flags, 'output-format') === 'json';
   // Result lines on the same terminal would end up between those of the progress.
   const isWatched = io.stderr.isTTY && io.stderr.isStyled && !(isJson && io.stdout.isTTY);
@@ -54,10 +56,9 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
       { history: null, journal: null, problem: null },
       { system: settings.system.value },
     );
-    const body = await requestBody(flags, model, paramValues(settings.params), io);
     const turn = await conversation.send({
       messages: [message],
-      body,
+      body: { ...body, model },
       signal: io.signal,
       ...(progress !== null && { observer: progress.observer(at) }),
     });
