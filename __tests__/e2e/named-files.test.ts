@@ -133,7 +133,7 @@ test('compare reads the pipe of --tools once for all models', async () => {
   const tools = JSON.stringify([{ type: 'function', function: { name: 'look' } }]);
   const { code, stderr } = await home.shell(`cllm compare -m a -m b -m c --tools <(echo '${tools}') hi`);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(upstream.chatRequests.map(({ body }) => body.tools)).toEqual(
+  expect(upstream.chatRequests.map(({ body }) => body['tools'])).toEqual(
     Array.from({ length: 3 }, () => JSON.parse(tools)),
   );
   expect(new Set(upstream.chatRequests.map(({ body }) => body.model))).toEqual(new Set(['a', 'b', 'c']));
