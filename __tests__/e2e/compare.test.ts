@@ -147,6 +147,16 @@ describe('at a terminal', () => {
   });
 });
 
+test.each([{}, { NO_COLOR: '1' }])('with -q a terminal sees the replies alone: env %j', async (env) => {
+  const terminal = new Terminal(home, ['compare', '-q', '-m', 'quick', '-m', 'other', 'who?'], { env });
+  try {
+    expect(await terminal.exitCode).toBe(0);
+    expect(terminal.rows[0]).toMatch(/^quick +other$/);
+  } finally {
+    terminal.close();
+  }
+});
+
 test('compare says nothing of its progress in a pipe', async () => {
   // More than the ten from which on Node warns of listeners.
   const models = Array.from({ length: 12 }, (_, at) => ['-m', `model-${at}`]).flat();

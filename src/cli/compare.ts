@@ -47,9 +47,10 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
   const body = await requestBody(flags, '', paramValues(settings.params), io);
   const isJson = textFlag(flags, 'output-format') === 'json';
   // Result lines on the same terminal would end up between those of the progress.
-  const isWatched = io.stderr.isTTY && io.stderr.isStyled && !(isJson && io.stdout.isTTY);
+  const isShown = io.stderr.isTTY && !isSet(flags, 'quiet');
+  const isWatched = isShown && io.stderr.isStyled && !(isJson && io.stdout.isTTY);
   const progress = isWatched ? new CompareProgress(io.stderr, models, io.now) : null;
-  if (!isJson && progress === null && io.stderr.isTTY) void remark(io.stderr, `asking ${models.join(', ')}`);
+  if (!isJson && progress === null && isShown) void remark(io.stderr, `asking ${models.join(', ')}`);
   const ask = async (model: string, at: number): Promise<Answer> => {
     const conversation = new Conversation(
       client,

@@ -15,6 +15,7 @@ const compareFlags: Record<string, Options> = {
     describe: 'text, or json: a result a line',
   },
   'allow-short': viewFlags['allow-short'] ?? {},
+  quiet: { ...viewFlags['quiet'], describe: 'no progress' },
   ...moneyFlags,
   ...limitFlags,
   ...proxyFlags,
