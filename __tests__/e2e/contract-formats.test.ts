@@ -106,7 +106,7 @@ describe('stream-json', () => {
       timestamp: 'T',
       code: 'key_rejected',
       message: expect.stringContaining('the proxy rejected the key: no (HTTP 401)'),
-      hint: expect.stringContaining('cllm login'),
+      hint: expect.stringContaining('LITELLM_PROXY_API_KEY'),
     };
     expect(golden(stdout).slice(1)).toEqual([
       error,

@@ -98,7 +98,11 @@ describe('one thing broken, one diagnosis:', () => {
     const { code, failed } = await doctor(upstream.baseUrl);
     expect(code).toBe(4);
     expect(failed).toMatchObject([
-      { step: 'key', message: expect.stringContaining('rejected the key'), fix: expect.stringContaining('cllm login') },
+      {
+        step: 'key',
+        message: expect.stringContaining('rejected the key'),
+        fix: expect.stringContaining('LITELLM_PROXY_API_KEY'),
+      },
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { errorReply, liteLLMHeaders, startFakeUpstream, type FakeUpstream } from '../support/fake-upstream.ts';
 import { CliHome } from '../support/run-cli.ts';
@@ -23,7 +23,7 @@ afterEach(async () => {
 function guard(): void {
   const plain = upstream.fallback;
   upstream.fallback = (request) =>
-    request.headers.authorization === `Bearer ${key}`
+    request.headers.authorization === `Bearer ${key}` || request.path.startsWith('/health')
       ? plain(request)
       : errorReply(401, 'Authentication Error, Invalid proxy server token passed.', { type: 'token_not_found_in_db' });
 }
@@ -164,6 +164,59 @@ describe('a cllm.yaml of somebody else', () => {
     expect(upstream.requests).toEqual([]);
     expect((await login()).code).toBe(0);
     expect(kept()).toEqual({ [upstream.baseUrl]: key });
+  });
+
+  test('a piped login says which of the two it is for', async () => {
+    const { stderr } = await home.run(['login', '--no-check'], { cwd: home.at('repository'), stdin: key });
+    expect(stderr).toContain('the key is for http://localhost:4000');
+    expect(stderr).toContain(`cllm login --base-url ${upstream.baseUrl}`);
+    expect(kept()).toEqual({ 'http://localhost:4000': key });
+  });
+
+  test('is offered to a person, who sees whose it is, and makes no default', async () => {
+    guard();
+    writeFileSync(home.at('cllm.yaml'), `base_url: ${upstream.baseUrl}\n`);
+    const terminal = new Terminal(home, ['login']);
+    await terminal.until(`cllm.yaml names ${upstream.baseUrl}`);
+    await terminal.until(`Base URL of the proxy [${upstream.baseUrl}]:`);
+    terminal.type('\r');
+    await terminal.until('(not shown)');
+    terminal.type(`${key}\r`);
+    expect(await terminal.exitCode).toBe(0);
+    expect(kept()).toEqual({ [upstream.baseUrl]: key });
+    rmSync(home.at('cllm.yaml'));
+    expect((await home.run(['config', 'get', 'base_url'])).stdout).toBe('http://localhost:4000\n');
+  });
+});
+
+describe('a refused key', () => {
+  beforeEach(guard);
+
+  const wrong = 'sk-canary-wrong-0987654321';
+  const byLogin = (): string => `cllm login --base-url ${upstream.baseUrl}`;
+
+  test.each([['hi'], ['models'], ['whoami'], ['doctor']])(
+    'is hinted at with the URL of the project file: cllm %s',
+    async (word) => {
+      mkdirSync(home.at('repository'));
+      writeFileSync(home.at('repository', 'cllm.yaml'), `base_url: ${upstream.baseUrl}\nmodel: fake\n`);
+      const { stdout, stderr } = await home.run([word], { cwd: home.at('repository') });
+      expect(stdout + stderr).toContain(byLogin());
+    },
+  );
+
+  test.each([['hi'], ['models'], ['doctor']])('of the environment is looked for there: cllm %s', async (word) => {
+    const env = { LITELLM_PROXY_URL: upstream.baseUrl, LITELLM_PROXY_API_KEY: wrong, CLLM_MODEL: 'fake' };
+    const { stdout, stderr } = await home.run([word], { env });
+    expect(stdout + stderr).toContain('The key came from LITELLM_PROXY_API_KEY');
+    expect(stdout + stderr).not.toContain('cllm login');
+  });
+
+  test('of a file is looked for there', async () => {
+    writeFileSync(home.at('key'), wrong);
+    const { stderr } = await home.run(['models', '--base-url', upstream.baseUrl, '--api-key-file', home.at('key')]);
+    expect(stderr).toContain('The key came from the file of --api-key-file');
+    expect(stderr).not.toContain('cllm login');
   });
 });
 

@@ -6,11 +6,12 @@ import { loadSettings, type Settings } from '../config/settings.ts';
 import { configPaths, type Paths } from '../config/paths.ts';
 import type { Store } from '../conversation/turn.ts';
 import type { DemoProxy } from '../demo/demo-proxy.ts';
-import { CllmError, UsageError } from '../errors.ts';
+import { CllmError, ProxyError, UsageError } from '../errors.ts';
 import { nextStep } from '../next-step.ts';
 import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import { clientOptions, flagSettings } from './client-options.ts';
+import { explainKey } from './explain-key.ts';
 import { isSet, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
@@ -26,6 +27,8 @@ export interface Context {
   /** The model to ask; none is a usage error that names what the proxy serves. */
   model(): Promise<string>;
   apiKey(): Promise<ApiKey>;
+  /** An error with the hint that fits this run's key and base URL, where it is about the key. */
+  explained(error: CllmError): Promise<CllmError>;
   /** What a CI job's calls are marked with; null outside of one, and under --no-attribution. */
   attribution(): Promise<Attribution | null>;
   client(): Promise<LiteLLMClient>;
@@ -79,6 +82,12 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
       apiKeyFile: textFlag(flags, 'api-key-file'),
     });
   });
+
+  const explained = async (error: CllmError): Promise<CllmError> => {
+    // Before a proxy has spoken there may be neither key nor settings: one of them may be what is wrong.
+    if (!(error instanceof ProxyError) || isSet(flags, 'demo')) return error;
+    return explainKey(error, await apiKey(), await settings());
+  };
 
   const attribution = once(async () => {
     // One of these is set in every CI system that is told apart; elsewhere there is no need to load the list of them.
@@ -134,6 +143,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     paths,
     settings,
     apiKey,
+    explained,
     attribution,
     client,
     clientOptions: clientOptionsFor,
@@ -143,7 +153,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     async model() {
       const { model, baseUrl } = await settings();
       if (model.value !== null) return model.value;
-      throw await noModel(await client(), baseUrl.value, io.signal);
+      throw await noModel(await client(), { baseUrl: baseUrl.value, signal: io.signal, explained });
     },
     remark: say,
     hasKeptReply: false,
@@ -169,7 +179,10 @@ function noticeUnfinished(journal: Journal, say: (text: string) => void): void {
   }
 }
 
-async function noModel(client: LiteLLMClient, baseUrl: string, signal: AbortSignal): Promise<CllmError> {
+async function noModel(
+  client: LiteLLMClient,
+  { baseUrl, signal, explained }: { baseUrl: string; signal: AbortSignal } & Pick<Context, 'explained'>,
+): Promise<CllmError> {
   const hint = 'set a default with: cllm config set model NAME, or choose one with -m NAME';
   try {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(5000)]);
@@ -184,7 +197,7 @@ async function noModel(client: LiteLLMClient, baseUrl: string, signal: AbortSign
     const reason = error instanceof CllmError ? ` (${error.message})` : '';
     return new UsageError(`no model chosen, and the proxy could not be asked what it serves${reason}`, {
       code: 'no_model',
-      hint: isKnown ? nextStep(error) : hint,
+      hint: isKnown ? nextStep(await explained(error)) : hint,
     });
   }
 }

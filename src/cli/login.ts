@@ -1,6 +1,7 @@
 import { normalizeBaseUrl } from '../client/base-url.ts';
 import { Credentials, maskKey, readKey } from '../config/credentials.ts';
 import { listUserSettings, setSetting } from '../config/edit.ts';
+import { describeOrigin, type Settings } from '../config/settings.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import { redactSecrets } from '../protocol/error-message.ts';
 import type { Context } from './context.ts';
@@ -14,13 +15,13 @@ const pipeHint = 'pipe it in: printf %s "$KEY" | cllm login --base-url URL';
  * Asks for a key, shows it to the proxy, and keeps it for that base URL alone. A key that the proxy refuses, or that
  * could not be shown to it, is not kept unless `--no-check` says so.
  *
- * The base URL never comes from a project file: `cllm.yaml` may have come with somebody else's repository, and this is
- * the one moment when a person hands over a key.
+ * A project file's base URL is only offered to a person, who sees where it comes from: `cllm.yaml` may have come with
+ * somebody else's repository, and this is the one moment when a key is handed over. A piped key never goes there.
  */
 export async function login(flags: Flags, context: Context): Promise<null> {
   const { io, paths } = context;
   const settings = await context.settings();
-  const baseUrl = normalizeBaseUrl(await whichProxy(flags, context, settings.ownBaseUrl));
+  const baseUrl = normalizeBaseUrl(await whichProxy(flags, context, settings));
   const key = readKey(await readSecret(io, `Key for ${baseUrl} (not shown): `, pipeHint), 'the key');
   const served = flags['check'] === false ? null : await modelsFor(context, baseUrl, key);
 
@@ -28,7 +29,7 @@ export async function login(flags: Flags, context: Context): Promise<null> {
   if (movedTo !== null) context.remark(`the file of keys could not be read and was moved to ${movedTo}`);
   const seen = served === null ? 'not checked' : served.length === 1 ? '1 model' : `${served.length} models`;
   context.remark(`the key ${maskKey(key)} is kept for ${baseUrl} (${seen})`);
-  await makeDefault(context, baseUrl);
+  await makeDefault(flags, context, baseUrl, settings);
   if (io.env['LITELLM_PROXY_API_KEY']) {
     context.remark('LITELLM_PROXY_API_KEY is set and comes first for your own base URL; unset it to use the kept key');
   }
@@ -61,10 +62,20 @@ export async function logout(flags: Flags, context: Context): Promise<null> {
 }
 
 /** The flag, else a person's answer, else what is set outside of any project file. */
-async function whichProxy(flags: Flags, { io }: Context, ownBaseUrl: string): Promise<string> {
-  const isAsked = textFlag(flags, 'base-url') === undefined && io.stdin.kind === 'terminal';
-  if (!isAsked) return ownBaseUrl;
-  return (await askLine(io, `Base URL of the proxy [${ownBaseUrl}]: `)) || ownBaseUrl;
+async function whichProxy(flags: Flags, context: Context, settings: Settings): Promise<string> {
+  const { baseUrl, ownBaseUrl } = settings;
+  if (textFlag(flags, 'base-url') !== undefined) return ownBaseUrl;
+  const isForeign = baseUrl.value !== ownBaseUrl;
+  const source = describeOrigin(baseUrl.origin);
+  if (context.io.stdin.kind !== 'terminal') {
+    if (isForeign)
+      context.remark(
+        `the key is for ${ownBaseUrl}, not for ${baseUrl.value} of ${source}: that is cllm login --base-url ${baseUrl.value}`,
+      );
+    return ownBaseUrl;
+  }
+  if (isForeign) context.remark(`${source} names ${baseUrl.value}; without it the proxy is ${ownBaseUrl}`);
+  return (await askLine(context.io, `Base URL of the proxy [${baseUrl.value}]: `)) || baseUrl.value;
 }
 
 async function modelsFor(context: Context, baseUrl: string, key: string): Promise<string[]> {
@@ -86,10 +97,17 @@ async function modelsFor(context: Context, baseUrl: string, key: string): Promis
   }
 }
 
-/** The first proxy that somebody logs in to is the one they mean from now on. */
-async function makeDefault(context: Context, baseUrl: string): Promise<void> {
+/**
+ * The first proxy that somebody logs in to is the one they mean from now on; but one that a project file brought is meant
+ * where that file is, for keys that are bound to no URL would go to it from everywhere.
+ */
+async function makeDefault(flags: Flags, context: Context, baseUrl: string, settings: Settings): Promise<void> {
   const own = listUserSettings(context.paths.userFile).find(({ name }) => name === 'base_url')?.value;
-  if (own === undefined) {
+  const isProjects =
+    textFlag(flags, 'base-url') === undefined && baseUrl !== settings.ownBaseUrl && baseUrl === settings.baseUrl.value;
+  if (isProjects) {
+    context.remark(`it is the proxy of this project; to ask it everywhere: cllm config set base_url ${baseUrl}`);
+  } else if (own === undefined) {
     await setSetting(context.paths.userFile, 'base_url', baseUrl, '/');
     context.remark(`${baseUrl} is the default from now on (cllm config unset base_url takes that back)`);
   } else if (typeof own === 'string' && normalizeBaseUrl(own) !== baseUrl) {

@@ -68,6 +68,8 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
     try {
       outcome.error = (await command.run?.(flags, context)) ?? null;
       outcome.hasKeptReply = context.hasKeptReply;
+    } catch (thrown) {
+      throw await context.explained(asCllmError(thrown));
     } finally {
       await context.close();
     }

@@ -106,7 +106,9 @@ export class ChatSession {
       signal,
       observer: view,
     });
-    const failure = result.error && (await explainBudget(result.error, await this.#context.client()));
+    const context = this.#context;
+    const failure =
+      result.error && (await context.explained(await explainBudget(result.error, await context.client())));
     const judged = judgement([failure, result.unsaved], {
       isShortAllowed: isSet(this.#flags, 'allow-short'),
     });

@@ -70,7 +70,7 @@ async function* examineWay(context: Context, examination: Examination): AsyncGen
   const { findings, isUsable } = await examineProxy(way.client, way.httpProxy, signal);
   yield* findings;
   if (!isUsable) return;
-  const key = await examineKey(way.client, await context.apiKey(), signal);
+  const key = await examineKey(way.client, await context.apiKey(), await context.settings(), signal);
   yield key.finding;
   if (key.finding.status === 'failed') return;
   yield* examineReply({

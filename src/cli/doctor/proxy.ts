@@ -1,7 +1,9 @@
 import type { LiteLLMClient } from '../../client/client.ts';
 import type { ProbeAnswer } from '../../client/probe.ts';
 import type { ApiKey } from '../../config/api-key.ts';
+import type { Settings } from '../../config/settings.ts';
 import { CllmError } from '../../errors.ts';
+import { explainKey } from '../explain-key.ts';
 import { asCllmError } from '../thrown.ts';
 import { failed, ok, skipped, type Finding } from './finding.ts';
 
@@ -119,6 +121,7 @@ function duration(seconds: number): string {
 export async function examineKey(
   client: LiteLLMClient,
   apiKey: ApiKey,
+  settings: Pick<Settings, 'baseUrl'>,
   signal: AbortSignal,
 ): Promise<{ finding: Finding; served: string[] }> {
   const facts = { key: apiKey.maskedKey, key_from: apiKey.origin };
@@ -128,7 +131,7 @@ export async function examineKey(
     const key = apiKey.maskedKey === null ? 'none sent, and none asked for' : `${apiKey.maskedKey} is taken`;
     return { finding: ok('key', `${key} (${many})`, { ...facts, models: served.length }), served };
   } catch (thrown) {
-    const error = asCllmError(thrown);
+    const error = explainKey(asCllmError(thrown), apiKey, settings);
     const fix = apiKey.withheld ?? error.hint;
     return { finding: failed('key', error, { ...(fix !== undefined && { fix }), facts }), served: [] };
   }
