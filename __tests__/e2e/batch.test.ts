@@ -155,6 +155,9 @@ describe('bad use', () => {
     ['an output that is a folder', ['-o', '.'], /-o \S+ can not be written \(EISDIR\)/],
     ['an output in no folder', ['-o', 'gone/out.jsonl'], /-o \S+ can not be written \(ENOENT\)/],
     ['a shard out of range', ['-o', 'out.jsonl', '--shard', '3/2'], /--shard 3\/2/],
+    ['a table', ['-o', 'out.jsonl', 'table.csv'], /table\.csv is a table[^]*JSON lines[^]*--input-format text/],
+    ['a table with tabs', ['-o', 'out.jsonl', 'gone.TSV'], /gone\.TSV is a table/],
+    ['nothing on standard input', ['-o', 'out.jsonl', '-'], /standard input has no items/],
     ['no concurrency', ['-o', 'out.jsonl', '--concurrency', '0'], /--concurrency 0/],
     [
       'a report in no folder',
@@ -166,13 +169,33 @@ describe('bad use', () => {
   ])('%s is a usage error, and nothing is asked', async (_name, args, message) => {
     write('in.txt', ['one']);
     write('diary.txt', ['dear diary']);
-    const input = args.includes('gone.txt') ? [] : ['in.txt'];
+    write('table.csv', ['id,question', '1,why?']);
+    const hasInput = args.some((arg) => /^(-|gone\.\w+|table\.csv)$/i.test(arg));
+    const input = hasInput ? [] : ['in.txt'];
     const { code, stderr } = await batch(...input, ...args);
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
     expect(upstream.requests).toHaveLength(0);
     expect(readFileSync(home.at('diary.txt'), 'utf8')).toBe('dear diary\n');
   });
+});
+
+test('a table is asked for line by line where that is said', async () => {
+  const input = write('in.csv', ['why, oh why?', 'who, then?']);
+  expect((await batch(input, '-o', home.at('out.jsonl'), '--input-format', 'text')).code).toBe(0);
+  expect(byLine().map((row) => row['result'])).toEqual(['re: why, oh why?', 're: who, then?']);
+});
+
+test('an input without a prompt is a usage error; a shard that is left without one is in order', async () => {
+  write('blank.txt', ['', '  ']);
+  for (const [name, ...more] of [['blank.txt'], ['blank.txt', '--fail-fast'], ['-']] as [string, ...string[]][]) {
+    const { code, stderr } = await home.run(['batch', name, '-o', 'out.jsonl', ...more], { stdin: '\n' });
+    const said = `${name === '-' ? 'standard input' : name} holds no prompt`;
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(said) });
+  }
+  const input = write('in.txt', ['one']);
+  expect((await batch(input, '-o', home.at('shard.jsonl'), '--shard', '2/2')).code).toBe(0);
+  expect(upstream.chatRequests).toHaveLength(0);
 });
 
 describe('running again', () => {

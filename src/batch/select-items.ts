@@ -28,15 +28,21 @@ interface EarlierResults {
   hasLine(item: { line: number }): boolean;
 }
 
-/** The items of one shard, whether done or not; blank lines are none. Holds one line at a time, and 16 bytes a name. */
+/**
+ * The items of one shard, whether done or not; blank lines are none. Holds one line at a time, and 16 bytes a name.
+ *
+ * @throws UsageError `input_invalid` at the end of an input that holds nothing for any shard
+ */
 export async function* readItems(
   bytes: AsyncIterable<Uint8Array>,
   { fileName, format: chosen, shard }: Selection,
 ): AsyncGenerator<BatchItem, void, undefined> {
   const names = new KeySet();
   let format = chosen;
+  let isEmpty = true;
   for await (const line of readLines(bytes)) {
     if (line.text !== null && line.text.trim() === '') continue;
+    isEmpty = false;
     format ??= formatOf(fileName, line.text ?? '');
     const isOurs = isInShard(line.number, shard);
     // A name is looked for in the whole input: which of two items has it must not depend on the shards.
@@ -45,6 +51,7 @@ export async function* readItems(
     if (item.customId !== null && !names.add(item.customId)) refuseTwin(item);
     if (isOurs) yield item;
   }
+  if (isEmpty) throw empty(fileName);
 }
 
 /**
@@ -79,6 +86,13 @@ function refuseTwin(item: BatchItem): void {
   });
   item.customId = null;
   item.request = null;
+}
+
+function empty(fileName: string | null): UsageError {
+  return new UsageError(`${fileName ?? 'standard input'} holds no prompt`, {
+    code: 'input_invalid',
+    hint: 'look at what makes the input; cllm batch --help shows its forms',
+  });
 }
 
 function changed(line: number): UsageError {

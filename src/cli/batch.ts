@@ -62,16 +62,27 @@ function readOptions(flags: Flags, cwd: string): BatchOptions {
     throw new UsageError('a batch needs a file for its results', { hint: 'name it with -o: cllm batch FILE -o OUT' });
   }
   const outputFile = path.resolve(cwd, output);
+  const format = (textFlag(flags, 'input-format') as InputFormat | undefined) ?? null;
+  if (format === null) refuseTable(name);
   return {
     inputName: name === inputMark || name === '-' ? null : name,
     outputFile,
-    format: (textFlag(flags, 'input-format') as InputFormat | undefined) ?? null,
+    format,
     concurrency: numberFlag(flags, 'concurrency', { least: 1, isWhole: true }) ?? 8,
     shard: shardOf(textFlag(flags, 'shard')),
     isFailFast: isSet(flags, 'fail-fast'),
     isQuiet: isSet(flags, 'quiet'),
     reports: reportsOf(textFlag(flags, 'reporter'), outputFile, cwd),
   };
+}
+
+/** Its lines would be asked for as they stand, the heading as well, and paid for. */
+function refuseTable(name: string): void {
+  if (!/\.[ct]sv$/i.test(name)) return;
+  throw new UsageError(`${name} is a table, whose columns a batch does not know`, {
+    code: 'input_invalid',
+    hint: 'make JSON lines of it ({"prompt": "…"}, see docs/ci.md); --input-format text asks for each line as it stands',
+  });
 }
 
 function shardOf(value: string | undefined): Shard {
