@@ -261,5 +261,15 @@ describe('record and replay', () => {
     const { code, stderr } = await home.run(['replay', home.at('a.rec')]);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
+    expect(stderr).not.toContain('where a prompt comes from');
+  });
+
+  test('a cut one has nothing to go on from', async () => {
+    upstream.reply({ steps: [firstWords] });
+    await home.run(['--record', home.at('a.rec'), '--retries', '0', 'hi']);
+    const { code, stderr } = await home.run(['replay', home.at('a.rec'), '--speed', 'max']);
+    expect(code).toBe(3);
+    expect(stderr).toContain('this is as far as the recording goes');
+    expect(stderr).not.toContain('-c');
   });
 });

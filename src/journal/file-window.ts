@@ -91,6 +91,7 @@ export class FileWindow {
     return new UsageError(`${this.#file} can not be read (${errorCode(error) ?? String(error)})`, {
       code: 'input_invalid',
       cause: error,
+      hint: 'check the path, and whether the file is yours to read',
     });
   }
 }

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { UsageError } from '../../errors.ts';
+import { CllmError, InterruptedError, UsageError } from '../../errors.ts';
 import { readRecording } from '../../journal/recording.ts';
 import { judgement } from '../../outcome.ts';
 import { replay } from '../../conversation/replay.ts';
@@ -37,11 +37,22 @@ export const replayCommand: Command = {
       render: render.value,
     });
     const result = await replay(recording, { speed: speedOf(flags), observer: view, signal: io.signal });
-    const judged = judgement([result.error], { isShortAllowed: isSet(flags, 'allow-short') });
+    const judged = judgement([result.error && replayed(result.error, io.signal)], {
+      isShortAllowed: isSet(flags, 'allow-short'),
+    });
     await view.end({ ...result, ...judged });
     return judged.decisive;
   },
 };
+
+/** A replay is no turn, so there is nothing to go on from. */
+function replayed(error: CllmError, { aborted: isStopped }: AbortSignal): CllmError {
+  const { message, cause, isRetryable, completion } = error;
+  const hint = isStopped ? 'replay it again' : 'this is as far as the recording goes: ask again for a whole reply';
+  const options = { cause, isRetryable, completion, hint };
+  if (error instanceof InterruptedError) return new InterruptedError(error.signal, message, options);
+  return error.code === 'stream_cut' && error.hint === undefined ? new CllmError(error.code, message, options) : error;
+}
 
 function speedOf(flags: Flags): number | null {
   const speed = textFlag(flags, 'speed') ?? '1';
