@@ -194,6 +194,16 @@ describe('commands of a chat', () => {
     expect(terminal.text).toContain('2 turns · 18 tokens in · 6 tokens out · cost of 2 unknown');
   });
 
+  test('/model tells of a model that the list of the proxy does not have', async () => {
+    const terminal = await chat();
+    await say(terminal, '/model\r');
+    expect(terminal.text).toContain('the proxy serves: fake');
+    await say(terminal, '/model fake\r');
+    expect(terminal.text).not.toContain("the proxy's list has no");
+    await say(terminal, '/model nope\r');
+    expect(terminal.text).toContain("the proxy's list has no nope");
+  });
+
   test('/retry asks the last prompt again without its reply, and keeps that reply', async () => {
     const terminal = await chat(['-C', 'work']);
     await say(terminal, 'one\r');

@@ -25,6 +25,8 @@ class TerminalChat {
   readonly #flags: Flags;
   readonly #history: PromptHistory;
   readonly #reader: PromptReader;
+  /** What the proxy last said that it serves; empty while nobody asked it. */
+  #served: string[] = [];
   #isOver = false;
 
   constructor(session: ChatSession, flags: Flags, context: Context) {
@@ -35,7 +37,7 @@ class TerminalChat {
     this.#history = new PromptHistory(file, context.io.uid);
     this.#reader = new PromptReader(context.io, {
       history: this.#history.read(),
-      complete: (before) => completeLine(before, () => modelNames(context)),
+      complete: (before) => completeLine(before, () => this.#askServed()),
     });
   }
 
@@ -86,7 +88,8 @@ class TerminalChat {
       case 'model':
         if (rest === '') return this.#showModels();
         session.body.model = rest;
-        return this.#say(`the model is ${rest}`);
+        this.#say(`the model is ${rest}`);
+        return this.#warnOfUnknown(rest);
       case 'system':
         if (rest === '')
           return this.#say(session.system === null ? 'there is no system prompt' : `system: ${session.system}`);
@@ -128,10 +131,22 @@ class TerminalChat {
     await this.#send(written);
   }
 
+  async #askServed(): Promise<string[]> {
+    this.#served = await modelNames(this.#context);
+    return this.#served;
+  }
+
   async #showModels(): Promise<void> {
-    const names = await modelNames(this.#context);
+    const names = await this.#askServed();
     this.#say(`the model is ${this.#session.body.model}`);
-    if (names.length > 0) this.#say(`there are ${names.slice(0, 40).join(', ')}${names.length > 40 ? ', …' : ''}`);
+    if (names.length > 0)
+      this.#say(`the proxy serves: ${names.slice(0, 40).join(', ')}${names.length > 40 ? ', …' : ''}`);
+  }
+
+  /** A model may be served all the same (a wildcard, an alias of the proxy), so it is only said. Nobody is asked for it. */
+  #warnOfUnknown(model: string): void {
+    if (this.#served.length > 0 && !this.#served.includes(model))
+      this.#say(`the proxy's list has no ${model}; /model shows it`);
   }
 
   #showUsage(): void {
