@@ -73,6 +73,22 @@ describe('standard output', () => {
   });
 });
 
+test.each<[string[], string]>([
+  [['hi', '--bogus', '-Q'], 'no such flag: --bogus, -Q'],
+  [['--modle', 'x', 'hi'], 'no such flag: --modle\n  did you mean --model?'],
+  [['history', 'prune'], 'something is missing: --older-than'],
+])('%j: a flag is named as it is typed', async (argv, words) => {
+  const io = memoryIo();
+  expect(await main(argv, io)).toBe(2);
+  expect(io.stderr.text).toContain(`cllm: ${words}`);
+});
+
+test('completion for a shell that has none lists those that have', async () => {
+  const io = memoryIo({ env: { SHELL: '/bin/sh' } });
+  expect(await main(['completion'], io)).toBe(2);
+  expect(io.stderr.text).toBe('cllm: there is no completion for sh\n  name one of bash, zsh, fish\n');
+});
+
 test('without a model the hint is about the proxy where that is what cannot be reached', async () => {
   const io = memoryIo({ env: { CLLM_HOME: directory(), LITELLM_PROXY_URL: `http://127.0.0.1:${await freePort()}` } });
   expect(await main(['hi'], io)).toBe(2);

@@ -180,14 +180,26 @@ function usageMistake(message: string, command: Command, path: string): UsageErr
     /^Invalid values: Argument: (.+), Given: "(.*)", Choices: (.+)$/.exec(message) ?? [];
   if (chosen !== undefined)
     return new UsageError(`--${chosen} ${given} is none of ${choices.replaceAll('"', '')}`, { hint: help });
-  const [, kind, word = ''] = /^Unknown (argument|command)s?: ([^,]+)/.exec(message) ?? [];
+  const [, missing] = /^Missing required arguments?: (.+)$/.exec(message) ?? [];
+  if (missing !== undefined) return new UsageError(`something is missing: ${dashed(missing)}`, { hint: help });
+  const [, kind, words = ''] = /^Unknown (argument|command)s?: (.+)$/.exec(message) ?? [];
+  const [word = ''] = words.split(', ');
+  const mistake = kind === 'argument' ? `no such flag: ${dashed(words)}` : message;
   const known =
     kind === 'command'
       ? (command.subcommands ?? []).map(({ usage }) => nameOf(usage))
       : flagNames(declaredFlags(command));
   const nearest = kind === undefined || word.length < 3 ? null : nearestName(word, known);
-  if (nearest === null) return new UsageError(message, { hint: help });
-  return new UsageError(message, { hint: `did you mean ${kind === 'command' ? '' : '--'}${nearest}? ${help}` });
+  if (nearest === null) return new UsageError(mistake, { hint: help });
+  return new UsageError(mistake, { hint: `did you mean ${kind === 'command' ? '' : '--'}${nearest}? ${help}` });
+}
+
+/** `bogus, q`, as yargs names flags, the way they are typed: `--bogus, -q`. */
+function dashed(names: string): string {
+  return names
+    .split(', ')
+    .map((name) => `${name.length === 1 ? '-' : '--'}${name}`)
+    .join(', ');
 }
 
 /**

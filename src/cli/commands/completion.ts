@@ -1,4 +1,3 @@
-import { nearestName } from '../../config/nearest-name.ts';
 import { UsageError } from '../../errors.ts';
 import type { Command, CommandEntry } from '../command.ts';
 import { completionCandidates } from '../completion-candidates.ts';
@@ -30,9 +29,8 @@ export function completionCommand(commands: readonly CommandEntry[], ask: Comman
 
 function scriptOf(shell: string): string {
   if (!isShell(shell)) {
-    const nearest = nearestName(shell, shells);
     throw new UsageError(shell === '' ? 'completion for which shell?' : `there is no completion for ${shell}`, {
-      hint: nearest === null ? `name one of ${shells.join(', ')}` : `did you mean ${nearest}?`,
+      hint: `name one of ${shells.join(', ')}`,
     });
   }
   return completionScripts[shell];
