@@ -139,7 +139,7 @@ describe('a hostile cllm.yaml', () => {
     expect(withheld).toBe(
       'the key of LITELLM_PROXY_API_KEY was not sent: the base URL http://evil comes from ' +
         `${join(directory(), 'repository', 'cllm.yaml')}; run \`cllm login --base-url http://evil\` to give that proxy ` +
-        'a key, or name it with --base-url',
+        'a key, or name it with --base-url or LITELLM_PROXY_URL',
     );
   });
 

@@ -47,7 +47,7 @@ export function resolveApiKey(sources: {
         ? null
         : `the key of ${unbound.origin} was not sent: the base URL ${baseUrl.value} comes from ` +
           `${describeOrigin(baseUrl.origin)}; run \`cllm login --base-url ${baseUrl.value}\` to give that proxy a key, ` +
-          `or name it with --base-url`,
+          `or name it with --base-url or LITELLM_PROXY_URL`,
   };
 }
 

@@ -1,7 +1,8 @@
 /** What `cllm init` writes: every setting, each with what it does, and none in force. */
 export const projectTemplate = `# Settings of this project for cllm; they hold for this folder and all below it.
 # Flags and the environment are stronger, your own settings (cllm config path) are weaker. A key never stands here:
-# people enter theirs with \`cllm login\`, CI jobs have LITELLM_PROXY_API_KEY. \`cllm config explain\` shows what is in force.
+# people enter theirs with \`cllm login\`, CI jobs have LITELLM_PROXY_API_KEY, and LITELLM_PROXY_URL beside it: a key from
+# the environment is not sent to a proxy that this file alone names. \`cllm config explain\` shows what is in force.
 
 # The team's LiteLLM proxy. Whoever has a key for another proxy sends it nothing: each key is bound to its own URL.
 # base_url: https://llm.example.com
