@@ -198,6 +198,41 @@ test('an input without a prompt is a usage error; a shard that is left without o
   expect(upstream.chatRequests).toHaveLength(0);
 });
 
+describe('what failed', () => {
+  const failing = (codes: Record<string, [status: number, type: string]>): void => {
+    upstream.fallback = (request) => {
+      const [status, type] = codes[lastText(request)] ?? [400, 'bad'];
+      // The first ends last.
+      return { ...errorReply(status, type), delay: lastText(request) === 'p1' ? 100 : 0 };
+    };
+  };
+
+  test('for one and the same reason is named with what to do, once, its lines in their order', async () => {
+    failing({});
+    const input = write('in.txt', ['p1', 'p2', 'p3']);
+    const { code, stderr } = await batch(input, '-o', home.at('out.jsonl'), '-q');
+    expect(code).toBe(11);
+    expect(stderr).toContain('3\tbad_request\tline 1, 2, 3\t');
+    expect(stderr.match(/check the flags that change the request/g)).toHaveLength(1);
+  });
+
+  test('because nothing listens is named with how to bring up a proxy', async () => {
+    await upstream.close();
+    const input = write('in.txt', ['p1', 'p2']);
+    const { code, stderr } = await batch(input, '-o', home.at('out.jsonl'), '-q', '--retries', '0');
+    expect(code).toBe(11);
+    expect(stderr.match(/cllm proxy up/g)).toHaveLength(1);
+  });
+
+  test('for several reasons leaves what to do to the results', async () => {
+    failing({ p1: [404, 'gone'], p2: [400, 'bad'] });
+    const input = write('in.txt', ['p1', 'p2']);
+    const { code, stderr } = await batch(input, '-o', home.at('out.jsonl'), '-q');
+    expect(code).toBe(11);
+    expect(stderr).not.toContain('check the flags');
+  });
+});
+
 describe('running again', () => {
   test('skips what is done and tries what failed, without a trace of the failure', async () => {
     const input = write(

@@ -17,7 +17,7 @@ export interface FailureGroup {
   code: string;
   exitCode: number;
   count: number;
-  /** The first of them. */
+  /** The first that ended. */
   examples: FailureExample[];
   /** What the first one says to do. */
   hint: string;
@@ -60,9 +60,11 @@ export class BatchSummary {
     return [...this.#verdicts.values()].toSorted((a, b) => b.count - a.count);
   }
 
-  /** The largest group first. */
+  /** The largest group first, the examples of each by their lines. */
   get failures(): FailureGroup[] {
-    return [...this.#failures.values()].toSorted((a, b) => b.count - a.count);
+    return [...this.#failures.values()]
+      .map((group) => ({ ...group, examples: group.examples.toSorted((a, b) => a.line - b.line) }))
+      .toSorted((a, b) => b.count - a.count);
   }
 
   add(result: BatchResult, { isEarlier = false }: { isEarlier?: boolean } = {}): void {

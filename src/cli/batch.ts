@@ -277,6 +277,9 @@ class BatchCommand {
     const durationMs = io.now() - this.#startedAt.clock;
     if (!isQuiet || error !== null) this.#say(closingLine(this.#progress, summary, durationMs));
     if (this.#progress.failed > 0) await io.stderr.write(this.#failureTable());
+    const [failure, ...others] = summary.failures;
+    // The error that decides says only how to go on; one that stopped the batch says what to do itself.
+    if (error?.code === 'batch_partial' && failure !== undefined && others.length === 0) this.#say(failure.hint);
     const facts: ReportFacts = {
       title: `cllm batch ${inputName === null ? 'of standard input' : path.basename(inputName)}`,
       summary,
