@@ -1,4 +1,13 @@
-import { closeSync, constants, createReadStream, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  type Stats,
+} from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -29,8 +38,7 @@ export async function readNamedFile(
     new UsageError(`${what}: ${why}`, { code: 'input_invalid', hint, cause });
   const tooLarge = (size: string): UsageError => refused(`has ${size} bytes; the limit is ${mostBytes}`);
   try {
-    const descriptor = openToRead(path.resolve(io.cwd, name));
-    const stats = fstatSync(descriptor);
+    const { descriptor, stats } = openToRead(path.resolve(io.cwd, name));
     if (stats.isFIFO()) {
       const pieces: Uint8Array[] = [];
       let length = 0;
@@ -66,8 +74,8 @@ export async function* namedFileBytes(
   what: string,
   io: Pick<Io, 'signal' | 'stderr'>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const descriptor = openToRead(file);
-  if (fstatSync(descriptor).isFIFO()) yield* pipeBytes(descriptor, what, io);
+  const { descriptor, stats } = openToRead(file);
+  if (stats.isFIFO()) yield* pipeBytes(descriptor, what, io);
   else yield* createReadStream(file, { fd: descriptor }) as AsyncIterable<Uint8Array>;
 }
 
@@ -84,11 +92,14 @@ export async function writeToPipe(
 ): Promise<void> {
   const { signal, stderr } = io;
   const timer = setTimeout(() => void remark(stderr, `waiting for a reader of ${what}`), noticeAfterMs);
+  let descriptor: number;
   try {
-    await writeAll(await openToWrite(file, what, signal), text, what, signal);
+    descriptor = await openToWrite(file, what, signal);
   } finally {
+    // From here on there is a reader, however slow.
     clearTimeout(timer);
   }
+  await writeAll(descriptor, text, what, signal);
 }
 
 async function writeAll(descriptor: number, text: string, what: string, signal: AbortSignal): Promise<void> {
@@ -106,8 +117,14 @@ async function writeAll(descriptor: number, text: string, what: string, signal: 
 }
 
 /** Without O_NONBLOCK a pipe without a writer would hold the whole program until it has one. */
-function openToRead(file: string): number {
-  return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+function openToRead(file: string): { descriptor: number; stats: Stats } {
+  const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    return { descriptor, stats: fstatSync(descriptor) };
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
 }
 
 async function openToWrite(file: string, what: string, signal: AbortSignal): Promise<number> {
