@@ -121,6 +121,52 @@ describe('iterating', () => {
     expect(texts).toEqual(['Hello', ' world', undefined, undefined]);
   });
 
+  test('chunks that are asked for at once come in their order, and then an end to each', async () => {
+    upstream.reply({ steps: [{ burst: [textChunk('a'), textChunk('b'), finishChunk(), '[DONE]'] }] });
+    const chunks = clientWith().stream(request)[Symbol.asyncIterator]();
+    const asked = await Promise.all(Array.from({ length: 6 }, () => chunks.next()));
+    expect(asked.map(({ value, done }) => (done === true ? null : deltaOf(value)))).toEqual([
+      'a',
+      'b',
+      '',
+      null,
+      null,
+      null,
+    ]);
+  });
+
+  test('a chunk iteration that was left, or that has thrown, is over', async () => {
+    upstream.reply({ steps: [{ burst: [textChunk('a'), textChunk('b')] }, { reset: true }] });
+    const broken = clientWith().stream(request)[Symbol.asyncIterator]();
+    await broken.next();
+    await broken.next();
+    await expect(broken.next()).rejects.toMatchObject({ code: 'stream_cut' });
+    expect((await broken.next()).done).toBe(true);
+    upstream.reply({ steps: [{ burst: [textChunk('a'), textChunk('b')] }, { stall: true }] });
+    const left = clientWith().stream(request)[Symbol.asyncIterator]();
+    await left.next();
+    await left.return?.();
+    expect((await left.next()).done).toBe(true);
+  });
+
+  test('nothing is read, tapped or shown once the reply was stopped at its head', async () => {
+    const told: string[] = [];
+    const tap: ReplyTap = {
+      head: () => void told.push('head'),
+      read: () => void told.push('read'),
+      end: () => void told.push('end'),
+    };
+    let stop = () => {};
+    const onDebug = (line: string): void => {
+      if (line.startsWith('<')) stop();
+    };
+    const stream = clientWith({ onDebug }).stream(request, { taps: [tap] });
+    stop = () => stream.abort();
+    await stream.consume(() => void told.push('chunks'));
+    expect((await stream.result()).verdict).toBe('interrupted');
+    expect(told).toEqual([]);
+  });
+
   test('the iteration throws the error of a break, with what came', async () => {
     upstream.reply({ steps: [hello] });
     const stream = clientWith().stream(request);

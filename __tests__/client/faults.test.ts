@@ -1,8 +1,10 @@
+import { constants, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient, type ClientOptions } from '../../src/client/client.ts';
 import type { StreamResult } from '../../src/client/completion-stream.ts';
+import { finishChunk, textChunk } from '../support/fake-upstream.ts';
 import { errorFrame, faultScenarios, goodReply, streamed } from '../support/fault-scenarios.ts';
-import { coded, head, lastChunk, startFaultServer, type FaultServer } from '../support/fault-server.ts';
+import { coded, event, head, lastChunk, startFaultServer, type FaultServer } from '../support/fault-server.ts';
 
 const canary = 'sk-canary-0123456789abcdef';
 
@@ -55,6 +57,42 @@ describe('a broken upstream', () => {
       content: text === undefined ? content : text,
     });
     expect(result.error?.completion ?? result.completion).toBe(result.completion);
+  });
+
+  test.each([66, 100, 135, 150, 165, 180, 200])(
+    'a reset after %d kB that a slow reader holds up is a cut',
+    async (kilobytes) => {
+      const one = event(textChunk('x'.repeat(800)));
+      server.script = [
+        head(200, { Connection: 'close' }),
+        one.repeat(Math.ceil((kilobytes * 1000) / one.length)),
+        // Until the client holds as much as it will.
+        { wait: 50 },
+        { reset: true },
+      ];
+      const client = new LiteLLMClient({ baseUrl: server.baseUrl, retries: 0 });
+      clients.push(client);
+      const stream = client.stream({ model: 'fake', messages: 'hi' });
+      let text = '';
+      await stream.consume(async (chunks) => {
+        text += chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('');
+        await server.idle();
+        // Turns of the event loop, for the reset to be noticed while the connection is paused.
+        for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      });
+      const { verdict, error, completion } = await stream.result();
+      expect([verdict, error?.code]).toEqual(['cut', 'stream_cut']);
+      expect(completion?.choices[0]?.message.content).toBe(text);
+    },
+  );
+
+  test('what arrived compressed before a break is decoded first', async () => {
+    const deltas = Array.from({ length: 200 }, (_, index) => event(textChunk(`word ${index} `)));
+    const zipped = gzipSync([...deltas, event(finishChunk())].join(''), { finishFlush: constants.Z_SYNC_FLUSH });
+    server.script = [head(200, { 'Content-Encoding': 'gzip' }), coded(zipped), { fin: true }];
+    const { verdict, completion } = await ask();
+    expect(verdict).toBe('complete');
+    expect(completion?.choices[0]?.message.content).toMatch(/^word 0 .*word 199 $/);
   });
 
   test('keeps two calls on one index apart', async () => {

@@ -3,6 +3,7 @@ import type { Verdict } from '../outcome.ts';
 import { type Reply, ReplyReader } from '../protocol/reply-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from '../protocol/types.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
+import { ChunkIteration } from './chunk-iteration.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { readErrorBody } from './error-body.ts';
 import { errorFromResponse } from './error-response.ts';
@@ -116,34 +117,10 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
    * before the reply. `error.completion` has what came.
    */
   [Symbol.asyncIterator](): AsyncIterator<ChatCompletionChunk> {
-    const reads = this.#handedOver();
-    let chunks: ChatCompletionChunk[] = [];
-    let index = 0;
-    const next = async (): Promise<IteratorResult<ChatCompletionChunk>> => {
-      for (;;) {
-        const read = await reads.next();
-        if (read.done) break;
-        [chunks, index] = [read.value, 1];
-        const first = chunks[0];
-        if (first !== undefined) return { value: first, done: false };
-      }
+    return new ChunkIteration(this.#handedOver(), async () => {
       const { error, verdict } = await this.#result;
       if (error !== null && verdict !== 'length') throw error;
-      return { value: undefined, done: true };
-    };
-    return {
-      // Most reads hold several chunks, and a chunk that is here already needs no async function.
-      next: () => {
-        const chunk = chunks[index];
-        if (chunk === undefined) return next();
-        index += 1;
-        return Promise.resolve({ value: chunk, done: false });
-      },
-      return: async () => {
-        await reads.return();
-        return { value: undefined, done: true };
-      },
-    };
+    });
   }
 
   /** The chunks of one read of the socket at once: one promise a read. Never throws; `result()` says how it ended. */
@@ -269,9 +246,13 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
       deadlines.stopWaiting();
     }
     this.#response = response;
-    if (this.#settled !== null) response.destroy();
     this.#headers = shownHeaders(response.headers, this.#plan.secrets);
     this.#debug(...responseLines(response.status, this.#headers));
+    // Stopped while the head came, or by whoever was just told of it.
+    if (this.#settled !== null) {
+      response.destroy();
+      return nothing;
+    }
     return response.status < 200 || response.status > 299 ? this.#refused(response) : this.#replied(response);
   }
 

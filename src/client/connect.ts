@@ -148,7 +148,16 @@ function decode(text: string): string {
 /** Node's 250 ms for each address is less than one round trip to some places, and then every address fails. */
 const familyOptions = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 1_000 };
 
+/**
+ * For undici, whose own listeners come after this one: it takes a reset for the end of a body that the connection's end
+ * ends, and fails on an assertion where it has paused the connection (7.30).
+ */
+function renameReset(error: NodeJS.ErrnoException): void {
+  if (error.code === 'ECONNRESET') error.code = 'RESET';
+}
+
 function prepared(socket: Socket): Socket {
+  socket.on('error', renameReset);
   return socket.setNoDelay(true).setKeepAlive(true, 60_000);
 }
 

@@ -45,19 +45,20 @@ function decode(body: ResponseBody, decoder: Transform, failure: (thrown: unknow
     abort: () => body.destroy(),
   });
   decoder.on('data', (bytes: Uint8Array) => plain.push(bytes));
-  decoder.on('end', () => plain.finish('end'));
-  decoder.on('error', (thrown) => plain.finish(thrown instanceof CllmError ? thrown : failure(thrown)));
-  void feed(body, decoder);
+  let broken: Error | null = null;
+  decoder.on('end', () => plain.finish(broken ?? 'end'));
+  decoder.on('error', (thrown) => plain.finish(broken ?? failure(thrown)));
+  void feed(body, decoder).catch((thrown: Error) => {
+    // What the decoder still works on has arrived, and is handed on first.
+    broken = thrown;
+    decoder.end();
+  });
   return plain;
 }
 
 async function feed(body: ResponseBody, decoder: Transform): Promise<void> {
-  try {
-    for (let read = await body.next(); !read.done; read = await body.next()) {
-      if (!decoder.write(read.value)) await once(decoder, 'drain');
-    }
-    decoder.end();
-  } catch (thrown) {
-    decoder.destroy(thrown as Error);
+  for (let read = await body.next(); !read.done; read = await body.next()) {
+    if (!decoder.write(read.value)) await once(decoder, 'drain');
   }
+  decoder.end();
 }

@@ -89,7 +89,7 @@ export class IncomingReply {
       }
       const chunks = this.#chunksOf(bytes);
       if (this.#reader.isOver) {
-        this.#held.push(...chunks);
+        this.#held = [...this.#held, ...chunks];
       } else if (chunks.length > 0) {
         this.#hasHandedOn = true;
         const isTaken = sink(chunks);
@@ -107,7 +107,7 @@ export class IncomingReply {
       onContent();
       deadlines.content();
     } else if (!this.#hasHandedOn && !this.#reader.hasContent && this.#held.length < mostHeldChunks) {
-      this.#held.push(...chunks);
+      this.#held = [...this.#held, ...chunks];
       return [];
     }
     if (this.#held.length === 0) return chunks;

@@ -26,6 +26,8 @@ export function networkError(thrown: unknown, request: RequestLine, proxy: URL |
 /** What undici's and Node's codes mean while a request or a reply is on its way. */
 const bodyReasons: Record<string, string> = {
   ECONNRESET: 'connection reset',
+  // By connect.ts.
+  RESET: 'connection reset',
   EPIPE: 'connection closed while the request was sent',
   UND_ERR_SOCKET: 'connection closed before the answer was complete',
   UND_ERR_HEADERS_OVERFLOW: 'the answer has too many headers',
