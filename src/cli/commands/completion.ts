@@ -1,3 +1,4 @@
+import { nearestName } from '../../config/nearest-name.ts';
 import { UsageError } from '../../errors.ts';
 import type { Command, CommandEntry } from '../command.ts';
 import { completionCandidates } from '../completion-candidates.ts';
@@ -19,18 +20,21 @@ export function completionCommand(commands: readonly CommandEntry[], ask: Comman
         .example('cllm completion fish | source', 'in ~/.config/fish/config.fish'),
     async run(flags, context) {
       const { io } = context;
-      const shell = textFlag(flags, 'shell') ?? io.env['SHELL']?.split('/').at(-1) ?? '';
+      const typed = textFlag(flags, 'shell');
+      const shell = typed ?? io.env['SHELL']?.split('/').at(-1) ?? '';
       if (shell === 'words') await io.stdout.write(await words(listFlag(flags, '--'), commands, ask, context));
-      else await io.stdout.write(scriptOf(shell));
+      else await io.stdout.write(scriptOf(shell, typed !== undefined));
       return null;
     },
   };
 }
 
-function scriptOf(shell: string): string {
+function scriptOf(shell: string, isTyped: boolean): string {
   if (!isShell(shell)) {
+    // That of $SHELL is no slip: ksh does not mean zsh.
+    const nearest = isTyped ? nearestName(shell, shells) : null;
     throw new UsageError(shell === '' ? 'completion for which shell?' : `there is no completion for ${shell}`, {
-      hint: `name one of ${shells.join(', ')}`,
+      hint: nearest === null ? `name one of ${shells.join(', ')}` : `did you mean ${nearest}?`,
     });
   }
   return completionScripts[shell];
