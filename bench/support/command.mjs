@@ -75,12 +75,18 @@ export function quantile(values, part) {
 
 export const median = (values) => quantile(values, 0.5);
 
-/** Runs the contenders in turn, round by round, so that a busy moment of the machine meets all of them. */
+/**
+ * Runs the contenders in turn, round by round, so that a busy moment of the machine meets all of them; each round begins
+ * with another one, so that nobody always comes after the same neighbour.
+ */
 export async function rounds(contenders, count, measure) {
   const results = new Map(contenders.map((contender) => [contender, []]));
   for (const contender of contenders) await measure(contender);
   for (let round = 0; round < count; round += 1) {
-    for (const contender of contenders) results.get(contender).push(await measure(contender));
+    for (let turn = 0; turn < contenders.length; turn += 1) {
+      const contender = contenders[(round + turn) % contenders.length];
+      results.get(contender).push(await measure(contender));
+    }
   }
   return results;
 }
