@@ -62,7 +62,7 @@ test('a reply cut by its length limit counts for nothing where that is allowed',
 
 describe('the next step', () => {
   test.each(errorCodes)('of %s names a command, a flag, a variable or a thing to do', (code) => {
-    expect(nextStep(error(code))).toMatch(/cllm [a-z]+|-{1,2}[a-z]|[A-Z]+_[A-Z]+|^(ask|change|try|shorten|go on)/);
+    expect(nextStep(error(code))).toMatch(/cllm [a-z]+|-{1,2}[a-z]|[A-Z]+_[A-Z]+|^(ask|change|free|try|shorten|go on)/);
   });
 
   test('is the error’s own, where it has one', () => {
