@@ -195,6 +195,10 @@ describe('the system prompt and the name', () => {
       expect.objectContaining({ code: 'usage', message: expect.stringContaining(one) }),
     );
     expect(() => history.rename(two, '')).toThrow(expect.objectContaining({ code: 'usage' }));
+    // A NUL is kept as U+FFFD, and is the same name to whoever types it again.
+    history.rename(one, 'p\0q');
+    expect(history.find('p\0q').id).toBe(one);
+    expect(() => history.rename(two, 'p\0q')).toThrow(expect.objectContaining({ code: 'usage' }));
     expect(() => history.rename(two, ' \t')).toThrow(expect.objectContaining({ code: 'usage' }));
     // It would hide the conversation of that id.
     expect(() => history.rename(two, one)).toThrow(expect.objectContaining({ code: 'usage' }));

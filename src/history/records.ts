@@ -47,7 +47,9 @@ export class Records {
   }
 
   byName(name: string): ConversationRow | undefined {
-    return this.database.get('SELECT * FROM conversations WHERE name = ?', name) as ConversationRow | undefined;
+    return this.database.get('SELECT * FROM conversations WHERE name = ?', withoutNul(name)) as
+      | ConversationRow
+      | undefined;
   }
 
   byOrigin(origin: string): ConversationRow | undefined {
