@@ -37,6 +37,28 @@ describe('export and import', () => {
     expect(other.search('zwei')).toHaveLength(1);
   });
 
+  test('a fork that was made before its parent became one comes after it', () => {
+    const history = openHistory();
+    const id = addTurn(history, 'one', 'I');
+    addTurn(history, 'two', 'II', { id });
+    const elder = history.fork(id, { name: 'elder', atSeq: 1 });
+    const grandchild = history.fork(elder.id, { name: 'grandchild', atSeq: 1 });
+    addTurn(history, 'zwei', 'B', { id: elder.id });
+    history.fork(elder.id, { name: 'late', atSeq: 2 });
+    const heir = history.fork(id, { name: 'heir', atSeq: 2 });
+    history.delete(id);
+    history.delete(elder.id);
+    const lines = [...history.export()];
+    const other = openHistory();
+    expect(other.import(lines)).toEqual({ added: 3, extended: 0, unchanged: 0, renamed: [] });
+    expect([...other.export()]).toEqual(lines);
+    for (const conversation of [heir.id, grandchild.id]) {
+      expect(other.turns(conversation).map(({ completion }) => completion?.choices[0]?.message.content)).toEqual(
+        history.turns(conversation).map(({ completion }) => completion?.choices[0]?.message.content),
+      );
+    }
+  });
+
   test('importing again adds nothing', () => {
     const { history } = samples();
     const lines = [...history.export()];

@@ -52,17 +52,32 @@ export function* exportHistory(records: Records): Generator<string> {
   const { database } = records;
   database.execute('BEGIN');
   try {
-    // By the order in which they were made, so that a fork comes after its parent.
     const rows = database.all<ConversationRow & { rank: number }>(
       'SELECT *, row_number() OVER (ORDER BY activity) AS rank FROM conversations ORDER BY position',
     );
-    for (const row of rows) {
+    for (const row of parentsFirst(rows)) {
       const turns = records.turns(row.id).filter(({ seq }) => seq > (row.parent_seq ?? 0));
       yield JSON.stringify(exported(row, row.rank, turns));
     }
   } finally {
     database.execute('COMMIT');
   }
+}
+
+/**
+ * In the order in which they were made, but for forks that came before their parent: one becomes the parent of its
+ * elders when the conversation that they all were forked from is deleted.
+ */
+function parentsFirst<Row extends ConversationRow>(rows: readonly Row[]): Row[] {
+  const left = new Map(rows.map((row) => [row.id, row]));
+  return rows.flatMap((row) => {
+    const line: Row[] = [];
+    for (let next = left.get(row.id); next !== undefined; next = left.get(next.parent_id ?? '')) {
+      left.delete(next.id);
+      line.unshift(next);
+    }
+    return line;
+  });
 }
 
 /** One conversation that stands alone: the turns that a fork shares are its own there. */
