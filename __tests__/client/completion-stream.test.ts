@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { everyChunk } from '../../src/protocol/chunk-run.ts';
 import { LiteLLMClient, type ClientOptions } from '../../src/client/client.ts';
 import type { ReplyTap, RetryNotice } from '../../src/client/completion-stream.ts';
 import { CllmError, InterruptedError } from '../../src/errors.ts';
@@ -79,7 +80,7 @@ describe('iterating', () => {
       taking += 1;
       most = Math.max(most, taking);
       await new Promise((resolve) => setImmediate(resolve));
-      text += chunks.map(deltaOf).join('');
+      text += everyChunk(chunks).map(deltaOf).join('');
       taking -= 1;
     });
     expect({ text, most }).toEqual({ text: 'Hello world', most: 1 });

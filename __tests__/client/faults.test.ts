@@ -1,3 +1,4 @@
+import { everyChunk } from '../../src/protocol/chunk-run.ts';
 import { constants, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient, type ClientOptions } from '../../src/client/client.ts';
@@ -75,7 +76,9 @@ describe('a broken upstream', () => {
       const stream = client.stream({ model: 'fake', messages: 'hi' });
       let text = '';
       await stream.consume(async (chunks) => {
-        text += chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('');
+        text += everyChunk(chunks)
+          .map((chunk) => chunk.choices[0]?.delta.content ?? '')
+          .join('');
         await server.idle();
         // Turns of the event loop, for the reset to be noticed while the connection is paused.
         for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));

@@ -1,18 +1,23 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import type { CllmError } from '../../src/errors.ts';
+import { ChunkRun, everyChunk } from '../../src/protocol/chunk-run.ts';
 import { ChunkTemplate } from '../../src/protocol/chunk-template.ts';
 import { CompletionBuilder } from '../../src/protocol/completion-builder.ts';
 import { ReplyReader } from '../../src/protocol/reply-reader.ts';
+import { SseDecoder } from '../../src/protocol/sse.ts';
+import { cuts, pieces } from '../support/pieces.ts';
 import { seed } from '../support/seed.ts';
 
 /** What a template makes of lines that come one after another; null where it asks for a parse. */
 function readLines(lines: string[]): unknown[] {
   const template = new ChunkTemplate();
   return lines.map((line) => {
-    const chunk = template.read(line);
-    if (chunk === null) template.learn(line);
-    return chunk?.chunk ?? null;
+    const block = `data: ${line}\n\n`;
+    const known = template.read(block, 0);
+    if (known === null) template.learn(line);
+    return known?.end === block.length ? known.item.chunks()[0] : known;
   });
 }
 
@@ -49,6 +54,8 @@ describe('after two chunks that differ in their text alone', () => {
     ['a control character', line('c').replace('"c"', '"\n"')],
     ['a text that ends in a backslash', line('c').replace('"c"', '"c\\"')],
     ['half of it', line('c').slice(0, -3)],
+    ['a second line of data', `${line('c')}\ndata: x`],
+    ['the event type after it', `${line('c')}\nevent: error`],
     ['nothing', ''],
     ['the end mark', '[DONE]'],
     [
@@ -104,6 +111,35 @@ describe('no template is made of chunks', () => {
   });
 });
 
+describe('in the text of a read', () => {
+  const template = new ChunkTemplate();
+  for (const text of ['a', 'b']) template.learn(line(text));
+  const blocks = (...texts: string[]): string => texts.map((text) => `data: ${line(text)}\n\n`).join('');
+
+  test('known events are read up to the first that is not', () => {
+    const known = blocks('c', 'd"', '', 'e\n');
+    const read = template.read(`xyz${known}data: [DONE]\n\n${blocks('f')}`, 3);
+    expect(read?.end).toBe(3 + known.length);
+    expect(read?.item.texts).toEqual(['c', 'd"', '', 'e\n']);
+    expect(read?.item.text).toBe('cd"e\n');
+  });
+
+  test('an event that goes on in the next read is left', () => {
+    const text = blocks('c', 'd');
+    for (let cut = 1; cut < text.length; cut += 1) {
+      const isFirstThere = cut >= text.length / 2;
+      expect(template.read(text.slice(0, cut), 0)?.item.texts ?? null).toEqual(isFirstThere ? ['c'] : null);
+    }
+  });
+
+  test.each(['data:', 'event: message\ndata: ', 'id: 1\ndata: ', ': comment\ndata: ', '\n'])(
+    'a block that begins with %j is left to the parser',
+    (start) => {
+      expect(template.read(`${start}${line('c')}\n\n`, 0)).toBeNull();
+    },
+  );
+});
+
 test('what a reader gives and folds is what JSON.parse gives and a builder folds, for any order of such chunks', () => {
   const text = fc.oneof(
     fc.string({ unit: 'grapheme', maxLength: 6 }),
@@ -145,15 +181,65 @@ test('what a reader gives and folds is what JSON.parse gives and a builder folds
       ),
     );
   fc.assert(
-    fc.property(lines, (each) => {
+    fc.property(lines, cuts, (each, cutAt) => {
       const reader = new ReplyReader({ status: 200, contentType: 'text/event-stream' });
-      const chunks = each.flatMap((data) => reader.push(new TextEncoder().encode(`data: ${data}\n\n`)));
-      expect(chunks.map((chunk) => JSON.stringify(chunk))).toEqual(
+      const bytes = new TextEncoder().encode(each.map((data) => `data: ${data}\n\n`).join(''));
+      const chunks = pieces(bytes, cutAt).flatMap((piece) => reader.push(piece));
+      expect(everyChunk(chunks).map((chunk) => JSON.stringify(chunk))).toEqual(
         each.map((data) => JSON.stringify(JSON.parse(data))),
       );
       const builder = new CompletionBuilder();
       for (const data of each) builder.add(JSON.parse(data));
       expect(reader.finish({ type: 'end' }).reply.completion).toEqual(builder.build());
+    }),
+    { seed, numRuns: 1_000 },
+  );
+});
+
+test('a decoder with a template gives what one without gives, whatever stands between the blocks, up to the same limit', () => {
+  const block = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.constantFrom('', 'c', 'é', '😀', '"\\\n', 'a longer text').map((text) => `data: ${line(text)}\n\n`),
+    },
+    fc.constantFrom(
+      ': ping\n\n',
+      '\n',
+      'data: [DONE]\n\n',
+      `event: message\ndata: ${line('x')}\n\n`,
+      `data:${line('y')}\n\n`,
+      `data: ${line('z')}\ndata: 1\n\n`,
+      `data: ${line('w')}\nid: 1\n\n`,
+      `data: ${line('v').slice(0, -1)}\ndata: }\n\n`,
+    ),
+  );
+  const wire = fc
+    .tuple(fc.array(block, { maxLength: 12 }), fc.constantFrom('\n', '\r\n', '\r'), fc.boolean())
+    .map(([blocks, lineEnd, isTorn]) => {
+      const text = blocks.join('').replaceAll('\n', lineEnd);
+      return new TextEncoder().encode(isTorn ? text.slice(0, -1) : text);
+    });
+  const limit = fc.oneof(fc.constant(100_000), fc.integer({ min: 1, max: 200 }));
+  fc.assert(
+    fc.property(wire, cuts, limit, (bytes, cutAt, maxEventBytes) => {
+      const template = new ChunkTemplate();
+      for (const text of ['a', 'b']) template.learn(line(text));
+      const decoded = (decoder: SseDecoder<ChunkRun>) => {
+        const items: unknown[] = [];
+        let error: unknown = null;
+        try {
+          for (const piece of [...pieces(bytes, cutAt), null])
+            for (const item of piece === null ? decoder.end() : decoder.decode(piece))
+              if (item instanceof ChunkRun) items.push(...item.chunks().map((chunk) => JSON.stringify(chunk)));
+              else items.push(item.event === 'message' ? item.data : item);
+        } catch (thrown) {
+          error = (thrown as CllmError).code;
+        }
+        return { items, error, isTorn: decoder.isTorn };
+      };
+      expect(decoded(new SseDecoder({ maxEventBytes }, (text, from) => template.read(text, from)))).toEqual(
+        decoded(new SseDecoder({ maxEventBytes })),
+      );
     }),
     { seed, numRuns: 1_000 },
   );

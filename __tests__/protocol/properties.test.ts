@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import { everyChunk } from '../../src/protocol/chunk-run.ts';
 import { CllmError } from '../../src/errors.ts';
 import { CompletionBuilder } from '../../src/protocol/completion-builder.ts';
 import { ReplyReader, type Reply } from '../../src/protocol/reply-reader.ts';
@@ -8,6 +9,7 @@ import { SseDecoder, type SseEvent } from '../../src/protocol/sse.ts';
 import type { ChatCompletionChunk } from '../../src/protocol/types.ts';
 import type { StreamEnd } from '../../src/protocol/verdict.ts';
 import { referenceSse } from '../support/reference-sse.ts';
+import { cuts, pieces } from '../support/pieces.ts';
 import { seed } from '../support/seed.ts';
 import { chunkOf, choiceOf, dataLine } from './chunks.ts';
 
@@ -66,18 +68,6 @@ const wireBytes = fc
     Uint8Array.from(parts.flatMap((part) => (typeof part === 'string' ? [...utf8.encode(part)] : [...part]))),
   );
 
-/** Where to cut; taken modulo the length, so that it fits any bytes. */
-const cuts = fc.array(fc.nat(), { maxLength: 12 });
-
-function pieces(bytes: Uint8Array, at: number[]): Uint8Array[] {
-  const points = [
-    0,
-    ...at.map((cut) => cut % (bytes.length + 1)).toSorted((left, right) => left - right),
-    bytes.length,
-  ];
-  return points.slice(1).map((point, index) => bytes.subarray(points[index], point));
-}
-
 function decodeAll(parts: Uint8Array[], maxEventBytes?: number): { events: SseEvent[]; error: string | null } {
   const decoder = new SseDecoder(maxEventBytes === undefined ? {} : { maxEventBytes });
   const events: SseEvent[] = [];
@@ -99,7 +89,7 @@ function read(
   const reader = new ReplyReader({ status: 200, contentType });
   const chunks = parts.flatMap((part) => reader.push(part));
   const last = reader.finish(end);
-  return { chunks: [...chunks, ...last.chunks], reply: last.reply };
+  return { chunks: everyChunk([...chunks, ...last.chunks]), reply: last.reply };
 }
 
 const text = fc.oneof(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
+import { everyChunk } from '../../src/protocol/chunk-run.ts';
 import { DeadlineError, InterruptedError } from '../../src/errors.ts';
 import { ReplyReader, type Reply, type ReplyHead, type ReplyReaderOptions } from '../../src/protocol/reply-reader.ts';
 import type { ChatCompletionChunk } from '../../src/protocol/types.ts';
@@ -33,10 +34,12 @@ function read(
   const reader = new ReplyReader(head, options);
   const chunks: ChatCompletionChunk[] = [];
   const step = size ?? Math.max(bytes.length, 1);
-  for (let from = 0; from < bytes.length; from += step) chunks.push(...reader.push(bytes.subarray(from, from + step)));
+  for (let from = 0; from < bytes.length; from += step) {
+    chunks.push(...everyChunk(reader.push(bytes.subarray(from, from + step))));
+  }
   const wasOver = reader.isOver;
   const last = reader.finish(end);
-  return { chunks: [...chunks, ...last.chunks], reply: last.reply, wasOver };
+  return { chunks: [...chunks, ...everyChunk(last.chunks)], reply: last.reply, wasOver };
 }
 
 /** What a body comes to, however it is cut. */

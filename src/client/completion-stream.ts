@@ -1,5 +1,6 @@
 import { CllmError, DeadlineError, InterruptedError } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
+import { type Arrived, everyChunk } from '../protocol/chunk-run.ts';
 import { type Reply, ReplyReader } from '../protocol/reply-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from '../protocol/types.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
@@ -75,7 +76,7 @@ interface Attempt {
   verdict: Verdict | null;
   reply: Reply | null;
   /** Chunks that were not handed on yet. */
-  chunks: ChatCompletionChunk[];
+  chunks: Arrived[];
   /** The next attempt would repeat nothing that was handed on. */
   isRepeatable: boolean;
 }
@@ -132,9 +133,10 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
    * Calls a function with the chunks of each read, and waits for the promise that it may return before it reads on: the
    * shortest way from the socket, for what shows each delta as it comes.
    *
+   * @internal
    * @throws what the function throws, which ends the reply like `abort()`; how else it ended says `result()`
    */
-  async consume(take: (chunks: ChatCompletionChunk[]) => Promise<void> | void): Promise<void> {
+  async consume(take: (chunks: Arrived[]) => Promise<void> | void): Promise<void> {
     const failures: unknown[] = [];
     const fail = (thrown: unknown): void => {
       failures.push(thrown);
@@ -181,7 +183,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   #handedOver(): Handoff<ChatCompletionChunk[]> {
     this.#claim();
     return new Handoff(
-      (give) => this.#run(give),
+      (give) => this.#run((arrived) => give(everyChunk(arrived))),
       () => this.abort(),
     );
   }

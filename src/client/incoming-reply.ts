@@ -1,6 +1,6 @@
 import { CllmError } from '../errors.ts';
 import { type Reply, ReplyReader, type ReplyReaderOptions } from '../protocol/reply-reader.ts';
-import type { ChatCompletionChunk } from '../protocol/types.ts';
+import type { Arrived } from '../protocol/chunk-run.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import type { ReplyTap } from './completion-stream.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -10,7 +10,7 @@ import type { HttpResponse } from './transport.ts';
 const mostHeldChunks = 1_000;
 
 /** Takes the chunks of one read; the next one is read once the promise resolves, at once without one. Never throws. */
-export type ChunkSink = (chunks: ChatCompletionChunk[]) => Promise<void> | undefined;
+export type ChunkSink = (chunks: Arrived[]) => Promise<void> | undefined;
 
 export interface IncomingOptions {
   taps: readonly ReplyTap[];
@@ -25,7 +25,7 @@ export class IncomingReply {
   readonly #options: IncomingOptions;
   readonly #reader: ReplyReader;
   /** Until content comes a retry is possible, and it must not repeat a role or an id to the consumer. */
-  #held: ChatCompletionChunk[] = [];
+  #held: Arrived[] = [];
   #hasHandedOn = false;
   #end: StreamEnd = { type: 'end' };
   #isStopped = false;
@@ -60,7 +60,7 @@ export class IncomingReply {
   }
 
   /** How it ended, once it is pumped. */
-  finish(): { reply: Reply; chunks: ChatCompletionChunk[]; isRepeatable: boolean } {
+  finish(): { reply: Reply; chunks: Arrived[]; isRepeatable: boolean } {
     const { chunks, reply } = this.#reader.finish(this.#end);
     return {
       reply,
@@ -99,7 +99,7 @@ export class IncomingReply {
     }
   }
 
-  #chunksOf(bytes: Uint8Array): ChatCompletionChunk[] {
+  #chunksOf(bytes: Uint8Array): Arrived[] {
     const { taps, deadlines, onContent } = this.#options;
     for (const tap of taps) tap.read(bytes);
     const chunks = this.#reader.push(bytes);

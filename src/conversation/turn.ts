@@ -4,7 +4,8 @@ import type { CllmError } from '../errors.ts';
 import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Verdict } from '../outcome.ts';
-import type { ChatCompletion, ChatCompletionChunk, ChatMessage, RequestBody } from '../protocol/types.ts';
+import type { Arrived } from '../protocol/chunk-run.ts';
+import type { ChatCompletion, ChatMessage, RequestBody } from '../protocol/types.ts';
 
 /** Where turns are kept. Null parts keep nothing: `--ephemeral`, or a history that could not be opened. */
 export interface Store {
@@ -30,7 +31,7 @@ export interface TurnObserver {
   begin?(facts: { conversationId: string | null; model: string; partialReplies: number }): Promise<void> | void;
   retry?(retry: RetryNotice): void;
   /** The chunks of one read, journaled already. */
-  chunks?(chunks: readonly ChatCompletionChunk[]): Promise<void> | void;
+  chunks?(chunks: readonly Arrived[]): Promise<void> | void;
 }
 
 export interface TurnRequest {

@@ -1,5 +1,5 @@
 import { AudioFold } from './audio-fold.ts';
-import type { TextKey } from './chunk-template.ts';
+import type { TextKey } from './chunk-run.ts';
 import { isJsonObject, type JsonObject } from './json.ts';
 import { ProviderFieldsFold } from './provider-fields-fold.ts';
 import { TextPieces } from './text-pieces.ts';

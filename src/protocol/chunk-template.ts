@@ -1,79 +1,84 @@
+import { ChunkRun, type RunFrame, type TextKey } from './chunk-run.ts';
 import { isJsonObject, type JsonObject } from './json.ts';
-import type { ChatCompletionChunk } from './types.ts';
 
-/** The deltas that come by the thousand, each a token of text. */
-const textKeys = ['content', 'reasoning_content'] as const;
-
-export type TextKey = (typeof textKeys)[number];
+const textKeys: readonly TextKey[] = ['content', 'reasoning_content'];
 
 /** What stands around a delta's text in the data of an event. */
-interface Frame {
+interface Surroundings {
   key: TextKey;
   before: string;
   after: string;
 }
 
 interface Template {
-  frame: Frame;
-  chunk: JsonObject;
-  choice: JsonObject;
-  delta: JsonObject;
-  /** Whether the text is all that a second chunk of this frame adds to a fold. */
-  isTextOnly: boolean;
+  surroundings: Surroundings;
+  frame: RunFrame;
+  /** The surroundings in a stream: a block of one `data` line, and the blank line that ends it. */
+  blockStart: string;
+  blockEnd: string;
 }
 
-/** A chunk that was read without a parse. */
-export interface TextChunk {
-  chunk: ChatCompletionChunk;
-  /** Which text of which choice it goes on with. */
-  key: TextKey;
-  index: unknown;
-  text: string;
-  /** Whether folding the text is folding the chunk, once another of its kind has been folded just before. */
-  isTextOnly: boolean;
-}
-
-/** A text that no wire sends, to find out where in a chunk a frame's text ends up. */
+/** A text that no wire sends, to find out where in a chunk a text ends up. */
 const probe = 'cllm:probe:text';
 
+const quote = 0x22;
+const backslash = 0x5c;
+const firstPrintable = 0x20;
+
 /**
- * Reads chunks that differ from an earlier one in nothing but the text of their delta, in a quarter of the time that
- * JSON.parse takes. Nine tenths of a reply are such chunks: the same 200 characters around a token of five.
+ * Knows events whose chunks differ from an earlier one in nothing but the text of their delta, and reads them off the
+ * stream in a tenth of the time that a line parser and JSON.parse take. Nine tenths of a reply are such events: the same
+ * 200 characters around a token of five.
  *
- * It never guesses. Where the text stands in a frame is proved once, by parsing the frame around a probe, and a later event
- * counts only if its data is that frame to the character around what is one JSON string; then JSON.parse could give
- * nothing else. Every chunk is an object of its own, as a parsed one would be.
+ * It never guesses. Where the text ends up in a chunk is proved once, by parsing the chunk around a probe. A later event
+ * counts only if it is a block of that one line to the character around what is one JSON string: as such a string holds
+ * no line end, the block is one event (WHATWG HTML §9.2.6), and JSON.parse could make nothing else of its data.
  */
 export class ChunkTemplate {
   #template: Template | null = null;
-  /** The frame of the last chunk that was parsed: a second one like it makes it the template. */
-  #candidate: Frame | null = null;
+  /** Around the text of the last chunk that was parsed: a second one like it makes the template. */
+  #candidate: Surroundings | null = null;
 
-  /** The chunk that the data of an event says; null when it has to be parsed. */
-  read(data: string): TextChunk | null {
+  /**
+   * Reads events off a text that begins with a block of its own, up to the first that has to be parsed.
+   *
+   * @returns their chunks and where the text goes on; null when not even the first is known
+   */
+  read(text: string, from: number): { item: ChunkRun; end: number } | null {
     const template = this.#template;
     if (template === null) return null;
-    const text = textInFrame(data, template.frame);
-    if (text === null) return null;
-    const { frame, choice, isTextOnly } = template;
-    const delta = { ...template.delta, [frame.key]: text };
-    const chunk = { ...template.chunk, choices: [{ ...choice, delta }] } as unknown as ChatCompletionChunk;
-    return { chunk, key: frame.key, index: choice['index'], text, isTextOnly };
+    const { blockStart, blockEnd, frame } = template;
+    const texts: string[] = [];
+    let at = from;
+    // Slices compare faster than startsWith(), whose loop V8 does not always optimize.
+    while (text.slice(at, at + blockStart.length) === blockStart) {
+      const start = at + blockStart.length;
+      const end = endOfString(text, start);
+      if (text.slice(end, end + blockEnd.length) !== blockEnd) break;
+      const written = text.slice(start, end);
+      const said = written.includes('\\') ? unescaped(written) : written;
+      if (said === null) break;
+      texts.push(said);
+      at = end + blockEnd.length;
+    }
+    return texts.length === 0 ? null : { item: new ChunkRun(frame, texts), end: at };
   }
 
-  /** Takes note of a chunk that had to be parsed. */
+  /** Takes note of the data of a chunk that had to be parsed. */
   learn(data: string): void {
+    // One of those that are known already, whose event two reads had cut.
+    if (this.#template !== null && isWithin(data, this.#template.surroundings)) return;
     const candidate = this.#candidate;
-    if (candidate !== null && textInFrame(data, candidate) !== null) {
+    if (candidate !== null && isWithin(data, candidate)) {
       this.#template = templateOf(candidate);
       this.#candidate = null;
     } else {
-      this.#candidate = frameOf(data);
+      this.#candidate = surroundingsIn(data);
     }
   }
 }
 
-function frameOf(data: string): Frame | null {
+function surroundingsIn(data: string): Surroundings | null {
   for (const key of textKeys) {
     const name = `"${key}":"`;
     const at = data.indexOf(name);
@@ -86,17 +91,21 @@ function frameOf(data: string): Frame | null {
   return null;
 }
 
-/** The text that stands in a frame; null when the data is not the frame around one JSON string. */
-function textInFrame(data: string, { before, after }: Frame): string | null {
+/** Whether the data is these surroundings around one JSON string. */
+function isWithin(data: string, { before, after }: Surroundings): boolean {
   const end = data.length - after.length;
-  // Slices compare faster than startsWith() and endsWith(), whose loops V8 does not always optimize.
-  if (end < before.length || data.slice(0, before.length) !== before || data.slice(end) !== after) return null;
-  const text = data.slice(before.length, end);
-  for (let at = 0; at < text.length; at += 1) {
+  if (end < before.length || !data.startsWith(before) || data.slice(end) !== after) return false;
+  return endOfString(data, before.length) === end && unescaped(data.slice(before.length, end)) !== null;
+}
+
+/** Where the string that begins here ends: at its closing quote, or at the first character that no JSON string holds. */
+function endOfString(text: string, from: number): number {
+  for (let at = from; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);
-    if (unit === 0x22 || unit === 0x5c || unit < 0x20) return unescaped(text);
+    if (unit === quote || unit < firstPrintable) return at;
+    if (unit === backslash) at += 1;
   }
-  return text;
+  return text.length;
 }
 
 /** What a JSON string with these characters between its quotes says; null when they are not one string's. */
@@ -109,10 +118,11 @@ function unescaped(text: string): string | null {
 }
 
 /** Null when the probe does not end up in the delta, or when two chunks would share an object. */
-function templateOf(frame: Frame): Template | null {
+function templateOf(surroundings: Surroundings): Template | null {
+  const { key, before, after } = surroundings;
   let chunk: unknown;
   try {
-    chunk = JSON.parse(`${frame.before}${probe}${frame.after}`);
+    chunk = JSON.parse(`${before}${probe}${after}`);
   } catch {
     return null;
   }
@@ -120,15 +130,22 @@ function templateOf(frame: Frame): Template | null {
   const { choices } = chunk;
   const choice: unknown = Array.isArray(choices) && choices.length === 1 ? choices[0] : null;
   const delta = isJsonObject(choice) ? choice['delta'] : null;
-  if (!isJsonObject(choice) || !isJsonObject(delta) || delta[frame.key] !== probe) return null;
+  if (!isJsonObject(choice) || !isJsonObject(delta) || delta[key] !== probe) return null;
   const isFlat = holdsNoObjects(chunk, 'choices') && holdsNoObjects(choice, 'delta') && holdsNoObjects(delta, '');
-  if (!isFlat) return null;
-  const isTextOnly = Object.keys(delta).every((key) => key === frame.key || key === 'role' || isEmpty(delta[key]));
-  return { frame, chunk, choice, delta, isTextOnly };
+  if (!isFlat || !isTextOnly(delta, key)) return null;
+  // A line end between two tokens of JSON is as good as a space, but makes a second line of an event.
+  if (/[\r\n]/.test(before + after)) return null;
+  return {
+    surroundings,
+    frame: { chunk, choice, delta, key },
+    blockStart: `data: ${before}`,
+    blockEnd: `${after}\n\n`,
+  };
 }
 
-function isEmpty(value: unknown): boolean {
-  return value === null || value === '';
+/** Whether the text is all that a second chunk of this kind adds to a fold. */
+function isTextOnly(delta: JsonObject, text: TextKey): boolean {
+  return Object.keys(delta).every((key) => key === text || key === 'role' || delta[key] === null || delta[key] === '');
 }
 
 function holdsNoObjects(value: JsonObject, except: string): boolean {

@@ -1,6 +1,6 @@
 import { isFallbackNotice } from './chunk.ts';
 import { ChoiceFold } from './choice-fold.ts';
-import type { TextKey } from './chunk-template.ts';
+import type { TextKey } from './chunk-run.ts';
 import { integerOrNull, isJsonObject, type JsonObject } from './json.ts';
 import type { ChatCompletion, ChatCompletionChunk } from './types.ts';
 import { UsageFold } from './usage-fold.ts';
@@ -47,8 +47,10 @@ export class CompletionBuilder {
   }
 
   /**
-   * Takes a chunk that differs from the one before it in nothing but the text of its delta: what it repeats is folded
+   * Takes chunks that differ from the one before them in nothing but the text of their delta: what they repeat is folded
    * already.
+   *
+   * @internal
    */
   addText(index: unknown, key: TextKey, text: string): void {
     this.#choiceAt(index).addText(key, text);

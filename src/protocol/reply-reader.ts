@@ -2,7 +2,8 @@ import { CllmError } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
 import { bodyKind, type BodyKind } from './body-kind.ts';
 import { hasContent, readEvent, readValue, type FallbackNotice, type StreamItem } from './chunk.ts';
-import { ChunkTemplate, type TextChunk } from './chunk-template.ts';
+import { type Arrived, ChunkRun } from './chunk-run.ts';
+import { ChunkTemplate } from './chunk-template.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 import { chunkOfCompletion } from './completion-chunk.ts';
 import { htmlTitle, isHtml } from './html-title.ts';
@@ -53,8 +54,8 @@ export class ReplyReader {
   readonly #head: ReplyHead;
   readonly #maxEventBytes: number;
   readonly #maxReplyBytes: number;
-  readonly #decoder: SseDecoder;
   readonly #template = new ChunkTemplate();
+  readonly #decoder: SseDecoder<ChunkRun>;
   /** Whether the last chunk was one of the template's: of the next one, only the text is new. */
   #isRepeating = false;
   readonly #builder = new CompletionBuilder();
@@ -78,12 +79,14 @@ export class ReplyReader {
     this.#head = head;
     this.#maxEventBytes = options.maxEventBytes ?? defaultMaxEventBytes;
     this.#maxReplyBytes = options.maxReplyBytes ?? defaultMaxReplyBytes;
-    this.#decoder = new SseDecoder({ maxEventBytes: this.#maxEventBytes });
+    this.#decoder = new SseDecoder({ maxEventBytes: this.#maxEventBytes }, (text, from) =>
+      this.#template.read(text, from),
+    );
     if (head.status !== 200) this.#kind = 'other';
   }
 
   /** Takes the bytes of one read and gives the chunks that they completed; nothing once the reply is over. */
-  push(bytes: Uint8Array): ChatCompletionChunk[] {
+  push(bytes: Uint8Array): Arrived[] {
     this.#broughtContent = false;
     if (this.#end !== null) return [];
     const room = this.#maxReplyBytes - this.#bytes;
@@ -113,8 +116,8 @@ export class ReplyReader {
    * Says how the source ended, and gives the last chunks and the reply. What the stream itself had decided before
    * (`[DONE]`, an error frame, a limit) stands.
    */
-  finish(end: StreamEnd): { chunks: ChatCompletionChunk[]; reply: Reply } {
-    const chunks: ChatCompletionChunk[] = [];
+  finish(end: StreamEnd): { chunks: Arrived[]; reply: Reply } {
+    const chunks: Arrived[] = [];
     if (this.#end === null && this.#kind === null) {
       this.#kind = bodyKind(this.#prefix(), this.#head.contentType, true);
       if (this.#kind === 'sse') this.#readKept(chunks);
@@ -125,8 +128,8 @@ export class ReplyReader {
     return { chunks, reply: this.#reply(this.#end) };
   }
 
-  #take(bytes: Uint8Array): ChatCompletionChunk[] {
-    const chunks: ChatCompletionChunk[] = [];
+  #take(bytes: Uint8Array): Arrived[] {
+    const chunks: Arrived[] = [];
     if (this.#kind === 'sse') {
       this.#readBytes(bytes, chunks);
       return chunks;
@@ -150,50 +153,46 @@ export class ReplyReader {
     return Buffer.concat(this.#kept).toString('latin1');
   }
 
-  #readKept(chunks: ChatCompletionChunk[]): void {
+  #readKept(chunks: Arrived[]): void {
     const kept = this.#kept;
     this.#kept = [];
     for (const bytes of kept) this.#readBytes(bytes, chunks);
   }
 
-  #readBytes(bytes: Uint8Array, chunks: ChatCompletionChunk[]): void {
+  #readBytes(bytes: Uint8Array, chunks: Arrived[]): void {
     if (this.#end !== null) return;
     this.#readEvents(() => this.#decoder.decode(bytes), chunks);
   }
 
-  #endEvents(chunks: ChatCompletionChunk[]): void {
+  #endEvents(chunks: Arrived[]): void {
     this.#readEvents(() => this.#decoder.end(), chunks);
     if (this.#decoder.isTorn) this.#end ??= { type: 'torn' };
   }
 
-  #readEvents(next: () => SseEvent[], chunks: ChatCompletionChunk[]): void {
-    let events: SseEvent[] = [];
+  #readEvents(next: () => (SseEvent | ChunkRun)[], chunks: Arrived[]): void {
+    let events: (SseEvent | ChunkRun)[] = [];
     try {
       events = next();
     } catch (error) {
       if (!(error instanceof CllmError)) throw error;
     }
     for (const event of events) {
-      if (event.unterminated === true) this.#isUnterminated = true;
-      this.#readEvent(event, chunks);
+      if (event instanceof ChunkRun) this.#addRun(event, chunks);
+      else this.#readEvent(event, chunks);
       if (this.#end !== null) return;
     }
     if (this.#decoder.error !== null) this.#end = { type: 'limit', limit: 'event', bytes: this.#maxEventBytes };
   }
 
-  #readEvent(event: SseEvent, chunks: ChatCompletionChunk[]): void {
-    const known = event.event === 'message' ? this.#template.read(event.data) : null;
-    if (known !== null) {
-      this.#addKnown(known, chunks);
-      return;
-    }
+  #readEvent(event: SseEvent, chunks: Arrived[]): void {
+    if (event.unterminated === true) this.#isUnterminated = true;
     this.#isRepeating = false;
     const item = readEvent(event);
     this.#readItem(item, chunks);
     if (item.type === 'chunk') this.#template.learn(event.data);
   }
 
-  #readItem(item: StreamItem, chunks: ChatCompletionChunk[]): void {
+  #readItem(item: StreamItem, chunks: Arrived[]): void {
     switch (item.type) {
       case 'chunk':
         this.#received = null;
@@ -215,18 +214,15 @@ export class ReplyReader {
     }
   }
 
-  #addKnown({ chunk, index, key, text, isTextOnly }: TextChunk, chunks: ChatCompletionChunk[]): void {
-    if (!this.#isRepeating) {
-      this.#addChunk(chunk, chunks);
-      this.#isRepeating = isTextOnly;
-      return;
-    }
-    if (text !== '') this.#hasContent = this.#broughtContent = true;
-    this.#builder.addText(index, key, text);
-    chunks.push(chunk);
+  #addRun(run: ChunkRun, chunks: Arrived[]): void {
+    if (run.text !== '') this.#hasContent = this.#broughtContent = true;
+    if (!this.#isRepeating) this.#builder.add(run.withoutText());
+    this.#isRepeating = true;
+    this.#builder.addText(run.index, run.key, run.text);
+    chunks.push(run);
   }
 
-  #addChunk(chunk: ChatCompletionChunk, chunks: ChatCompletionChunk[]): void {
+  #addChunk(chunk: ChatCompletionChunk, chunks: Arrived[]): void {
     this.#hasChunks = true;
     if (!this.#broughtContent && hasContent(chunk)) this.#hasContent = this.#broughtContent = true;
     this.#builder.add(chunk);
@@ -234,7 +230,7 @@ export class ReplyReader {
   }
 
   /** A JSON body in place of a stream: a whole completion, or an error. */
-  #readJson(chunks: ChatCompletionChunk[], end: StreamEnd): void {
+  #readJson(chunks: Arrived[], end: StreamEnd): void {
     if (this.#end !== null) return;
     let value: unknown;
     try {

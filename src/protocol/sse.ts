@@ -23,6 +23,12 @@ export interface SseDecoderOptions {
   maxEventBytes?: number;
 }
 
+/**
+ * Reads blocks that it knows off a text, from where one begins; null when it does not know the first. What it takes is
+ * given in their place, and is not parsed.
+ */
+export type BlockShortcut<Known> = (text: string, from: number) => { item: Known; end: number } | null;
+
 export const defaultMaxEventBytes = 16 * 1024 * 1024;
 
 /** V8 refuses strings of 2^29 - 24 characters and more; a character is at least one byte. */
@@ -42,15 +48,16 @@ const lineFeed = 0x0a;
  * input back for ever, and search the rest of the input twice for each line of one that has a CR), and bounds the size
  * of an event by what was sent, not by how it was cut.
  */
-export class SseDecoder {
+export class SseDecoder<Known = never> {
   readonly #maxEventBytes: number;
+  readonly #shortcut: BlockShortcut<Known> | null;
   readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #parser = createParser({
     onEvent: ({ event, data }) => {
       this.#events.push({ event: event ?? 'message', data });
     },
   });
-  #events: SseEvent[] = [];
+  #events: (SseEvent | Known)[] = [];
   /** Whether `#utf8` may hold the first bytes of a character. */
   #mayHoldBytes = false;
   #isAtStart = true;
@@ -63,7 +70,9 @@ export class SseDecoder {
   #isTorn = false;
   #error: CllmError | null = null;
 
-  constructor(options: SseDecoderOptions = {}) {
+  /** @param shortcut Internal: see BlockShortcut. */
+  constructor(options: SseDecoderOptions = {}, shortcut: BlockShortcut<Known> | null = null) {
+    this.#shortcut = shortcut;
     this.#maxEventBytes = Math.min(options.maxEventBytes ?? defaultMaxEventBytes, longestString);
     // The parser would take the three characters U+00EF U+00BB U+00BF at the start of its first input for a byte order
     // mark that was decoded as Latin-1.
@@ -86,7 +95,7 @@ export class SseDecoder {
    * @throws {CllmError} `event_too_large` when an event passes `maxEventBytes`. Events that these bytes completed before
    * it are given first; the error is then thrown by the next call, and `error` has it at once.
    */
-  decode(bytes: Uint8Array): SseEvent[] {
+  decode(bytes: Uint8Array): (SseEvent | Known)[] {
     if (this.#error !== null) throw this.#error;
     if (this.#hasEnded) return [];
     if (bytes.length <= stepBytes) {
@@ -114,14 +123,15 @@ export class SseDecoder {
     if (this.#error !== null) throw this.#error;
     // Closes the open line, then the open block. After a block that was closed both are blank lines, which do nothing.
     this.#parser.feed('\n\n');
-    const pending = this.#give()[0];
+    // No block ended, so it is none that the shortcut gave.
+    const pending = this.#give()[0] as SseEvent | undefined;
     if (pending === undefined) return [];
     if (isWhole(pending.data)) return [{ ...pending, unterminated: true }];
     this.#isTorn = pending.data !== '';
     return [];
   }
 
-  #give(): SseEvent[] {
+  #give(): (SseEvent | Known)[] {
     const events = this.#events;
     if (events.length === 0 && this.#error !== null) throw this.#error;
     this.#events = [];
@@ -162,11 +172,44 @@ export class SseDecoder {
     if (text === '' || this.#error !== null) return;
     // No character takes more than three bytes a UTF-16 unit: in all but the rarest case nothing needs to be counted.
     if (this.#blockBytes + text.length * 3 <= this.#maxEventBytes) {
-      this.#parser.feed(text);
-      this.#countOpenBlock(text);
+      if (this.#shortcut === null) this.#parse(text);
+      else this.#takeShort(text, this.#shortcut);
     } else {
       this.#takeBounded(text);
     }
+  }
+
+  #parse(text: string): void {
+    this.#parser.feed(text);
+    this.#countOpenBlock(text);
+  }
+
+  /** Parses only what the shortcut does not know: the block that was open, and one that stands between two known ones. */
+  #takeShort(text: string, shortcut: BlockShortcut<Known>): void {
+    let from = this.#isAtBlockStart ? 0 : this.#parseBlock(text, 0);
+    while (from < text.length) {
+      const known = shortcut(text, from);
+      if (known === null) {
+        this.#parse(text.slice(from));
+        return;
+      }
+      this.#events.push(known.item);
+      from = known.end;
+      if (from < text.length) from = this.#parseBlock(text, from);
+    }
+  }
+
+  /** Parses to the end of a block, or of the text; gives the position after it. */
+  #parseBlock(text: string, from: number): number {
+    const endsAtOnce = from === 0 && this.#isAtLineStart && text.charCodeAt(0) === lineFeed;
+    const blank = endsAtOnce ? -1 : text.indexOf('\n\n', from);
+    const end = endsAtOnce || blank !== -1 ? blank + 2 : text.length;
+    this.#parse(text.slice(from, end));
+    return end;
+  }
+
+  get #isAtBlockStart(): boolean {
+    return this.#blockBytes === 0 && this.#isAtLineStart;
   }
 
   /** Keeps `#blockBytes` up to date for a text that can not pass the limit. */

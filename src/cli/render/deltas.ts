@@ -1,4 +1,4 @@
-import type { ChatCompletionChunk } from '../../protocol/types.ts';
+import { type Arrived, ChunkRun } from '../../protocol/chunk-run.ts';
 
 /** A piece of what the model says (`message`) or thinks (`reasoning`). */
 export interface TextDelta {
@@ -13,11 +13,15 @@ export interface TextDelta {
 export class DeltaReader {
   #half: TextDelta | null = null;
 
-  read(chunks: readonly ChatCompletionChunk[]): TextDelta[] {
+  read(chunks: readonly Arrived[]): TextDelta[] {
     const deltas: TextDelta[] = [];
     if (this.#half !== null) deltas.push(this.#half);
     this.#half = null;
     for (const chunk of chunks) {
+      if (chunk instanceof ChunkRun) {
+        if ((chunk.index ?? 0) === 0) append(deltas, chunk.key === 'content' ? 'message' : 'reasoning', chunk.text);
+        continue;
+      }
       for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
         if ((choice?.index ?? 0) !== 0 || !choice?.delta) continue;
         append(deltas, 'reasoning', choice.delta.reasoning_content ?? choice.delta.reasoning);

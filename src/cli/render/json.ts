@@ -1,7 +1,8 @@
 import { type ErrorObject, resultObject, type ResultObject, schemaVersion } from '../../result.ts';
 import { exits } from '../../outcome.ts';
 import { decidingChoice } from '../../protocol/verdict.ts';
-import type { ChatCompletionChunk, ToolCall } from '../../protocol/types.ts';
+import type { Arrived } from '../../protocol/chunk-run.ts';
+import type { ToolCall } from '../../protocol/types.ts';
 import type { RetryNotice } from '../../client/completion-stream.ts';
 import type { Output } from '../io.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
@@ -65,7 +66,7 @@ export class EventsView implements View {
     void this.#options.stdout.write(line(event));
   }
 
-  async chunks(chunks: readonly ChatCompletionChunk[]): Promise<void> {
+  async chunks(chunks: readonly Arrived[]): Promise<void> {
     await this.#options.stdout.write(this.#lines(this.#deltas.read(chunks)));
   }
 

@@ -1,5 +1,5 @@
 import type { RetryNotice } from '../../client/completion-stream.ts';
-import type { ChatCompletionChunk } from '../../protocol/types.ts';
+import type { Arrived } from '../../protocol/chunk-run.ts';
 import { decidingChoice } from '../../protocol/verdict.ts';
 import { textOf } from '../../result.ts';
 import type { Io, Output } from '../io.ts';
@@ -64,7 +64,7 @@ export class TextView implements View {
     this.#spinner?.start();
   }
 
-  chunks(chunks: readonly ChatCompletionChunk[]): Promise<void> | void {
+  chunks(chunks: readonly Arrived[]): Promise<void> | void {
     const deltas = this.#deltas.read(chunks);
     // Nearly every read of a reply under way: its words go out in the same breath.
     const [first] = deltas;
