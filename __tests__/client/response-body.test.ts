@@ -69,6 +69,34 @@ describe('reading', () => {
   });
 });
 
+describe('who waits', () => {
+  test('gets a delta on the spot, and what comes with it in one piece afterwards', async () => {
+    const taken: (string | null)[] = [];
+    const waiting = body.more((piece) => taken.push(textOf(piece)));
+    for (const piece of ['a', 'b', 'c']) body.push(bytes(piece));
+    expect(taken).toEqual(['a']);
+    expect(await waiting).toBe(true);
+    expect(textOf(body.read())).toBe('bc');
+  });
+
+  test('gets a large piece together with what follows it', async () => {
+    const taken: unknown[] = [];
+    const waiting = body.more((piece) => taken.push(piece));
+    for (const size of [5_000, 10]) body.push(new Uint8Array(size));
+    expect(await waiting).toBe(true);
+    expect(taken).toEqual([]);
+    expect(body.read()?.length).toBe(5_010);
+  });
+
+  test('hears what it throws on the spot itself, not who pushes', async () => {
+    const waiting = body.more(() => {
+      throw new Error('full');
+    });
+    body.push(bytes('a'));
+    await expect(waiting).rejects.toThrow('full');
+  });
+});
+
 describe('a body that nobody reads any more', () => {
   test('lets a short rest come, so that the connection can be used again', () => {
     body.release();

@@ -78,25 +78,38 @@ export class IncomingReply {
   async #pumpBody(sink: ChunkSink): Promise<void> {
     const { body } = this.#response;
     const { deadlines } = this.#options;
+    let isTaken: Promise<void> | undefined;
+    const take = (bytes: Uint8Array): void => {
+      deadlines.stopWaiting();
+      isTaken = this.#handOn(bytes, sink);
+      // After it was shown: nobody waits for the fold.
+      this.#reader.fold();
+    };
     while (!this.#reader.isOver && !this.#isStopped) {
       const bytes = body.read();
       if (bytes === null) {
         deadlines.startWaiting();
-        const hasMore = await body.more();
+        const hasMore = await body.more(take);
         deadlines.stopWaiting();
         if (!hasMore) return;
-        continue;
+      } else {
+        take(bytes);
       }
-      const chunks = this.#chunksOf(bytes);
-      if (this.#reader.isOver) {
-        this.#held = [...this.#held, ...chunks];
-      } else if (chunks.length > 0) {
-        this.#hasHandedOn = true;
-        const isTaken = sink(chunks);
-        // Only who is slow is waited for: a promise more is paid for at each delta.
-        if (isTaken !== undefined) await isTaken;
-      }
+      // Only who is slow is waited for: a promise more is paid for at each delta.
+      if (isTaken !== undefined) await isTaken;
+      isTaken = undefined;
     }
+  }
+
+  #handOn(bytes: Uint8Array, sink: ChunkSink): Promise<void> | undefined {
+    const chunks = this.#chunksOf(bytes);
+    if (this.#reader.isOver) {
+      this.#held = [...this.#held, ...chunks];
+      return undefined;
+    }
+    if (chunks.length === 0) return undefined;
+    this.#hasHandedOn = true;
+    return sink(chunks);
   }
 
   #chunksOf(bytes: Uint8Array): Arrived[] {

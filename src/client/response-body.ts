@@ -3,6 +3,8 @@ const longestQueue = 65_536;
 /** What a connection may still send after the reply is over, so that it can be used again: the end of the body, as a rule. */
 const longestRest = 65_536;
 const longestRestWait = 100;
+/** What is taken at once by who waits: a delta or a few. */
+const mostAtOnce = 4096;
 
 /** The connection that a body comes from. */
 export interface BodySource {
@@ -10,6 +12,12 @@ export interface BodySource {
   resume(): void;
   /** Closes the connection; `finish` is called with the error that this is to a reader. */
   abort(): void;
+}
+
+interface Waiting {
+  take: ((bytes: Uint8Array) => void) | null;
+  resolve: (hasMore: boolean) => void;
+  reject: (reason: unknown) => void;
 }
 
 /**
@@ -23,7 +31,7 @@ export class ResponseBody implements AsyncIterator<Uint8Array> {
   #queued = 0;
   #isPaused = false;
   #ended: 'no' | 'end' | Error = 'no';
-  #waiting: { resolve: (hasMore: boolean) => void; reject: (error: Error) => void } | null = null;
+  #waiting: Waiting | null = null;
   /** Set once nobody reads any more: how much the rest of the body may be, and until when. */
   #rest: { bytes: number; timer: NodeJS.Timeout } | null = null;
 
@@ -38,15 +46,19 @@ export class ResponseBody implements AsyncIterator<Uint8Array> {
       if (this.#rest.bytes > longestRest) this.destroy();
       return;
     }
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (waiting !== null && waiting.take !== null && bytes.length <= mostAtOnce) {
+      handOver(bytes, waiting.take, waiting);
+      return;
+    }
     this.#queue.push(bytes);
     this.#queued += bytes.length;
     if (this.#queued >= longestQueue && !this.#isPaused) {
       this.#isPaused = true;
       this.#source.pause();
     }
-    // The reader goes on after undici is through with all that the socket gave: a read of many pieces wakes it once.
-    this.#waiting?.resolve(true);
-    this.#waiting = null;
+    waiting?.resolve(true);
   }
 
   /** The body is whole, or it broke: what arrived before is handed on first. */
@@ -67,14 +79,17 @@ export class ResponseBody implements AsyncIterator<Uint8Array> {
   /**
    * Waits for bytes to read.
    *
+   * A delta that ends the wait goes to `take` on the spot: it is on the screen before undici is through with what the
+   * socket gave. Whatever else that was is there once the promise resolves, however many pieces it came in.
+   *
    * @returns false at the end of the body
-   * @throws what broke the body
+   * @throws what broke the body, and what `take` throws
    */
-  more(): Promise<boolean> {
+  more(take: Waiting['take'] = null): Promise<boolean> {
     if (this.#queued > 0) return Promise.resolve(true);
     if (this.#ended === 'end') return Promise.resolve(false);
     if (this.#ended !== 'no') return Promise.reject(this.#ended);
-    return new Promise((resolve, reject) => (this.#waiting = { resolve, reject }));
+    return new Promise((resolve, reject) => (this.#waiting = { take, resolve, reject }));
   }
 
   async next(): Promise<IteratorResult<Uint8Array>> {
@@ -107,5 +122,14 @@ export class ResponseBody implements AsyncIterator<Uint8Array> {
       this.#source.resume();
     }
     return bytes;
+  }
+}
+
+function handOver(bytes: Uint8Array, take: (bytes: Uint8Array) => void, { resolve, reject }: Waiting): void {
+  try {
+    take(bytes);
+    resolve(true);
+  } catch (thrown) {
+    reject(thrown);
   }
 }

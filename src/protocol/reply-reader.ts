@@ -59,6 +59,7 @@ export class ReplyReader {
   /** Whether the last chunk was one of the template's: of the next one, only the text is new. */
   #isRepeating = false;
   readonly #builder = new CompletionBuilder();
+  #unfolded: ChunkRun | null = null;
   /** Null until the first bytes tell. */
   #kind: BodyKind | null = null;
   /** The body, or the first part of it, where it is no event stream. */
@@ -95,6 +96,19 @@ export class ReplyReader {
     const chunks = this.#take(bytes.subarray(0, room));
     this.#end ??= { type: 'limit', limit: 'reply', bytes: this.#maxReplyBytes };
     return chunks;
+  }
+
+  /**
+   * Folds the chunks that the last `push()` gave, as the next one or `finish()` would: for who shows them first, and has
+   * time then.
+   */
+  fold(): void {
+    const run = this.#unfolded;
+    if (run === null) return;
+    this.#unfolded = null;
+    if (!this.#isRepeating) this.#builder.add(run.withoutText());
+    this.#isRepeating = true;
+    this.#builder.addText(run.index, run.key, run.text);
   }
 
   /** Whether nothing more will be taken: after `[DONE]`, an error frame or a limit. The caller closes the connection. */
@@ -186,6 +200,7 @@ export class ReplyReader {
 
   #readEvent(event: SseEvent, chunks: Arrived[]): void {
     if (event.unterminated === true) this.#isUnterminated = true;
+    this.fold();
     this.#isRepeating = false;
     const item = readEvent(event);
     this.#readItem(item, chunks);
@@ -215,10 +230,9 @@ export class ReplyReader {
   }
 
   #addRun(run: ChunkRun, chunks: Arrived[]): void {
+    this.fold();
+    this.#unfolded = run;
     if (run.text !== '') this.#hasContent = this.#broughtContent = true;
-    if (!this.#isRepeating) this.#builder.add(run.withoutText());
-    this.#isRepeating = true;
-    this.#builder.addText(run.index, run.key, run.text);
     chunks.push(run);
   }
 
@@ -253,6 +267,7 @@ export class ReplyReader {
   }
 
   #reply(end: StreamEnd): Reply {
+    this.fold();
     const completion = this.#received ?? this.#builder.build();
     const isOther = this.#kind === 'other' && end.type !== 'signal' && end.type !== 'deadline';
     const outcome = isOther ? null : verdict(completion, end);
