@@ -30,6 +30,7 @@ describe('a pipe without a writer is waited for, named, and left with Ctrl-C', (
     ['--output-schema fifo', ['--output-schema', 'fifo', 'hi']],
     ['--tools fifo', ['--tools', 'fifo', 'hi']],
     ['--cert fifo', ['--cert', 'fifo', 'hi']],
+    ['--api-key-file fifo', ['--api-key-file', 'fifo', 'hi']],
     ['fifo', ['batch', 'fifo', '-o', 'out.jsonl']],
     ['fifo', ['history', 'import', 'fifo']],
   ])('%s: cllm %j', async (name, args) => {
@@ -63,6 +64,24 @@ test.each<[string, string[]]>([
   await run.untilStderr(`waiting for ${what}`);
   run.process.kill('SIGINT');
   expect((await run.result).code).toBe(130);
+});
+
+test('a key may come through a pipe, so that it stands in no file', async () => {
+  const key = 'sk-of-a-password-manager';
+  const run = home.start(['--api-key-file', 'fifo', 'hi']);
+  writeFileSync(home.at('fifo'), `${key}\n`);
+  expect((await run.result).code).toBe(0);
+  expect(upstream.chatRequests[0]?.headers.authorization).toBe(`Bearer ${key}`);
+});
+
+test.each([
+  ['nowhere', 'cannot be read (ENOENT)'],
+  ['.', 'cannot be read (EISDIR)'],
+])('--api-key-file %s is refused: %s', async (name, why) => {
+  const { code, stderr } = await home.run(['--api-key-file', name, 'hi']);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`--api-key-file ${name}: ${why}`);
+  expect(upstream.chatRequests).toEqual([]);
 });
 
 test('a pipe that -o names and nobody reads is left with Ctrl-C, and the reply is kept', async () => {

@@ -15,6 +15,7 @@ import { explainKey } from './explain-key.ts';
 import { isSet, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
+import { readNamedFile } from './named-file.ts';
 import { remark } from './render/report.ts';
 import { asCllmError } from './thrown.ts';
 
@@ -78,10 +79,17 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
       settings: await settings(),
       credentials: new Credentials(paths.credentialsFile),
       env: io.env,
-      cwd: io.cwd,
-      apiKeyFile: textFlag(flags, 'api-key-file'),
+      keyFile: await keyFile(),
     });
   });
+
+  const keyFile = async (): Promise<{ name: string; text: string } | null> => {
+    const name = textFlag(flags, 'api-key-file');
+    if (name === undefined) return null;
+    // A key is short: anything larger is the wrong file.
+    const bytes = await readNamedFile(name, `--api-key-file ${name}`, io, { mostBytes: 65_536 });
+    return { name, text: bytes.toString('utf8').replace(/^\uFEFF/, '') };
+  };
 
   const explained = async (error: CllmError): Promise<CllmError> => {
     // Before a proxy has spoken there may be neither key nor settings: one of them may be what is wrong.

@@ -1,8 +1,5 @@
-import { resolve } from 'node:path';
-import { UsageError } from '../errors.ts';
 import { maskKey, readKey, type Credentials } from './credentials.ts';
 import type { Environment } from './paths.ts';
-import { readSmallFile } from './config-file.ts';
 import { describeOrigin, type Settings } from './settings.ts';
 
 /** The key for this run, and why it is that one. */
@@ -22,15 +19,14 @@ export interface ApiKey {
  * key without such a bond (`--api-key-file`, `LITELLM_PROXY_API_KEY`) goes where it would go if there were no project
  * file: a `cllm.yaml` comes with a repository, and somebody else may have written the base URL in it.
  *
- * @throws UsageError `input_invalid` (a key that is none), `usage` (no such key file), `config_invalid` (broken file of keys)
+ * @throws UsageError `input_invalid` (a key that is none), `config_invalid` (broken file of keys)
  */
 export function resolveApiKey(sources: {
   settings: Pick<Settings, 'baseUrl' | 'ownBaseUrl'>;
   credentials: Credentials;
   env: Environment;
-  cwd: string;
-  /** The path that `--api-key-file` named. */
-  apiKeyFile?: string | undefined;
+  /** What the file of `--api-key-file` holds. */
+  keyFile?: { name: string; text: string } | null;
 }): ApiKey {
   const { baseUrl, ownBaseUrl } = sources.settings;
   const unbound = unboundKey(sources);
@@ -51,19 +47,15 @@ export function resolveApiKey(sources: {
   };
 }
 
-function unboundKey(sources: {
-  env: Environment;
-  cwd: string;
-  apiKeyFile?: string | undefined;
-}): { key: string; origin: string } | null {
-  if (sources.apiKeyFile !== undefined) {
-    const path = resolve(sources.cwd, sources.apiKeyFile);
-    const file = readSmallFile(path);
-    if (file === null) throw new UsageError(`--api-key-file: there is no file ${path}`);
-    return { key: readKey(file.text, `--api-key-file: ${path}`), origin: '--api-key-file' };
+function unboundKey({
+  env,
+  keyFile = null,
+}: Pick<Parameters<typeof resolveApiKey>[0], 'env' | 'keyFile'>): { key: string; origin: string } | null {
+  if (keyFile !== null) {
+    return { key: readKey(keyFile.text, `--api-key-file ${keyFile.name}`), origin: '--api-key-file' };
   }
   // Set but empty is how a CI job passes a secret that it was not given.
-  const fromEnvironment = sources.env['LITELLM_PROXY_API_KEY'];
+  const fromEnvironment = env['LITELLM_PROXY_API_KEY'];
   if (!fromEnvironment) return null;
   return { key: readKey(fromEnvironment, 'LITELLM_PROXY_API_KEY'), origin: 'LITELLM_PROXY_API_KEY' };
 }
