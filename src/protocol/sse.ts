@@ -161,7 +161,8 @@ export class SseDecoder<Known = never> {
       this.#endedInCarriageReturn = false;
       if (text.charCodeAt(0) === lineFeed) text = text.slice(1);
     }
-    if (text.includes('\r')) {
+    // Not includes(): see ChunkTemplate.
+    if (text.indexOf('\r') !== -1) {
       this.#endedInCarriageReturn = text.endsWith('\r');
       text = text.replace(/\r\n?/g, '\n');
     }
