@@ -233,7 +233,7 @@ function row(name, ...figures) {
 async function bundleInto(outfile) {
   await build({
     stdin: {
-      contents: ['history/history.ts', 'journal/journal.ts', 'journal/recording.ts', 'journal/process-identity.ts']
+      contents: ['history/history.ts', 'journal/journal.ts', 'journal/recording.ts', 'files/process-identity.ts']
         .map((name) => `export * from './src/${name}';`)
         .join('\n'),
       resolveDir: root,

@@ -5,7 +5,7 @@ import { type BatchResult, resultLine } from '../../src/batch/batch-result.ts';
 import { readResults, ResultsFile } from '../../src/batch/results-file.ts';
 import { resultObject } from '../../src/result.ts';
 import { CllmError } from '../../src/errors.ts';
-import { identifyProcess } from '../../src/journal/process-identity.ts';
+import { identifyProcess } from '../../src/files/process-identity.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
 const directory = useTemporaryDirectory();

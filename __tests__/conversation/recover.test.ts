@@ -7,7 +7,7 @@ import { Conversation } from '../../src/conversation/conversation.ts';
 import { recoverReply, recoverTurn } from '../../src/conversation/recover.ts';
 import { CllmError } from '../../src/errors.ts';
 import { Journal } from '../../src/journal/journal.ts';
-import { identifyProcess } from '../../src/journal/process-identity.ts';
+import { identifyProcess } from '../../src/files/process-identity.ts';
 import { readRecording } from '../../src/journal/recording.ts';
 import type { StreamEnd } from '../../src/protocol/verdict.ts';
 import { useChildScript } from '../support/child-script.ts';

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Journal, type JournalOptions } from '../../src/journal/journal.ts';
-import { identifyProcess, processState } from '../../src/journal/process-identity.ts';
+import { identifyProcess, processState } from '../../src/files/process-identity.ts';
 import { useChildScript } from '../support/child-script.ts';
 import { uid } from '../support/history-samples.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { History } from '../../src/history/history.ts';
 import { Journal } from '../../src/journal/journal.ts';
-import { identifyProcess } from '../../src/journal/process-identity.ts';
+import { identifyProcess } from '../../src/files/process-identity.ts';
 
 /**
  * keep-writing DIRECTORY [COUNT]: a turn whose reply comes a delta at a time, each journaled before it is printed. Stops

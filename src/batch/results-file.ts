@@ -2,10 +2,10 @@ import { constants } from 'node:fs';
 import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { CllmError, UsageError } from '../errors.ts';
-import type { ProcessIdentity } from '../journal/process-identity.ts';
-import { errorCode } from '../private-files.ts';
+import type { ProcessIdentity } from '../files/process-identity.ts';
+import { errorCode } from '../files/private-files.ts';
 import { type BatchResult, keyOf, lineKeyOf, parseResult, resultLine, resultStart } from './batch-result.ts';
-import { lockFile } from './file-lock.ts';
+import { lockFile } from '../files/file-lock.ts';
 import { KeySet } from './key-set.ts';
 import { readLines } from './lines.ts';
 

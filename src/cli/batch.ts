@@ -13,7 +13,7 @@ import { withHeaderTags } from '../client/attribution.ts';
 import type { Receipt } from '../client/receipt.ts';
 import { followAlias, paramValues } from '../config/settings.ts';
 import { CllmError, UsageError } from '../errors.ts';
-import { identifyProcess } from '../journal/process-identity.ts';
+import { identifyProcess } from '../files/process-identity.ts';
 import { type BatchSource, openSource, spooled } from './batch-input.ts';
 import { type Progress, ProgressDisplay } from './batch-progress.ts';
 import { type Report, reportsOf, writeReports } from './batch-reports.ts';

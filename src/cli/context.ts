@@ -129,7 +129,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
 
   const journal = once(async () => {
     const { Journal } = await import('../journal/journal.ts');
-    const { identifyProcess } = await import('../journal/process-identity.ts');
+    const { identifyProcess } = await import('../files/process-identity.ts');
     return new Journal(paths.journalDirectory, { uid: io.uid, identity: identifyProcess(io.pid), clock: io.now });
   });
 

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { securePrivateDirectory } from '../private-files.ts';
+import { securePrivateDirectory } from '../files/private-files.ts';
 import type { Context } from './context.ts';
 
 /** What a proxy last said that it serves: shells complete model names from it without asking anybody. */

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { createPrivateFile, errorCode } from '../private-files.ts';
+import { createPrivateFile, errorCode } from '../files/private-files.ts';
 
 /** A settings file larger than this is a mistake (the wrong file, a device), not a settings file. */
 const maxBytes = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { CllmError } from '../errors.ts';
-import { type ProcessIdentity, processState } from '../journal/process-identity.ts';
+import { type ProcessIdentity, processState } from './process-identity.ts';
 
 /**
  * Makes this process the one writer of a file, until the function that it gives is called. Each claimant first puts down a file that names it and

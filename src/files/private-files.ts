@@ -10,7 +10,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { CllmError } from './errors.ts';
+import { CllmError } from '../errors.ts';
 
 /**
  * Makes the directory, and those above it that are missing, for its owner alone. What is there already must be a

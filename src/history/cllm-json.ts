@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { errorCode } from '../private-files.ts';
+import { errorCode } from '../files/private-files.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { checksum } from './checksum.ts';
 import type { ExportedConversation, ExportedTurn } from './exchange.ts';

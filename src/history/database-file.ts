@@ -1,7 +1,7 @@
 import { closeSync, lstatSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CllmError } from '../errors.ts';
-import { createPrivateFile, errorCode, securePrivateDirectory, securePrivateFile } from '../private-files.ts';
+import { createPrivateFile, errorCode, securePrivateDirectory, securePrivateFile } from '../files/private-files.ts';
 
 /** Makes sure that the file exists and is ours alone; gives its inode. */
 export function prepareFile(path: string, uid: number | null): number {

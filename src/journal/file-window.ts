@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type CllmError, UsageError } from '../errors.ts';
-import { errorCode } from '../private-files.ts';
+import { errorCode } from '../files/private-files.ts';
 
 /** A file read forward, a window at a time. */
 export class FileWindow {

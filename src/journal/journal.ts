@@ -1,9 +1,9 @@
 import { readdirSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { CllmError } from '../errors.ts';
-import { errorCode, securePrivateDirectory } from '../private-files.ts';
+import { errorCode, securePrivateDirectory } from '../files/private-files.ts';
 import type { ChatMessage } from '../protocol/types.ts';
-import { type ProcessIdentity, type ProcessState, processState } from './process-identity.ts';
+import { type ProcessIdentity, type ProcessState, processState } from '../files/process-identity.ts';
 import { readRecordingMeta, RecordingWriter } from './recording.ts';
 
 /** The turn that a journal belongs to. */

@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { createPrivateFile, securePrivateDirectory, securePrivateFile } from '../../private-files.ts';
+import { createPrivateFile, securePrivateDirectory, securePrivateFile } from '../../files/private-files.ts';
 
 /** As many prompts are kept, the latest. */
 const most = 1000;
