@@ -8,6 +8,7 @@ import { type BatchResult, keyOf, lineKeyOf, parseResult, resultLine, resultStar
 import { lockFile } from '../files/file-lock.ts';
 import { KeySet } from './key-set.ts';
 import { readLines } from './lines.ts';
+import { withoutFinal } from '../protocol/fold-lines.ts';
 
 export interface ResultsFileOptions {
   identity: ProcessIdentity;
@@ -214,8 +215,7 @@ async function rewrite(file: string, source: FileHandle, dropped: ReadonlySet<nu
 
 /** What a crash left of a line of ours: its beginning, or zeros that a file system put where nothing was written yet. */
 function isTorn(text: string): boolean {
-  // oxlint-disable-next-line no-control-regex -- a zero is what is looked for
-  const begun = text.replace(/\u0000+$/, '');
+  const begun = withoutFinal('\0', text);
   return begun.startsWith(resultStart) || resultStart.startsWith(begun);
 }
 

@@ -1,6 +1,7 @@
 import { amount } from '../batch/cost-cap.ts';
 import type { Output } from './io.ts';
 import { terminalSafe } from './render/terminal-safe.ts';
+import { foldLines } from '../protocol/fold-lines.ts';
 
 /** How far a batch is. */
 export interface Progress {
@@ -42,7 +43,7 @@ export class ProgressDisplay {
 
   /** A line that stays, above the bar. */
   say(text: string): void {
-    void this.#output.write(`${this.#erase()}cllm: ${terminalSafe(text.replace(/\s*\n\s*/g, ' '))}\n`);
+    void this.#output.write(`${this.#erase()}cllm: ${terminalSafe(foldLines(text))}\n`);
   }
 
   end(): void {

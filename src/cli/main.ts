@@ -17,6 +17,7 @@ import { reportError } from './render/report.ts';
 import { failedOutcome } from './render/view.ts';
 import { asCllmError } from './thrown.ts';
 import { version } from './version.ts';
+import { foldLines } from '../protocol/fold-lines.ts';
 
 const commandNames = ['ask', ...commandTable.map(({ usage }) => nameOf(usage))];
 
@@ -94,7 +95,7 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
     .exitProcess(false)
     .fail((message, error) => {
       // yargs gives an error only for what a handler threw; a usage mistake is a message (docs/decisions/ has the trap).
-      throw error ?? usageMistake(message.replace(/\s*\n\s*/g, ' '), current.command, current.path);
+      throw error ?? usageMistake(foldLines(message), current.command, current.path);
     });
   const configureCommand = (nested: Argv, command: Command, group = ''): Argv => {
     const path = `${group} ${nameOf(command.usage)}`.trim();

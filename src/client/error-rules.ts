@@ -104,7 +104,7 @@ export const errorRules: ErrorRule[] = [
   {
     when: ({ status, message }) =>
       status >= 400 &&
-      /ContextWindowExceeded|context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|input token count.*exceeds|exceed_context_size|too many (input )?tokens/i.test(
+      /ContextWindowExceeded|context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|input token count.{0,200}exceeds|exceed_context_size|too many (input )?tokens/i.test(
         message,
       ),
     code: 'context_window_exceeded',

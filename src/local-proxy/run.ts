@@ -182,7 +182,8 @@ async function lastError(logFile: string): Promise<string> {
   const log = await readFile(logFile, 'utf8').catch(() => '');
   const lines = log.split('\n').map((line) => stripVTControlCharacters(line).trim());
   const line =
-    lines.findLast((text) => /^[\w.]*(Error|Exception)\b.*:/.test(text)) ?? lines.findLast((text) => text !== '');
+    lines.findLast((text) => /^[\w.]*(Error|Exception)\b/.test(text) && text.includes(':')) ??
+    lines.findLast((text) => text !== '');
   return line === undefined ? '' : `: ${line.replaceAll(/sk-[\w-]+/g, 'sk-…').slice(0, 200)}`;
 }
 

@@ -29,10 +29,23 @@ export function cleanErrorMessage(text: string): string {
 /** The title (else the first heading, else the first words) of a page that stands where JSON was expected. */
 function pageTitle(html: string): string {
   const text =
-    htmlTitle(html) ??
-    /<h1[^<>]*>([^<]*)/i.exec(html)?.[1] ??
-    html.replaceAll(/<(script|style)\b[^]*?<\/\1>|<[^<>]*>/gi, ' ');
+    htmlTitle(html) ?? /<h1[^<>]*>([^<]*)/i.exec(html)?.[1] ?? withoutElements(html).replaceAll(/<[^<>]*>/g, ' ');
   return limit(redactSecrets(oneLine(decodeEntities(text))), longestTitle);
+}
+
+/** A page without its scripts and styles. One that never ends takes the rest, as in a browser. */
+function withoutElements(html: string): string {
+  let text = '';
+  let from = 0;
+  const opening = /<(script|style)\b/gi;
+  for (let open = opening.exec(html); open !== null; open = opening.exec(html)) {
+    text += `${html.slice(from, open.index)} `;
+    const closing = new RegExp(`</${open[1] ?? ''}>`, 'gi');
+    closing.lastIndex = opening.lastIndex;
+    if (closing.exec(html) === null) return text;
+    from = opening.lastIndex = closing.lastIndex;
+  }
+  return text + html.slice(from);
 }
 
 /** Narrower than isHtml: an error text may begin with `<` and still be a sentence. */
@@ -69,8 +82,27 @@ export function isBudgetRefusal(error: { message: string; type: string | null })
  * failure. What stands before them is the failure.
  */
 function cutRouterParagraph(message: string): string {
-  const cut = /\s*\n\s*LiteLLM: model group |\.? ?Received Model Group=| LiteLLM Retried: \d+ times/.exec(message);
-  return cut === null || cut.index === 0 ? message : message.slice(0, cut.index);
+  const older = /\.? ?Received Model Group=| LiteLLM Retried: \d+ times/.exec(message);
+  const end = Math.min(older?.index ?? message.length, routerParagraph(message));
+  const kept = message.slice(0, end).trimEnd();
+  return kept === '' ? message : kept;
+}
+
+/** Where a line begins that starts so; line by line, for a pattern would try each of a thousand blank lines anew. */
+function routerParagraph(message: string): number {
+  let start = message.indexOf('\n');
+  while (start !== -1) {
+    const next = message.indexOf('\n', start + 1);
+    if (
+      message
+        .slice(start, next === -1 ? undefined : next)
+        .trimStart()
+        .startsWith('LiteLLM: model group ')
+    )
+      return start;
+    start = next;
+  }
+  return message.length;
 }
 
 /** Gemini's streaming errors carry Python's repr of the provider's body: `b'{\n  "error": …}'`. */

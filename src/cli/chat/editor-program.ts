@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { UsageError } from '../../errors.ts';
 import type { Io } from '../io.ts';
+import { withoutFinal } from '../../protocol/fold-lines.ts';
 
 /**
  * Has a text written in the user's own editor, which gets the terminal for that time.
@@ -27,7 +28,7 @@ export async function editText(text: string, io: Io): Promise<string> {
         hint: 'nothing was sent; set VISUAL or EDITOR to another one',
       });
     }
-    return readFileSync(file, 'utf8').replace(/\n+$/, '');
+    return withoutFinal('\n', readFileSync(file, 'utf8'));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -8,6 +8,7 @@ import { isSet, textFlag } from '../flag-values.ts';
 import { limitFlags, modelFlags, proxyFlags, type Flags } from '../flags.ts';
 import { styled, type Style } from '../render/style.ts';
 import { terminalSafe } from '../render/terminal-safe.ts';
+import { foldLines } from '../../protocol/fold-lines.ts';
 
 const marks: Readonly<Record<Finding['status'], readonly [mark: string, style: Style]>> = {
   ok: ['✓', 'green'],
@@ -47,7 +48,7 @@ export const doctor: Command = {
 
 function lineOf({ step, status, message, fix }: Finding, { io }: Context): string {
   const [mark, style] = marks[status];
-  const safe = (text: string): string => (io.stdout.isTTY ? terminalSafe(text) : text).replace(/\s*\n\s*/g, ' ');
+  const safe = (text: string): string => foldLines(io.stdout.isTTY ? terminalSafe(text) : text);
   const line = `${styled(io.stdout, style, mark)} ${step.padEnd(14)} ${safe(message)}\n`;
   return fix === null ? line : `${line}  ${' '.repeat(14)} ${styled(io.stdout, 'yellow', '→')} ${safe(fix)}\n`;
 }

@@ -1,5 +1,6 @@
 import type { ConversationSummary, Turn } from '../../history/history.ts';
 import type { ChatMessage } from '../../protocol/types.ts';
+import { withoutFinal } from '../../protocol/fold-lines.ts';
 
 /** The JSON of `history list --json`, and with turns that of `history show --format json` (docs/history.md). */
 export function conversationJson(summary: ConversationSummary, turns?: readonly Turn[]): Record<string, unknown> {
@@ -42,7 +43,7 @@ export function conversationText(summary: ConversationSummary, turns: readonly T
       blocks.push(`tool call: ${JSON.stringify('custom' in call ? call.custom : call.function)}`);
     if (turn.verdict !== 'complete') blocks.push(`[${ending(turn)}]`);
   }
-  return `${blocks.map((block) => block.replace(/\n+$/, '')).join('\n\n')}\n`;
+  return `${blocks.map((block) => withoutFinal('\n', block)).join('\n\n')}\n`;
 }
 
 function ending(turn: Turn): string {

@@ -6,6 +6,7 @@ import type { Paint } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
 import { width } from './width.ts';
 import { wrap } from './wrap.ts';
+import { withoutFinal } from '../../protocol/fold-lines.ts';
 
 /** A block as lines of the terminal. */
 export interface Lines {
@@ -139,7 +140,7 @@ function isClosed(raw: string, mark: string): boolean {
 }
 
 function rawLines(raw: string): string[] {
-  return terminalSafe(raw.replace(/\n+$/, '')).split('\n');
+  return terminalSafe(withoutFinal('\n', raw)).split('\n');
 }
 
 function unstable(lines: string[]): Lines {

@@ -3,6 +3,7 @@ import { nextStep } from '../../next-step.ts';
 import type { Output } from '../io.ts';
 import { styled } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
+import { foldLines } from '../../protocol/fold-lines.ts';
 
 /** An error for people: what and with which value, then what to do next. At most two lines, and no stack trace. */
 export async function reportError(stderr: Output, error: CllmError): Promise<void> {
@@ -16,5 +17,5 @@ export async function remark(stderr: Output, text: string): Promise<void> {
 }
 
 function oneLine(text: string): string {
-  return terminalSafe(text.replace(/\s*\n\s*/g, ' '));
+  return terminalSafe(foldLines(text));
 }
