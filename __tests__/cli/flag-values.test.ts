@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { checkRepeats, inputMark, numberFlag, pairsFlag, unmarked } from '../../src/cli/flag-values.ts';
+import { inputMark, numberFlag, pairsFlag, unmarked } from '../../src/cli/flag-values.ts';
 
 describe('a number', () => {
   test.each<[string, number]>([
@@ -26,23 +26,6 @@ describe('a number', () => {
 
   test('that was not given is none', () => {
     expect(numberFlag({}, 'x')).toBeUndefined();
-  });
-});
-
-describe('a flag', () => {
-  const declared = { model: { type: 'string' }, stop: { type: 'string', array: true } } as const;
-
-  test('that takes one value is given once; the values are not repeated, for they may be secret', () => {
-    expect(() => checkRepeats({ model: ['sk-1', 'sk-2'] }, declared)).toThrow('--model was given 2 times');
-    expect(() => checkRepeats({ model: ['sk-1', 'sk-2'] }, declared)).not.toThrow(/sk-/);
-  });
-
-  test('that takes several may be given often', () => {
-    expect(() => checkRepeats({ model: 'a', stop: ['a', 'b'] }, declared)).not.toThrow();
-  });
-
-  test('that takes a value has one', () => {
-    expect(() => checkRepeats({ model: '' }, declared)).toThrow('--model needs a value');
   });
 });
 

@@ -3,18 +3,27 @@ import type { Command } from './command.ts';
 
 /** What a command declares, without running anything: for shells and for whoever mistyped a flag. */
 export function declaredFlags(command: Command): Readonly<Record<string, Options>> {
-  const declared: Record<string, Options> = {};
+  return declared(command, ['options', 'option']);
+}
+
+/** The words that a command takes by a name, which yargs takes as a flag of that name as well. */
+export function declaredWords(command: Command): Readonly<Record<string, Options>> {
+  return declared(command, ['positional']);
+}
+
+function declared(command: Command, methods: readonly string[]): Readonly<Record<string, Options>> {
+  const found: Record<string, Options> = {};
   const recorder: Argv = new Proxy({} as Argv, {
     get: (_target, property) => (first: unknown, second: unknown) => {
-      if (property === 'options' || property === 'option') {
-        if (typeof first === 'string') declared[first] = second ?? {};
-        else Object.assign(declared, first);
+      if (methods.includes(String(property))) {
+        if (typeof first === 'string') found[first] = second ?? {};
+        else Object.assign(found, first);
       }
       return recorder;
     },
   });
   command.configure?.(recorder);
-  return declared;
+  return found;
 }
 
 /** The names by which flags can be given, without dashes: `model`, `m`, and `no-stream` for a switch. */

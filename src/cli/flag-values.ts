@@ -1,4 +1,3 @@
-import type { Options } from 'yargs';
 import { UsageError } from '../errors.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
@@ -16,20 +15,6 @@ export function unmarked(flags: Flags): Flags {
       return [name, Array.isArray(value) ? value.map(plain) : plain(value)];
     }),
   );
-}
-
-/** yargs gathers a flag that is given twice into an array; where one value is meant that is a mistake. */
-export function checkRepeats(flags: Flags, declared: Readonly<Record<string, Options>>): void {
-  for (const [name, option] of Object.entries(declared)) {
-    const value = flags[name];
-    if (option.array !== true && Array.isArray(value)) {
-      // Not with which values: -s holds a prompt, --header a key.
-      throw new UsageError(`--${name} was given ${value.length} times`, { hint: `give --${name} once` });
-    }
-    if (option.array !== true && option.type === 'string' && value === '') {
-      throw new UsageError(`--${name} needs a value`, { hint: `see cllm --help` });
-    }
-  }
 }
 
 export function textFlag(flags: Flags, name: string): string | undefined {

@@ -2,7 +2,7 @@ import type { Options } from 'yargs';
 
 /**
  * The flags of `ask`, in the order and the groups of `--help`. Numbers are strings to yargs: it would make NaN of a word
- * and an array of a flag that is given twice, both in silence; `checkedFlags` refuses them by name.
+ * and an array of a flag that is given twice, both in silence; flags/given-flags.ts refuses them by name.
  */
 const text = (describe: string, more: Options = {}): Options => ({
   type: 'string',

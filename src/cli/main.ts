@@ -6,8 +6,9 @@ import { ask } from './commands/ask.ts';
 import { nearestName } from '../config/nearest-name.ts';
 import { commandTable } from './command-table.ts';
 import { createContext } from './context.ts';
-import { declaredFlags, flagNames } from './declared-flags.ts';
+import { declaredFlags, declaredWords, flagNames } from './declared-flags.ts';
 import { inputMark, listFlag, unmarked } from './flag-values.ts';
+import { checkGivenFlags } from './flags/given-flags.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
 import { nextSteps } from '../next-step.ts';
@@ -58,9 +59,13 @@ interface RunOutcome {
 
 async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
   const outcome: RunOutcome = { error: null, hasKeptReply: false };
+  const given = helpAsFlag(argv);
+  const words = given.map((word) => (word === '-' ? inputMark : word));
   // Whose flags and subcommands a typo is compared with.
   let current: { command: Command; path: string } = { command: ask, path: 'ask' };
   const runCommand: Run = async (command, marked) => {
+    const declared = { flags: declaredFlags(command), words: declaredWords(command) };
+    checkGivenFlags(words, declared, `see cllm ${current.path} --help`);
     const flags = unmarked(marked);
     refuseExtraWords(command, flags, current.path);
     const context = createContext(flags, io, version);
@@ -124,12 +129,10 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
     );
   }
   // Help and version come through this callback instead of console, so that flushing covers them.
-  const given = helpAsFlag(argv);
   if (isMainHelp(given)) {
     await io.stdout.write(`${mainHelp(commandNames)}\n`);
     return outcome;
   }
-  const words = given.map((word) => (word === '-' ? inputMark : word));
   await parser.parseAsync(words, {}, (error, _flags, output) => {
     if (output !== '' && !error) void io.stdout.write(`${output}\n`);
   });
@@ -178,7 +181,8 @@ function usageMistake(message: string, command: Command, path: string): UsageErr
   if (message.startsWith('Not enough non-option arguments'))
     return new UsageError(`something is missing: ${usageOf(command.usage, path)}`, { hint: help });
   const [, chosen, given, choices = ''] =
-    /^Invalid values: Argument: (.+), Given: "(.*)", Choices: (.+)$/.exec(message) ?? [];
+    /^Invalid values: Argument: (.+), Given: (?:"(.*)"|false), Choices: (.+)$/.exec(message) ?? [];
+  if (chosen !== undefined && !given) return new UsageError(`--${chosen} needs a value`, { hint: help });
   if (chosen !== undefined)
     return new UsageError(`--${chosen} ${given} is none of ${choices.replaceAll('"', '')}`, { hint: help });
   const [, missing] = /^Missing required arguments?: (.+)$/.exec(message) ?? [];

@@ -1,5 +1,4 @@
 import type { Command } from '../command.ts';
-import { checkRepeats } from '../flag-values.ts';
 import { askFlags } from '../flags.ts';
 
 /** The default command. Only what parsing needs is here; what it does is loaded once it is wanted. */
@@ -15,7 +14,6 @@ export const ask: Command = {
       .example('git diff | cllm "review this"', 'a prompt with standard input')
       .example('cllm -c "and at night?"', 'go on with the latest conversation'),
   async run(flags, context) {
-    checkRepeats(flags, askFlags);
     const { runAsk } = await import('../ask.ts');
     return runAsk(flags, context);
   },

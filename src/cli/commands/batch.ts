@@ -1,6 +1,5 @@
 import type { Options } from 'yargs';
 import type { Command } from '../command.ts';
-import { checkRepeats } from '../flag-values.ts';
 import { limitFlags, modelFlags, moneyFlags, proxyFlags, viewFlags } from '../flags.ts';
 
 const group = 'Batch:';
@@ -51,7 +50,6 @@ export const batch: Command = {
       .example('cllm batch prompts.jsonl -o results.jsonl', 'ask for each line, eight at a time')
       .example('cllm batch - -o out.jsonl --max-cost 5 --reporter github,junit', 'in CI, with a cap and reports'),
   async run(flags, context) {
-    checkRepeats(flags, batchFlags);
     const { runBatchCommand } = await import('../batch.ts');
     return runBatchCommand(flags, context);
   },

@@ -1,5 +1,4 @@
 import type { Command } from '../command.ts';
-import { checkRepeats } from '../flag-values.ts';
 import { chatFlags } from '../flags.ts';
 
 export const chat: Command = {
@@ -7,7 +6,6 @@ export const chat: Command = {
   describe: 'a conversation at the terminal',
   configure: (parser) => parser.options(chatFlags),
   async run(flags, context) {
-    checkRepeats(flags, chatFlags);
     const { runChat } = await import('../chat.ts');
     return runChat(flags, context);
   },

@@ -1,6 +1,5 @@
 import type { Options } from 'yargs';
 import type { Command } from '../command.ts';
-import { checkRepeats } from '../flag-values.ts';
 import { askFlags, limitFlags, modelFlags, moneyFlags, proxyFlags, viewFlags } from '../flags.ts';
 
 const compareFlags: Record<string, Options> = {
@@ -30,7 +29,6 @@ export const compare: Command = {
       .options(compareFlags)
       .example('cllm compare -m gpt -m claude "why is the sky blue?"', 'two replies, with cost and times'),
   async run(flags, context) {
-    checkRepeats(flags, compareFlags);
     const { runCompare } = await import('../compare.ts');
     return runCompare(flags, context);
   },

@@ -6,7 +6,7 @@ import type { ProvisionMethod } from '../../local-proxy/provision.ts';
 import { bringUp, readLog, serviceStatus, takeDown, type Service } from '../../local-proxy/service.ts';
 import { redactSecrets } from '../../protocol/error-message.ts';
 import type { Command } from '../command.ts';
-import { checkRepeats, isSet, numberFlag, textFlag } from '../flag-values.ts';
+import { isSet, numberFlag, textFlag } from '../flag-values.ts';
 import { adopt, localProxy, Progress } from '../local-proxy.ts';
 import { table } from '../render/table.ts';
 
@@ -32,7 +32,6 @@ const up: Command = {
   describe: 'install LiteLLM if it is missing, start it, and make it the default',
   configure: (parser) => parser.options(upFlags),
   async run(flags, context) {
-    checkRepeats(flags, upFlags);
     const { io } = context;
     const config = textFlag(flags, 'config');
     const port = numberFlag(flags, 'port', { least: 1, isWhole: true });

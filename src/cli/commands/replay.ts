@@ -5,7 +5,7 @@ import { readRecording } from '../../journal/recording.ts';
 import { judgement } from '../../outcome.ts';
 import { replay } from '../../conversation/replay.ts';
 import type { Command } from '../command.ts';
-import { checkRepeats, isSet, textFlag } from '../flag-values.ts';
+import { isSet, textFlag } from '../flag-values.ts';
 import { type Flags, viewFlags } from '../flags.ts';
 import { createView } from '../render/create-view.ts';
 
@@ -20,7 +20,6 @@ export const replayCommand: Command = {
   configure: (parser) =>
     parser.positional('recording', { type: 'string', describe: 'a file of --record' }).options(flagsOfReplay),
   async run(flags, context) {
-    checkRepeats(flags, flagsOfReplay);
     const { io } = context;
     const file = path.resolve(io.cwd, textFlag(flags, 'recording') ?? '');
     // Opening a pipe would hold the program until somebody writes to it; a recording is read twice, which a pipe can not be.
