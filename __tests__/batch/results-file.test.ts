@@ -1,7 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type BatchResult, resultLine } from '../../src/batch/batch-result.ts';
+import { type BatchResult, parseResult, resultLine } from '../../src/batch/batch-result.ts';
+import { BatchSummary } from '../../src/batch/batch-summary.ts';
+import { CostCap } from '../../src/batch/cost-cap.ts';
+import { junitReport } from '../../src/batch/reporters/junit.ts';
+import { markdownReport } from '../../src/batch/reporters/markdown.ts';
 import { readResults, ResultsFile } from '../../src/batch/results-file.ts';
 import { resultObject } from '../../src/result.ts';
 import { CllmError } from '../../src/errors.ts';
@@ -107,4 +111,74 @@ test.each([
 
 test('a directory that is not there is a usage error, as for every other file that a flag names', async () => {
   await expect(open(join(directory(), 'no', 'out.jsonl'))).rejects.toMatchObject({ code: 'input_invalid' });
+});
+
+const markup = '<img src=x onerror=alert(1)> | [a](http://evil.example) `x`';
+const hostile: Record<string, unknown[]> = {
+  verdict: [markup, 5, {}, 'complete '],
+  error: [
+    { code: markup, message: 'm', hint: 'h' },
+    { code: 5 },
+    'x',
+    [],
+    { code: 'stream_cut', message: {}, hint: null },
+  ],
+  duration_ms: ['x', -1, null, 1e308, {}],
+  ttft_ms: ['1', -1, 1e308],
+  total_cost_usd: ['9', -1_000_000, 1e308, {}],
+  usage: ['x', { input_tokens: '1', output_tokens: {} }, { input_tokens: -1, output_tokens: 0.5 }, []],
+  exit_code: ['0', -1, 1e9],
+  completion: ['x', 5, []],
+  result: [5, {}, null],
+  input_digest: [5],
+};
+
+test('what an earlier result says is checked before it counts or is shown', async () => {
+  for (const isError of [true, false]) {
+    for (const [name, values] of Object.entries(hostile)) {
+      for (const value of values) {
+        const line = JSON.stringify({ ...result(1, { isError }), is_error: isError, [name]: value });
+        const read = parseResult(line) as BatchResult;
+        const summary = new BatchSummary();
+        summary.add(read, { isEarlier: true });
+        const facts = {
+          title: 't',
+          summary,
+          stoppedBecause: null,
+          inputFile: null,
+          startedAt: '2026-11-22T00:00:00.000Z',
+          durationMs: 1,
+        };
+        let junit = '';
+        for await (const piece of junitReport(
+          facts,
+          (async function* () {
+            yield read;
+          })(),
+        ))
+          junit += piece;
+        const reports = junit + markdownReport(facts);
+        expect({ line, found: /NaN|undefined|<img|\]\(http|\[object|Infinity/.exec(reports)?.[0] }).toEqual({ line });
+        expect(summary.costUsd ?? 0).toBeLessThan(1e9);
+        expect(summary.costUsd ?? 0).toBeGreaterThanOrEqual(0);
+        const cap = new CostCap(1);
+        cap.add(read.total_cost_usd);
+        cap.add(2);
+        expect({ line, refusal: cap.refusal }).not.toEqual({ line, refusal: null });
+      }
+    }
+  }
+});
+
+test('what is no result at all is none', () => {
+  for (const value of [
+    null,
+    5,
+    [],
+    {},
+    { type: 'result' },
+    { type: 'result', is_error: false, line: 0, custom_id: null },
+  ])
+    expect(parseResult(JSON.stringify(value))).toBeNull();
+  expect(parseResult(resultLine(result(3)).trim())).toEqual(result(3));
 });

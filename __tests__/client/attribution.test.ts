@@ -41,6 +41,12 @@ describe('attribution', () => {
     );
   });
 
+  test('makes one tag of each that was named, whatever is in it', () => {
+    const tags = ['a,b', 'x\r\nx-evil: 1', 'ä€', 'a\0b', 'half \ud800'];
+    const header = attributionHeaders({ tags, metadata: {} }, null)['x-litellm-tags'];
+    expect(header?.split(',')).toEqual(['a b', 'x%0D%0Ax-evil: 1', '%C3%A4%E2%82%AC', 'a%00b', 'half %EF%BF%BD']);
+  });
+
   test.each([
     ['https://user:token@git.example/team/app.git', 'team/app'],
     ['git@github.com:team/app.git', 'team/app'],

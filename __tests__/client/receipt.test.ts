@@ -121,3 +121,37 @@ test('the JSON form is snake_case and reads back', () => {
   expect(receiptFromJson(json)).toEqual(receipt);
   expect(receiptFromJson({}).costSource).toBe('unknown');
 });
+
+describe('a figure that can not be', () => {
+  test.each<[string, unknown]>([
+    ['below zero', -1],
+    ['no number', Number.NaN],
+    ['without an end', Number.POSITIVE_INFINITY],
+    ['absurd', 1e300],
+    ['a text', 'a lot'],
+    ['a list', [1, 2]],
+  ])('is unknown: %s', (_name, cost) => {
+    const usage = { prompt_tokens: cost, completion_tokens: cost, total_tokens: 0, cost } as never;
+    const headers = { 'x-litellm-key-spend': String(cost), 'x-litellm-key-max-budget': String(cost) };
+    const unknown = {
+      inputTokens: null,
+      outputTokens: null,
+      costUsd: null,
+      costSource: 'unknown',
+      keySpend: null,
+      keyMaxBudget: null,
+    };
+    expect(receiptOf({ ...facts, headers, completion: { ...completion, usage } })).toMatchObject(unknown);
+    const json = { cost_usd: cost, key_spend: cost, key_max_budget: cost, input_tokens: cost, output_tokens: cost };
+    expect(receiptFromJson(json)).toMatchObject(unknown);
+  });
+
+  test('of the stream leaves the one of the header', () => {
+    const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2, cost: -5 } as never;
+    const headers = { 'x-litellm-response-cost': '0.25' };
+    expect(receiptOf({ ...facts, headers, completion: { ...completion, usage } })).toMatchObject({
+      costUsd: 0.25,
+      costSource: 'header',
+    });
+  });
+});

@@ -360,3 +360,19 @@ test('a NUL is kept in the messages and the completion, and damages nothing', ()
   other.import(history.export());
   expect(other.verify().problems).toEqual([]);
 });
+
+test('an id names its own conversation, whatever another one is called', () => {
+  const history = openHistory();
+  const mine = history.beginTurn(newTurn('mine'));
+  const strangers = history.beginTurn({
+    ...newTurn('not mine'),
+    conversation: { name: mine.conversationId, system: null },
+  }).conversationId;
+  expect(strangers).not.toBe(mine.conversationId);
+  expect(history.find(mine.conversationId).id).toBe(mine.conversationId);
+  history.setSystem(mine.conversationId, 'be brief');
+  expect(history.find(strangers).system).toBeNull();
+  expect(history.fork(mine.conversationId).title).toBe('mine');
+  expect(history.delete(mine.conversationId).conversation.id).toBe(mine.conversationId);
+  expect(history.find(strangers)).toMatchObject({ id: strangers, title: 'not mine' });
+});

@@ -1,4 +1,8 @@
-import type { ResultObject } from '../result.ts';
+import { errorCodes } from '../errors.ts';
+import { exits, verdicts } from '../outcome.ts';
+import { count, milliseconds, usd } from '../protocol/figures.ts';
+import type { ChatCompletion } from '../protocol/types.ts';
+import type { ErrorObject, ResultObject } from '../result.ts';
 
 /** One line of the output: the result object of `--output-format json`, and which item it is of. */
 export interface BatchResult extends ResultObject {
@@ -28,17 +32,78 @@ export function resultLine({ type, custom_id, line, input_digest, ...rest }: Bat
   return `${JSON.stringify({ type, custom_id, line, input_digest, ...rest })}\n`;
 }
 
-/** Null when the text is no result of a batch. */
+/**
+ * A result as an earlier run left it; null when the text is none. The file may have come with a repository or out of a
+ * cache, so what counts, decides or is shown is checked: a member that is not what it should be is unknown.
+ */
 export function parseResult(text: string): BatchResult | null {
+  let value: unknown;
   try {
-    const value = JSON.parse(text) as BatchResult | null;
-    const isResult =
-      value?.type === 'result' &&
-      typeof value.is_error === 'boolean' &&
-      Number.isSafeInteger(value.line) &&
-      (value.custom_id === null || typeof value.custom_id === 'string');
-    return isResult ? value : null;
+    value = JSON.parse(text);
   } catch {
     return null;
   }
+  if (!isObject(value) || value['type'] !== 'result' || typeof value['is_error'] !== 'boolean') return null;
+  const { custom_id: customId, line, is_error: isError } = value;
+  if (!isLine(line) || !(customId === null || typeof customId === 'string')) return null;
+  const verdict = verdicts.find((word) => word === value['verdict']) ?? null;
+  return {
+    ...(value as unknown as BatchResult),
+    is_error: isError,
+    custom_id: customId,
+    line,
+    input_digest: typeof value['input_digest'] === 'string' ? value['input_digest'] : null,
+    verdict,
+    exit_code: exitCodes.find((code) => code === value['exit_code']) ?? (isError ? 1 : 0),
+    result: wordsOf(value['result']),
+    usage: usageOf(value['usage']),
+    total_cost_usd: usd(numeric(value['total_cost_usd'])),
+    duration_ms: milliseconds(numeric(value['duration_ms'])),
+    ttft_ms: milliseconds(numeric(value['ttft_ms'])),
+    error: isError ? errorOf(value['error']) : null,
+    completion: isObject(value['completion']) ? (value['completion'] as unknown as ChatCompletion) : null,
+  };
+}
+
+const exitCodes = Object.values(exits).map(({ code }) => code);
+
+/** A failure is one whatever its error is. */
+function errorOf(value: unknown): ErrorObject {
+  const { code, message, hint, timestamp } = isObject(value) ? value : {};
+  return {
+    type: 'error',
+    timestamp: wordsOf(timestamp),
+    // Reports group by it, and take it for a word of ours.
+    code: errorCodes.find((known) => known === code) ?? 'internal',
+    message: wordsOf(message),
+    hint: wordsOf(hint),
+  };
+}
+
+function usageOf(value: unknown): BatchResult['usage'] {
+  if (!isObject(value)) return null;
+  const tokens = (name: string): number | null => count(numeric(value[name]));
+  return {
+    input_tokens: tokens('input_tokens'),
+    output_tokens: tokens('output_tokens'),
+    cached_input_tokens: tokens('cached_input_tokens'),
+    reasoning_tokens: tokens('reasoning_tokens'),
+  };
+}
+
+/** In JSON a figure is a number; a text is none, whatever it says. */
+function numeric(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
+}
+
+function wordsOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function isLine(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) > 0;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

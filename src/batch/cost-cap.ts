@@ -30,7 +30,8 @@ export class CostCap {
 
   /** A reply, whose cost the proxy told or did not. */
   add(costUsd: number | null): void {
-    if (costUsd === null) {
+    // A figure below zero would give back what others cost.
+    if (costUsd === null || !(costUsd >= 0)) {
       this.#unknown += 1;
       return;
     }

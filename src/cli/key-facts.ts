@@ -1,5 +1,6 @@
 import type { KeyInfo, LiteLLMClient } from '../client/client.ts';
 import { CllmError, ProxyError } from '../errors.ts';
+import { count, usd } from '../protocol/figures.ts';
 
 /** What is known of a key; null is what nobody told. USD, and limits by the minute. */
 export interface KeyFacts {
@@ -58,40 +59,35 @@ function factsOfInfo(info: KeyInfo): Omit<KeyFacts, 'models' | 'gap'> {
     name: text(info.key_name),
     team: text(info['team_alias']) ?? text(info.team_id),
     user: text(info['user_email']) ?? text(info['user_id']),
-    spend: number(info.spend),
-    maxBudget: number(info.max_budget),
+    spend: usd(info.spend),
+    maxBudget: usd(info.max_budget),
     budgetDuration: text(info['budget_duration']),
     budgetResetAt: text(info.budget_reset_at),
     expires: text(info.expires),
-    requestLimit: number(info.rpm_limit),
-    tokenLimit: number(info.tpm_limit),
-    parallelLimit: number(info['max_parallel_requests']),
+    requestLimit: count(info.rpm_limit),
+    tokenLimit: count(info.tpm_limit),
+    parallelLimit: count(info['max_parallel_requests']),
   };
 }
 
 function factsOfHeaders(headers: Readonly<Record<string, string>>): Omit<KeyFacts, 'models' | 'gap'> {
-  const of = (name: string): number | null => number(headers[`x-litellm-key-${name}`]);
+  const of = (name: string): string | undefined => headers[`x-litellm-key-${name}`];
   return {
     alias: null,
     name: null,
     team: null,
     user: null,
-    spend: of('spend'),
-    maxBudget: of('max-budget'),
+    spend: usd(of('spend')),
+    maxBudget: usd(of('max-budget')),
     budgetDuration: null,
     budgetResetAt: null,
     expires: null,
-    requestLimit: of('rpm-limit'),
-    tokenLimit: of('tpm-limit'),
+    requestLimit: count(of('rpm-limit')),
+    tokenLimit: count(of('tpm-limit')),
     parallelLimit: null,
   };
 }
 
 function text(value: unknown): string | null {
   return typeof value === 'string' && value !== '' && value !== 'None' ? value : null;
-}
-
-function number(value: unknown): number | null {
-  const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  return typeof parsed === 'number' && Number.isFinite(parsed) ? parsed : null;
 }

@@ -2,6 +2,7 @@ import { amount, CostCap } from '../batch/cost-cap.ts';
 import type { LiteLLMClient } from '../client/client.ts';
 import { pricedModels } from '../client/prices.ts';
 import { CllmError, UsageError } from '../errors.ts';
+import { usd } from '../protocol/figures.ts';
 import type { Context } from './context.ts';
 import { isSet, numberFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
@@ -69,8 +70,9 @@ async function checkBudget(client: LiteLLMClient, context: Context, mostUsd: num
   let left: number;
   try {
     const signal = AbortSignal.any([context.io.signal, AbortSignal.timeout(patience)]);
-    const { spend, max_budget: budget } = await client.keyInfo({ signal });
-    if (typeof spend !== 'number' || typeof budget !== 'number') return;
+    const info = await client.keyInfo({ signal });
+    const [spend, budget] = [usd(info.spend), usd(info.max_budget)];
+    if (spend === null || budget === null) return;
     left = budget - spend;
   } catch {
     // No database, or a key that may not ask: the proxy itself says no when the budget is gone.

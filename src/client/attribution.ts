@@ -188,7 +188,7 @@ export function attributionHeaders(
   caller: { tags: readonly string[]; metadata: Readonly<Record<string, string>> },
   attribution: Attribution | null,
 ): Record<string, string> {
-  const tags = [...new Set([...caller.tags, ...(attribution?.tags ?? []).map(headerTag)])];
+  const tags = [...new Set([...caller.tags, ...(attribution?.tags ?? [])].map(headerTag))];
   const metadata = { ...attribution?.metadata, ...caller.metadata };
   return {
     ...(tags.length > 0 && { 'x-litellm-tags': tags.join(',') }),
@@ -208,7 +208,10 @@ export function withHeaderTags<Body extends Record<string, unknown>>(body: Body,
 }
 
 function headerTag(tag: string): string {
-  return tag.replace(/[^\x20-\x7e]+|,/gu, (characters) => (characters === ',' ? ' ' : encodeURIComponent(characters)));
+  // Half of a pair has no percent-encoding.
+  return tag
+    .replace(/\p{Surrogate}/gu, '\u{fffd}')
+    .replace(/[^\x20-\x7e]+|,/gu, (characters) => (characters === ',' ? ' ' : encodeURIComponent(characters)));
 }
 
 /** JSON in ASCII alone: everything else as the escapes that JSON has for it. */

@@ -1,3 +1,4 @@
+import { count, milliseconds, usd } from '../protocol/figures.ts';
 import type { ChatCompletion, Usage } from '../protocol/types.ts';
 
 /**
@@ -52,9 +53,9 @@ export function receiptOf(facts: {
   const { headers, completion } = facts;
   const usage = completion?.usage ?? null;
   const modelGroup = text(headers['x-litellm-model-group']);
-  const attemptedFallbacks = number(headers['x-litellm-attempted-fallbacks']);
-  const costInStream = number(usage?.cost);
-  const costInHeader = number(headers['x-litellm-response-cost']);
+  const attemptedFallbacks = count(headers['x-litellm-attempted-fallbacks']);
+  const costInStream = usd(usage?.cost);
+  const costInHeader = usd(headers['x-litellm-response-cost']);
   return {
     modelRequested: facts.modelRequested,
     // Streamed, `model` names the group that served. Not streamed it is the provider's own name after a fallback.
@@ -68,17 +69,16 @@ export function receiptOf(facts: {
     apiBase: text(headers['x-litellm-model-api-base']),
     callId: text(headers['x-litellm-call-id']),
     proxyVersion: text(headers['x-litellm-version']),
-    inputTokens: number(usage?.prompt_tokens),
-    outputTokens: number(usage?.completion_tokens),
-    cachedInputTokens:
-      detail(usage, 'prompt_tokens_details', 'cached_tokens') ?? number(usage?.cache_read_input_tokens),
+    inputTokens: count(usage?.prompt_tokens),
+    outputTokens: count(usage?.completion_tokens),
+    cachedInputTokens: detail(usage, 'prompt_tokens_details', 'cached_tokens') ?? count(usage?.cache_read_input_tokens),
     reasoningTokens: detail(usage, 'completion_tokens_details', 'reasoning_tokens'),
     // The other cost headers of a stream (`-cost-original`, …) say 0.0 whatever it costs.
     costUsd: costInStream ?? costInHeader,
     costSource: costInStream !== null ? 'stream' : costInHeader !== null ? 'header' : 'unknown',
-    keySpend: number(headers['x-litellm-key-spend']),
-    keyMaxBudget: number(headers['x-litellm-key-max-budget']),
-    attemptedRetries: number(headers['x-litellm-attempted-retries']),
+    keySpend: usd(headers['x-litellm-key-spend']),
+    keyMaxBudget: usd(headers['x-litellm-key-max-budget']),
+    attemptedRetries: count(headers['x-litellm-attempted-retries']),
     attemptedFallbacks,
     retries: facts.retries,
     isCacheHit: cacheHit(headers),
@@ -109,20 +109,20 @@ export function receiptFromJson(json: Readonly<Record<string, unknown>>): Receip
     apiBase: text(json['api_base']),
     callId: text(json['call_id']),
     proxyVersion: text(json['proxy_version']),
-    inputTokens: number(json['input_tokens']),
-    outputTokens: number(json['output_tokens']),
-    cachedInputTokens: number(json['cached_input_tokens']),
-    reasoningTokens: number(json['reasoning_tokens']),
-    costUsd: number(json['cost_usd']),
+    inputTokens: count(json['input_tokens']),
+    outputTokens: count(json['output_tokens']),
+    cachedInputTokens: count(json['cached_input_tokens']),
+    reasoningTokens: count(json['reasoning_tokens']),
+    costUsd: usd(json['cost_usd']),
     costSource: costSource === 'stream' || costSource === 'header' ? costSource : 'unknown',
-    keySpend: number(json['key_spend']),
-    keyMaxBudget: number(json['key_max_budget']),
-    attemptedRetries: number(json['attempted_retries']),
-    attemptedFallbacks: number(json['attempted_fallbacks']),
-    retries: number(json['retries']) ?? 0,
+    keySpend: usd(json['key_spend']),
+    keyMaxBudget: usd(json['key_max_budget']),
+    attemptedRetries: count(json['attempted_retries']),
+    attemptedFallbacks: count(json['attempted_fallbacks']),
+    retries: count(json['retries']) ?? 0,
     isCacheHit: typeof isCacheHit === 'boolean' ? isCacheHit : null,
-    durationMs: number(json['duration_ms']) ?? 0,
-    ttftMs: number(json['ttft_ms']),
+    durationMs: milliseconds(json['duration_ms']) ?? 0,
+    ttftMs: milliseconds(json['ttft_ms']),
   };
 }
 
@@ -139,15 +139,9 @@ function detail(
   name: string,
 ): number | null {
   const details = usage?.[group];
-  return typeof details === 'object' && details !== null ? number(details[name]) : null;
+  return typeof details === 'object' && details !== null ? count(details[name]) : null;
 }
 
 function text(value: unknown): string | null {
   return typeof value === 'string' && value !== '' && value !== 'None' ? value : null;
-}
-
-/** Headers are strings (`7.2e-06`, `None`), usage has numbers. */
-function number(value: unknown): number | null {
-  const parsed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  return typeof parsed === 'number' && Number.isFinite(parsed) ? parsed : null;
 }

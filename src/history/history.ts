@@ -66,7 +66,7 @@ const [matchStart, matchEnd] = ['\u{E000}', '\u{E001}'];
  * The conversations that were had: lines of turns, each a prompt with its completion. The rest of the program knows no
  * SQL. Every method that changes something does it in one transaction, durable when it returns.
  *
- * A conversation is referred to by its name, its id or the beginning of its id.
+ * A conversation is referred to by its id, its name or the beginning of its id, in this order.
  *
  * @throws CllmError Every method: `history_unusable` when the file can not be read or written.
  */
@@ -440,7 +440,8 @@ export class History {
   }
 
   #rowOrNull(reference: string): ConversationRow | null {
-    const exact = this.#records.byName(reference) ?? this.#records.byId(reference);
+    // An id is ours alone; a name may have come in with somebody's export, and must not stand for another conversation.
+    const exact = this.#records.byId(reference) ?? this.#records.byName(reference);
     if (exact !== undefined) return exact;
     if (reference === '') return null;
     const found = this.#database.all<ConversationRow>(
