@@ -2,8 +2,38 @@ import type { CallOptions, LiteLLMClient, RequestInput } from '../client/client.
 import type { CompletionStream } from '../client/completion-stream.ts';
 import { CllmError } from '../errors.ts';
 import type { ConversationSummary } from '../history/history.ts';
-import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.ts';
+import type { ConversationState, Store, TurnObserver, TurnRequest, TurnResult } from './turn.ts';
 import { TurnKeeper } from './turn-keeper.ts';
+
+/** An observer that is told no more once it has thrown: what it shows is lost, and not what it is shown of. */
+class Watched {
+  #observer: TurnObserver | undefined;
+  #failures: unknown[] = [];
+
+  constructor(observer: TurnObserver | undefined) {
+    this.#observer = observer;
+  }
+
+  tell(of: (observer: TurnObserver) => Promise<void> | void): Promise<void> | undefined {
+    const observer = this.#observer;
+    if (observer === undefined) return undefined;
+    try {
+      return of(observer)?.catch((thrown: unknown) => this.#fail(thrown));
+    } catch (thrown) {
+      this.#fail(thrown);
+      return undefined;
+    }
+  }
+
+  rethrow(): void {
+    if (this.#failures.length > 0) throw this.#failures[0];
+  }
+
+  #fail(thrown: unknown): void {
+    this.#observer = undefined;
+    this.#failures.push(thrown);
+  }
+}
 
 /** A line of turns that share a context. `send` is one turn of it, from the prompt's commit to the reply's. */
 export class Conversation {
@@ -24,21 +54,31 @@ export class Conversation {
   /**
    * Commits the prompt, streams, journals each read before it is shown, folds, and commits the reply with its verdict.
    * Never throws for what the network or the disk does: the result says it.
+   *
+   * @throws what the observer threw, once the turn is committed: it is told no more then, but the reply is taken to its end
    */
   async send(turn: TurnRequest): Promise<TurnResult> {
     const keeper = new TurnKeeper(this.#store, this.state, turn);
+    const watched = new Watched(turn.observer);
     const { messages, partialReplies } = keeper.context;
-    await turn.observer?.begin?.({ conversationId: this.state.id, model: turn.body.model, partialReplies });
+    await watched.tell((observer) =>
+      observer.begin?.({ conversationId: this.state.id, model: turn.body.model, partialReplies }),
+    );
     const request = { ...turn.body, messages: [...messages, ...turn.messages] };
     const stream = this.#begun(keeper, request, {
       taps: [keeper, ...(turn.taps ?? [])],
       ...(turn.signal && { signal: turn.signal }),
-      onRetry: (retry) => turn.observer?.retry?.(retry),
+      onRetry: (retry) => void watched.tell((observer) => observer.retry?.(retry)),
     });
-    await stream.consume((chunks) => turn.observer?.chunks?.(chunks));
-    const { completion, verdict, receipt, error } = await stream.result();
-    const unsaved = keeper.commit({ completion, verdict, receipt, error });
-    return { conversationId: this.state.id, completion, verdict, receipt, error, unsaved };
+    let result: TurnResult | null = null;
+    try {
+      await stream.consume((chunks) => watched.tell((observer) => observer.chunks?.(chunks)));
+    } finally {
+      const end = await stream.result();
+      result = { conversationId: this.state.id, ...end, unsaved: keeper.commit(end) };
+    }
+    watched.rethrow();
+    return result;
   }
 
   /** The prompt is in the history by now, so a request that can not even be made ends its turn like any other. */

@@ -1,7 +1,8 @@
 import type { Output } from '../io.ts';
 import { loadLanguage } from './highlight.ts';
 import { LiveRegion } from './live-region.ts';
-import { MarkdownStream } from './markdown-stream.ts';
+import { type Frame, MarkdownStream } from './markdown-stream.ts';
+import { PlainPrinter } from './plain-printer.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
 import { colourPaint, paintFor } from './style.ts';
 import { TerminalSafe } from './terminal-safe.ts';
@@ -14,6 +15,8 @@ const frameSource = 1024;
 /**
  * A reply as rendered markdown. On a terminal the open block is redrawn in place, at most so many times a second;
  * elsewhere (`--render markdown` into a pipe, or without colours) a block is written when it is finished.
+ *
+ * A reply is worth more than its looks: whatever rendering throws, the rest of it is plain text.
  */
 export class MarkdownPrinter implements ReplyPrinter {
   readonly #output: Output;
@@ -31,6 +34,8 @@ export class MarkdownPrinter implements ReplyPrinter {
   #timer: NodeJS.Timeout | null = null;
   /** Characters that no frame has shown yet. */
   #waiting = 0;
+  /** What goes on once rendering has failed. */
+  #plain: PlainPrinter | null = null;
 
   constructor(output: Output, now: () => number) {
     this.#output = output;
@@ -40,10 +45,14 @@ export class MarkdownPrinter implements ReplyPrinter {
   }
 
   async write(text: string): Promise<void> {
+    const plain = this.#fallback();
+    if (plain !== null) return plain.write(text);
     const safe = this.#safe.write(text).replaceAll('\r\n', '\n');
     await this.#loadLanguages(safe);
     for (let at = 0; at < safe.length; at += frameSource) {
       const piece = safe.slice(at, at + frameSource);
+      const fallback = this.#fallback();
+      if (fallback !== null) return fallback.write(safe.slice(at));
       this.#stream.push(piece);
       this.#waiting += piece.length;
       if (this.#waiting >= frameSource || this.#now() >= this.#nextFrame) await this.#frame();
@@ -54,10 +63,13 @@ export class MarkdownPrinter implements ReplyPrinter {
   /** Ends what is open, so that something else can be written below it. */
   async settle(): Promise<void> {
     this.#stopTimer();
-    this.#stream.push(this.#safe.end());
-    await this.#output.write(this.#region.draw(this.#stream.end(), [], this.#output.columns));
-    this.#waiting = 0;
-    this.#line = '';
+    if (this.#fallback() === null) {
+      this.#stream.push(this.#safe.end());
+      await this.#draw(() => ({ committed: this.#stream.end(), open: [] }));
+      this.#waiting = 0;
+      this.#line = '';
+    }
+    await this.#fallback()?.settle();
   }
 
   async end(): Promise<void> {
@@ -67,15 +79,44 @@ export class MarkdownPrinter implements ReplyPrinter {
 
   #frame(): Promise<void> | void {
     this.#stopTimer();
+    if (this.#fallback() !== null) return;
     const started = this.#now();
-    const { committed, open } = this.#stream.frame();
-    const shown = this.#output.isStyled ? open : [];
-    const text = this.#region.draw(committed, shown, this.#output.columns);
+    const written = this.#draw(() => {
+      const { committed, open } = this.#stream.frame();
+      return { committed, open: this.#output.isStyled ? open : [] };
+    });
     this.#waiting = 0;
     const ended = this.#now();
     // A slow machine draws less often, not all the time.
     this.#nextFrame = ended + Math.max(frameInterval, (ended - started) * 4);
+    return written;
+  }
+
+  #draw(render: () => Frame): Promise<void> | void {
+    let text: string;
+    try {
+      const { committed, open } = render();
+      text = this.#region.draw(committed, open, this.#output.columns);
+    } catch {
+      return this.#goOnPlain();
+    }
     return this.#output.write(text);
+  }
+
+  /** What stands stays; in place of the open lines comes their source. */
+  async #goOnPlain(): Promise<void> {
+    this.#plain = new PlainPrinter(this.#output);
+    const { committed, source } = this.#stream.abandon();
+    // In one breath: more of the reply may come while a slow terminal is waited for.
+    await Promise.all([
+      this.#output.write(this.#region.draw(committed, [], this.#output.columns)),
+      this.#fallback()?.write(source),
+    ]);
+  }
+
+  /** Asked for anew after each frame, which may have failed. */
+  #fallback(): PlainPrinter | null {
+    return this.#plain;
   }
 
   #stopTimer(): void {

@@ -112,6 +112,13 @@ export class MarkdownStream {
     return this.#taken();
   }
 
+  /** What to go on with when rendering failed: the lines that stand, and the source that no line stands for yet. */
+  abandon(): { committed: string[]; source: string } {
+    const source = this.#source;
+    this.#source = '';
+    return { committed: this.#taken(), source };
+  }
+
   #taken(): string[] {
     const committed = this.#committed;
     this.#committed = [];

@@ -126,7 +126,8 @@ export class TextView implements View {
       const { warmUp } = await this.#loadMarkdown();
       if (this.#printer === null) warmUp();
     };
-    setTimeout(() => void begin(), 20).unref();
+    // It only saves time: whatever keeps it from loading is met, and said, when the first words come.
+    setTimeout(() => void begin().catch(() => {}), 20).unref();
   }
 
   #loadMarkdown(): Promise<typeof MarkdownModule> {
