@@ -160,6 +160,14 @@ describe('TLS', () => {
     expect(hint).toContain(`--base-url ${upstream.baseUrl}`);
   });
 
+  test('plain http to a port that speaks TLS says so at once, though such a server closes without a word', async () => {
+    const { code, message, hint } = await call({ baseUrl: secure.baseUrl.replace('https:', 'http:'), retries: 2 });
+    expect({ code, hint }).toEqual({ code: 'connection_failed', hint: `Use --base-url ${secure.baseUrl}.` });
+    expect(message).toContain('the answer is no HTTP: this port speaks TLS');
+    // It was asked once, and only looked at.
+    expect(secure.requests).toEqual([]);
+  });
+
   test.each([{ ca: 'not a certificate' }, { cert: 'x', key: 'y' }])(
     'a certificate that can not be read is a bad setting',
     (options) => {
@@ -168,6 +176,42 @@ describe('TLS', () => {
       );
     },
   );
+});
+
+describe('what speaks no HTTP is named, in one try', () => {
+  const bytes = (hex: string) => Buffer.from(hex, 'hex');
+  test.each<{ name: string; says: string | Uint8Array; who: string }>([
+    { name: 'ssh', says: 'SSH-2.0-OpenSSH_9.6\r\n', who: 'an SSH server answers there' },
+    { name: 'redis', says: "-ERR unknown command 'POST', with args\r\n", who: 'a Redis server answers there' },
+    { name: 'smtp', says: '220 mail.test ESMTP\r\n', who: 'a mail or FTP server answers there' },
+    { name: 'imap', says: '* OK IMAP4rev1 ready\r\n', who: 'a mail server answers there' },
+    { name: 'mysql', says: bytes('4a0000000a382e302e333600'), who: 'a MySQL server answers there' },
+    { name: 'HTTP/2', says: bytes('000006040000000000000400ffffff'), who: 'a server that speaks HTTP/2 only' },
+    { name: 'HTTP/2 without settings', says: bytes('000000040000000000'), who: 'a server that speaks HTTP/2 only' },
+    { name: 'a TLS alert', says: bytes('15030300020246'), who: 'this port speaks TLS' },
+    { name: 'a TLS handshake', says: bytes('160303007a02000076'), who: 'this port speaks TLS' },
+    { name: 'an echo', says: 'POST /v1/chat/completions HTTP/1.1\r\n', who: 'something that repeats what it is sent' },
+    { name: 'zeros', says: bytes('000000'), who: 'the answer is no HTTP' },
+    { name: 'words', says: 'who are you?', who: 'the answer is no HTTP' },
+    { name: 'HTTP of the last century', says: '<html>Hello</html>', who: 'the answer is no HTTP' },
+    { name: 'a broken header', says: 'HTTP/1.1 200 OK\r\nno header\r\n\r\n', who: 'the answer is damaged' },
+  ])('$name', async ({ says, who }) => {
+    for (const end of [{ fin: true as const }, { stall: true as const }]) {
+      const server = await faultServer([says, end]);
+      const { code, message } = await call({ baseUrl: server.baseUrl, retries: 2 });
+      expect(code).toBe('connection_failed');
+      expect(message).toContain(who);
+      expect(server.requests).toHaveLength(1);
+    }
+  });
+
+  test('a server that closes without a word, and speaks no TLS, is tried again', async () => {
+    const server = await faultServer([{ fin: true }]);
+    const { code, message } = await call({ baseUrl: server.baseUrl, retries: 1 });
+    expect(code).toBe('connection_failed');
+    expect(message).toContain('connection closed before the answer was complete');
+    expect(server.requests).toHaveLength(2);
+  });
 });
 
 describe('through an HTTP proxy', () => {

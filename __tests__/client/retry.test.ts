@@ -43,6 +43,35 @@ test.each([
   { headers: { 'retry-after': '-1' }, milliseconds: null },
   { headers: { 'retry-after': 'soon' }, milliseconds: null },
   { headers: { 'retry-after': '' }, milliseconds: null },
+  // Said twice: by LiteLLM and by a gateway before it.
+  { headers: { 'retry-after': '5, 5' }, milliseconds: 5000 },
+  { headers: { 'retry-after': '5,30, 7' }, milliseconds: 30_000 },
+  { headers: { 'retry-after': '60, 60' }, milliseconds: 60_000 },
+  { headers: { 'retry-after-ms': '700, 700' }, milliseconds: 700 },
+  { headers: { 'retry-after': '5, Sun, 22 Nov 2026 12:00:07 GMT' }, milliseconds: 7000 },
+  { headers: { 'retry-after': 'Sun, 22 Nov 2026 12:00:07 GMT, Sun, 22 Nov 2026 12:00:09 GMT' }, milliseconds: 9000 },
+  { headers: { 'retry-after': 'soon, 5' }, milliseconds: 5000 },
+  // In quotes, which made a date of 2001 of it.
+  { headers: { 'retry-after': '"3"' }, milliseconds: 3000 },
+  { headers: { 'retry-after': "'3'" }, milliseconds: 3000 },
+  { headers: { 'retry-after': '"3", "3"' }, milliseconds: 3000 },
+  { headers: { 'retry-after': ' 3 ' }, milliseconds: 3000 },
+  { headers: { 'retry-after': '"Sun, 22 Nov 2026 12:00:07 GMT"' }, milliseconds: 7000 },
+  // With a unit, and in the other forms of a date.
+  { headers: { 'retry-after': '3s' }, milliseconds: 3000 },
+  { headers: { 'retry-after': '3 seconds' }, milliseconds: 3000 },
+  { headers: { 'retry-after': '250ms' }, milliseconds: 250 },
+  { headers: { 'retry-after': '1m' }, milliseconds: 60_000 },
+  { headers: { 'retry-after': 'Sunday, 22-Nov-26 12:00:07 GMT' }, milliseconds: 7000 },
+  { headers: { 'retry-after': 'Sun Nov 22 12:00:07 2026' }, milliseconds: 7000 },
+  { headers: { 'retry-after': '2026-11-22T12:00:07Z' }, milliseconds: 7000 },
+  { headers: { 'retry-after': String(Date.parse('2026-11-22T12:00:07Z') / 1000) }, milliseconds: 7000 },
+  { headers: { 'retry-after': String(Date.parse('2026-11-22T12:00:07Z')) }, milliseconds: 7000 },
+  // No sense, so no wait of its own.
+  { headers: { 'retry-after': '3 apples' }, milliseconds: null },
+  { headers: { 'retry-after': '5 12:30' }, milliseconds: null },
+  { headers: { 'retry-after': '1e9' }, milliseconds: null },
+  { headers: { 'retry-after': 'x'.repeat(10_000) }, milliseconds: null },
 ])('$headers asks for $milliseconds ms', ({ headers, milliseconds }) => {
   expect(retryAfterOf(headers as Record<string, string>, now)).toBe(milliseconds);
 });

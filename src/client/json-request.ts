@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isSuccess } from '../protocol/body-kind.ts';
 import { CllmError, DeadlineError, InterruptedError } from '../errors.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { readErrorBody } from './error-body.ts';
@@ -80,8 +81,8 @@ async function getOnce(plan: JsonPlan, signal: AbortSignal): Promise<unknown> {
   const response = await plan.transport.send({ ...request, headers, signal });
   const shown = shownHeaders(response.headers, secrets);
   if (onDebug) for (const line of responseLines(response.status, shown)) onDebug(line);
-  const body = response.status === 200 ? await readAnswer(response, url) : await readErrorBody(response);
-  if (response.status === 200) {
+  const body = isSuccess(response.status) ? await readAnswer(response, url) : await readErrorBody(response);
+  if (isSuccess(response.status)) {
     try {
       return JSON.parse(body);
     } catch {

@@ -12,16 +12,65 @@ export interface RequestLine {
 /** Says what failed on the way, in words, with the next command to try. The original stays in `cause`. */
 export function networkError(thrown: unknown, request: RequestLine, proxy: URL | null): CllmError {
   if (thrown instanceof ConnectFailure) return connectError(thrown, request, proxy);
+  if (isParserError(thrown)) return parserError(thrown, request);
   const { code, message } = facts(thrown);
   const reason = bodyReasons[code] ?? `connection failed (${code || message})`;
   return failure('connection_failed', reason, request, {
     cause: thrown,
-    isRetryable: code !== 'HPE' && code !== 'UND_ERR_HEADERS_OVERFLOW',
-    hint: code.startsWith('HPE')
-      ? 'Something that is no HTTP server answered; check --base-url.'
-      : 'Try again, or see `cllm doctor`.',
+    isRetryable: code !== 'UND_ERR_HEADERS_OVERFLOW',
+    hint: 'Try again, or see `cllm doctor`.',
   });
 }
+
+/** A port that speaks TLS, and was spoken to in plain text. */
+export function plainToTls(thrown: unknown, request: RequestLine): CllmError {
+  return failure('connection_failed', 'the answer is no HTTP: this port speaks TLS', request, {
+    cause: thrown,
+    isRetryable: false,
+    hint: `Use --base-url ${new URL(request.url).origin.replace('http:', 'https:')}.`,
+  });
+}
+
+/** undici 7.30 gives its parser's errors no code: by their name. What answered begins with `data`. */
+function isParserError(thrown: unknown): thrown is Error & { data?: unknown } {
+  return thrown instanceof Error && thrown.name === 'HTTPParserError';
+}
+
+function parserError(thrown: Error & { data?: unknown }, request: RequestLine): CllmError {
+  const data = typeof thrown.data === 'string' ? thrown.data : '';
+  if (!thrown.message.includes('Expected HTTP/')) {
+    // It began like HTTP. llhttp's own words say what is wrong, and hold nothing of the answer.
+    const what = /\((.{1,80})\)$/.exec(thrown.message)?.[1] ?? 'unknown reason';
+    return failure('connection_failed', `the answer is damaged: it is no HTTP from some byte on (${what})`, request, {
+      cause: thrown,
+      isRetryable: false,
+      hint: 'Something between here and the proxy breaks its answers; `cllm doctor` looks at each step.',
+    });
+  }
+  // A record of TLS: its type, and the version's first byte (RFC 8446 section 5.1).
+  // oxlint-disable-next-line no-control-regex -- the record's own bytes
+  if (/^[\u0014-\u0017]\u0003/.test(data)) return plainToTls(thrown, request);
+  const speaker = speakers.find(([pattern]) => pattern.test(data))?.[1];
+  const what = speaker === undefined ? '' : `: ${speaker} answers there`;
+  return failure('connection_failed', `the answer is no HTTP${what}`, request, {
+    cause: thrown,
+    isRetryable: false,
+    hint: 'Something that is no HTTP server answered; check host and port in --base-url.',
+  });
+}
+
+/** How other protocols begin to speak, by the first bytes of their servers. */
+const speakers: [RegExp, string][] = [
+  [/^SSH-/, 'an SSH server'],
+  // An empty SETTINGS frame or one with a few settings (RFC 9113 section 3.4).
+  // oxlint-disable-next-line no-control-regex -- the frame's own bytes
+  [/^(\0\0[^]\u0004[\0\u0001]\0\0\0\0|PRI \* HTTP\/2)/, 'a server that speaks HTTP/2 only'],
+  [/^-(ERR|NOAUTH|DENIED|WRONGPASS)\b/, 'a Redis server'],
+  [/^220[ -]/, 'a mail or FTP server'],
+  [/^(\+OK|\* OK)/, 'a mail server'],
+  [/^[^]{4}\n\d+\.\d+/, 'a MySQL server'],
+  [/^(POST|GET) \//, 'something that repeats what it is sent'],
+];
 
 /** What undici's and Node's codes mean while a request or a reply is on its way. */
 const bodyReasons: Record<string, string> = {
@@ -34,7 +83,6 @@ const bodyReasons: Record<string, string> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the answer is not as long as it said',
   Z_BUF_ERROR: 'the compressed answer ended too early',
   Z_DATA_ERROR: 'the compressed answer is damaged',
-  HPE: 'the answer is no HTTP',
 };
 
 function connectError(thrown: ConnectFailure, request: RequestLine, proxy: URL | null): CllmError {
@@ -132,7 +180,7 @@ function facts(thrown: unknown): { code: string; message: string } {
   const code = typeof error.code === 'string' ? error.code : '';
   if (code === '' && Array.isArray(error.errors) && error.errors.length > 0) return facts(error.errors[0]);
   return {
-    code: code.startsWith('HPE_') ? 'HPE' : code,
+    code,
     message: redactSecrets(
       typeof error.message === 'string' && error.message !== '' ? error.message : 'unknown reason',
     ),

@@ -1,6 +1,7 @@
 import { DeadlineError, InterruptedError, type CllmError } from '../errors.ts';
 import { readErrorBody } from './error-body.ts';
 import { errorFromResponse } from './error-response.ts';
+import { isSuccess } from '../protocol/body-kind.ts';
 import { safeText, type Secrets } from './safe-text.ts';
 import type { Transport } from './transport.ts';
 import { requestLines, responseLines, shownHeaders } from './wire-log.ts';
@@ -12,7 +13,7 @@ export interface ProbeAnswer {
   headers: Record<string, string>;
   /** The first 64 KiB, without keys. */
   body: string;
-  /** What the status means; null for 200. */
+  /** What the status means; null for success. */
   error: CllmError | null;
   /** Milliseconds from the request to the head of the answer. */
   tookMs: number;
@@ -66,8 +67,9 @@ export async function probe(plan: ProbePlan): Promise<ProbeAnswer> {
     if (onDebug) for (const line of responseLines(response.status, shown)) onDebug(line);
     const body = await readErrorBody(response);
     const answer = { status: response.status, headers: response.headers, body };
-    const error =
-      response.status === 200 ? null : errorFromResponse(answer, { request: { method, url }, hasKey, secrets });
+    const error = isSuccess(response.status)
+      ? null
+      : errorFromResponse(answer, { request: { method, url }, hasKey, secrets });
     return { status: response.status, headers: shown, body: safeText(body, secrets), error, tookMs };
   } finally {
     clearTimeout(timer);

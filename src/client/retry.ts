@@ -33,24 +33,57 @@ export function retryDelay(error: CllmError, attempt: number, maxRetries: number
 
 /**
  * Milliseconds that an answer asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date, else the
- * provider's own (which LiteLLM hands on with a prefix); null when it does not say or says nonsense.
+ * provider's own (which LiteLLM hands on with a prefix); null when it does not say or says nonsense. Several at once, a
+ * proxy's and that of a gateway before it, say: the longest holds, for each of them has to be content.
  *
  * Source: RFC 9110 section 10.2.3; litellm 1.104.2.
  */
 export function retryAfterOf(headers: Readonly<Record<string, string>>, now: () => number = Date.now): number | null {
   for (const prefix of ['', 'llm_provider-']) {
-    const milliseconds = nonNegative(headers[`${prefix}retry-after-ms`]);
-    if (milliseconds !== null) return milliseconds;
-    const value = headers[`${prefix}retry-after`];
-    const seconds = nonNegative(value);
-    if (seconds !== null) return Math.ceil(seconds * 1000);
-    const date = value === undefined || /^\s*-?[\d.]+\s*$/.test(value) ? Number.NaN : Date.parse(value);
-    if (!Number.isNaN(date)) return Math.max(0, date - now());
+    const waits = [
+      waitIn(headers[`${prefix}retry-after-ms`], 1, now),
+      waitIn(headers[`${prefix}retry-after`], 1000, now),
+    ].filter((wait) => wait !== null);
+    if (waits[0] !== undefined) return waits[0];
   }
   return null;
 }
 
-function nonNegative(text: string | undefined): number | null {
-  if (text === undefined || !/^\s*\d+(\.\d+)?\s*$/.test(text)) return null;
-  return Number(text);
+/** No sensible value is longer; what is repeated a thousand times says it in the first ones. */
+const longestHeader = 512;
+/** From here on a number is no wait but a time: seconds since 1970, or milliseconds. */
+const firstTime = 1_000_000_000;
+const firstTimeInMs = 1_000_000_000_000;
+
+/** The longest wait that a header names, however often it was sent. */
+function waitIn(header: string | undefined, unitInMs: number, now: () => number): number | null {
+  const waits = (header ?? '')
+    .slice(0, longestHeader)
+    .replaceAll(/["']/g, '')
+    .split(',')
+    .map((value) => durationIn(value.trim(), unitInMs, now) ?? dateIn(value.trim(), now))
+    .filter((wait) => wait !== null);
+  return waits.length === 0 ? null : Math.max(...waits);
+}
+
+function durationIn(value: string, unitInMs: number, now: () => number): number | null {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s|secs?|seconds?|m|mins?|minutes?)?$/i.exec(value) ?? [];
+  if (digits === undefined) return null;
+  const count = Number(digits);
+  if (count >= firstTimeInMs) return Math.max(0, count - now());
+  if (count >= firstTime) return Math.max(0, count * 1000 - now());
+  if (unit === undefined) return Math.ceil(count * unitInMs);
+  const isMinutes = /^m(?!s)/i.test(unit);
+  return Math.ceil(count * (isMinutes ? 60_000 : unit.toLowerCase() === 'ms' ? 1 : 1000));
+}
+
+/**
+ * A date of any of HTTP's forms, or of ISO 8601. Its day of the week, which a comma parts from it, adds nothing. A text
+ * without a year and a time of day is none, though `Date.parse` makes one of it.
+ */
+function dateIn(value: string, now: () => number): number | null {
+  if (!/\d{1,2}:\d{2}/.test(value) || !/\b\d{4}\b|\d-[a-z]{3}-\d{2}\b/i.test(value)) return null;
+  // asctime's form says no zone, and means UTC.
+  const date = Date.parse(/\d{4}$/.test(value) ? `${value} GMT` : value);
+  return Number.isNaN(date) ? null : Math.max(0, date - now());
 }

@@ -7,7 +7,7 @@ import { ConnectFailure, openConnection, proxyAuthorization } from './connect.ts
 import { decoded } from './content-encoding.ts';
 import { type Answer, Exchange } from './exchange.ts';
 import { proxyFor, type ProxySettings } from './http-proxy.ts';
-import { networkError, type RequestLine } from './network-error.ts';
+import { networkError, plainToTls, type RequestLine } from './network-error.ts';
 import type { ResponseBody } from './response-body.ts';
 
 export interface TransportOptions {
@@ -58,6 +58,7 @@ export class Transport {
   readonly #connecting = new Set<() => void>();
   /** Requests without an answer yet: when the last is aborted, nobody needs the connections that are being opened. */
   #waiting = 0;
+  readonly #tlsPorts = new Map<string, Promise<boolean>>();
   #isClosed = false;
 
   /** @throws UsageError `config_invalid` when a certificate can not be read. */
@@ -106,7 +107,10 @@ export class Transport {
       return received(await exchange.answer, failure);
     } catch (thrown) {
       if (options.signal.aborted) throw options.signal.reason;
-      throw thrown instanceof CllmError ? thrown : this.#failure(thrown, line, proxy);
+      if (thrown instanceof CllmError) throw thrown;
+      if (proxy === null && isClosedUnanswered(thrown) && (await this.#speaksTls(url))) throw plainToTls(thrown, line);
+      if (options.signal.aborted) throw options.signal.reason;
+      throw this.#failure(thrown, line, proxy);
     } finally {
       this.#waiting -= 1;
       if (this.#waiting === 0 && options.signal.aborted) this.#abandonConnecting();
@@ -163,12 +167,60 @@ export class Transport {
     }
   }
 
+  /**
+   * Whether a port that closed the connection on a plain request speaks TLS: most of its servers say nothing before they
+   * close. Asked once for each address, and nothing is sent.
+   */
+  #speaksTls(url: URL): Promise<boolean> {
+    if (url.protocol !== 'http:') return Promise.resolve(false);
+    const known = this.#tlsPorts.get(url.host);
+    if (known !== undefined) return known;
+    const asked = new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => abandon(), longestTlsQuestion);
+      const answer = (isTls: boolean) => {
+        clearTimeout(timer);
+        this.#connecting.delete(abandon);
+        resolve(isTls);
+      };
+      const drop = openConnection(
+        {
+          isHttps: true,
+          host: url.hostname.replace(/^\[|\]$/g, ''),
+          port: Number(url.port) || 80,
+          proxy: null,
+          secureContext: this.#secureContext,
+          isOnlyLooking: true,
+        },
+        (failure, socket) => {
+          socket?.destroy();
+          answer(failure === null);
+        },
+      );
+      const abandon = () => {
+        drop();
+        answer(false);
+      };
+      this.#connecting.add(abandon);
+    });
+    this.#tlsPorts.set(url.host, asked);
+    return asked;
+  }
+
   #abandonConnecting(): void {
     for (const abandon of this.#connecting) abandon();
   }
 }
 
 class ConnectTimeout extends Error {}
+
+/** A TLS server on this side of a continent answers a hello sooner. */
+const longestTlsQuestion = 500;
+
+/** The connection was made, and closed without a byte. */
+function isClosedUnanswered(thrown: unknown): boolean {
+  const { code } = (thrown ?? {}) as { code?: unknown };
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET';
+}
 
 /** The server's no to a connection that seemed open: TLS 1.3 looks at the client's certificate after the handshake. */
 function isTlsAlert(thrown: unknown): boolean {
@@ -179,7 +231,7 @@ function received({ status, headers, body }: Answer, failure: (thrown: unknown) 
   return {
     status,
     headers,
-    body: decoded(body, headers['content-encoding'], failure),
+    body: decoded(body, { status, contentEncoding: headers['content-encoding'] }, failure),
     release: () => body.release(),
     destroy: () => body.destroy(),
   };

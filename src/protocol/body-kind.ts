@@ -1,6 +1,11 @@
 /** What a body is, by its first bytes and its content type. */
 export type BodyKind = 'sse' | 'json' | 'other';
 
+/** Whether a status says that the body is what was asked for: any 2xx but those that have no body. */
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300 && status !== 204 && status !== 205;
+}
+
 /** The characters that are looked at. When all are white space, the content type decides. */
 const longestPrefix = 4096;
 

@@ -1,6 +1,6 @@
 import { CllmError } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
-import { bodyKind, type BodyKind } from './body-kind.ts';
+import { bodyKind, isSuccess, type BodyKind } from './body-kind.ts';
 import { hasContent, readEvent, readValue, type FallbackNotice, type StreamItem } from './chunk.ts';
 import { type Arrived, ChunkRun } from './chunk-run.ts';
 import { ChunkTemplate } from './chunk-template.ts';
@@ -83,7 +83,7 @@ export class ReplyReader {
     this.#decoder = new SseDecoder({ maxEventBytes: this.#maxEventBytes }, (text, from) =>
       this.#template.read(text, from),
     );
-    if (head.status !== 200) this.#kind = 'other';
+    if (!isSuccess(head.status)) this.#kind = 'other';
   }
 
   /** Takes the bytes of one read and gives the chunks that they completed; nothing once the reply is over. */
