@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { cachedDataVersionTag } from 'node:v8';
 import { Script } from 'node:vm';
+import { CodeCache } from './code-cache.ts';
 
 type Wrapped = (
   exports: Record<string, unknown>,
@@ -33,22 +34,18 @@ declare const __BUILD_ID__: string;
  */
 export class ChunkLoader {
   readonly #directory: string;
-  readonly #pid: number;
   readonly #require: NodeJS.Require;
-  readonly #caches: readonly string[];
+  readonly #cache: CodeCache;
   readonly #chunks = new Map<string, Loaded>();
 
-  constructor(directory: string, { env, pid }: { env: Readonly<Record<string, string | undefined>>; pid: number }) {
-    this.#pid = pid;
+  constructor(
+    directory: string,
+    whose: { env: Readonly<Record<string, string | undefined>>; cwd: string; uid: number | null },
+  ) {
     this.#directory = directory;
     this.#require = createRequire(path.join(directory, 'chunk.js'));
     const tag = `${cachedDataVersionTag().toString(16)}-${__BUILD_ID__}`;
-    const users =
-      env['CLLM_HOME'] ?? path.join(env['XDG_CACHE_HOME'] ?? path.join(env['HOME'] ?? '', '.cache'), 'cllm');
-    this.#caches = [
-      path.join(directory, '..', 'code-cache', tag),
-      ...(env['HOME'] || env['CLLM_HOME'] ? [path.join(users, 'code-cache', tag)] : []),
-    ];
+    this.#cache = new CodeCache({ ...whose, installation: path.dirname(directory), tag });
   }
 
   load(name: string): unknown {
@@ -57,7 +54,7 @@ export class ChunkLoader {
     const filename = path.join(this.#directory, name);
     // Chunks are ASCII, which V8 keeps in one byte a character.
     const source = readFileSync(filename, 'latin1');
-    const cachedData = this.#cached(name);
+    const cachedData = this.#cache.read(name);
     const script = new Script(`(function (exports, require, module, __filename, __dirname) { ${source}\n})`, {
       filename,
       ...(cachedData !== null && { cachedData }),
@@ -73,20 +70,7 @@ export class ChunkLoader {
   /** Keeps the compiled code of this run for the next, where there is none yet. Failing costs nothing but time. */
   keep(): void {
     const fresh = [...this.#chunks].filter(([, { isFromCache }]) => !isFromCache);
-    for (const [name, { script }] of fresh) {
-      for (const cache of this.#caches) if (written(path.join(cache, `${name}.bin`), script, this.#pid)) break;
-    }
-  }
-
-  #cached(name: string): Buffer | null {
-    for (const cache of this.#caches) {
-      try {
-        return readFileSync(path.join(cache, `${name}.bin`));
-      } catch {
-        // Not there: the next one, or none.
-      }
-    }
-    return null;
+    this.#cache.keep(fresh.map(([name, { script }]) => ({ name, code: () => script.createCachedData() })));
   }
 
   #required(name: string): unknown {
@@ -111,27 +95,4 @@ function later(real: () => object): object {
       }),
     },
   );
-}
-
-/** Two runs may write at once: each writes beside and renames. */
-function written(file: string, script: Script, pid: number): boolean {
-  try {
-    const directory = path.dirname(file);
-    if (mkdirSync(directory, { recursive: true }) !== undefined) removeOld(path.dirname(directory));
-    const beside = `${file}.${pid}`;
-    writeFileSync(beside, script.createCachedData());
-    renameSync(beside, file);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The caches of builds and Nodes that are gone: nobody has written one for a month. */
-function removeOld(caches: string): void {
-  const monthAgo = Date.now() - 30 * 86_400_000;
-  for (const name of readdirSync(caches)) {
-    const cache = path.join(caches, name);
-    if (statSync(cache).mtimeMs < monthAgo) rmSync(cache, { recursive: true, force: true });
-  }
 }
