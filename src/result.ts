@@ -107,9 +107,7 @@ export function resultObject(parts: ResultParts): ResultObject {
 
 /** The text of choice 0: what is printed, written with -o, and checked against a schema. */
 export function textOf(completion: ChatCompletion | null): string {
-  // A proxy's own `chat.completion` is kept as received: its content may be no text.
-  const content: unknown = decidingChoice(completion)?.message?.content;
-  return typeof content === 'string' ? content : '';
+  return decidingChoice(completion)?.message.content ?? '';
 }
 
 function usageOf(figures: ResultFigures): ResultObject['usage'] {

@@ -1,7 +1,7 @@
 import { errorCodes } from '../errors.ts';
 import { exits, verdicts } from '../outcome.ts';
+import { readCompletion } from '../protocol/completion-reader.ts';
 import { count, milliseconds, usd } from '../protocol/figures.ts';
-import type { ChatCompletion } from '../protocol/types.ts';
 import type { ErrorObject, ResultObject } from '../result.ts';
 
 /** One line of the output: the result object of `--output-format json`, and which item it is of. */
@@ -61,7 +61,7 @@ export function parseResult(text: string): BatchResult | null {
     duration_ms: milliseconds(numeric(value['duration_ms'])),
     ttft_ms: milliseconds(numeric(value['ttft_ms'])),
     error: isError ? errorOf(value['error']) : null,
-    completion: isObject(value['completion']) ? (value['completion'] as unknown as ChatCompletion) : null,
+    completion: readCompletion(value['completion']),
   };
 }
 

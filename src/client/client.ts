@@ -145,7 +145,11 @@ export class LiteLLMClient {
    *
    * Streamed (the default) the chunks come as the model makes them, usage is asked for, and the cost is in the usage.
    * With `stream: false` the proxy sends one JSON body at the end: it comes as a single chunk, the completion is that
-   * body exactly as received, and the cost is in a header. Verdicts, retries and the result are the same for both.
+   * body, and the cost is in a header. Verdicts, retries and the result are the same for both.
+   *
+   * The completion of either is what the type `ChatCompletion` says, whatever the proxy sent: content in parts is text,
+   * `images`, `audio`, `reasoning_content` and `tool_calls`, arguments are a string, a figure that nobody told is null, and
+   * members that the type does not name stay as they came (docs/events.md has the rule).
    */
   stream(request: RequestInput, options: CallOptions = {}): CompletionStream {
     const { retries, firstTokenTimeout, idleTimeout, timeout, maxReplyBytes, maxEventBytes, onDebug } = this.#options;
@@ -188,7 +192,7 @@ export class LiteLLMClient {
   }
 
   /**
-   * The whole reply.
+   * The whole reply, checked as beside `stream()`: what it is does not depend on what the proxy sent.
    *
    * @throws CllmError unless the verdict is `complete` or `length`; `error.completion` has what came
    */

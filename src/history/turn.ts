@@ -1,4 +1,7 @@
-import type { Verdict } from '../outcome.ts';
+import { verdicts, type Verdict } from '../outcome.ts';
+import { readCompletion } from '../protocol/completion-reader.ts';
+import { isJsonObject, parseJson } from '../protocol/json.ts';
+import { readMessages } from '../protocol/message-reader.ts';
 import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 
 /** A prompt to commit. */
@@ -93,6 +96,12 @@ export interface ConversationRow {
   origin: string | null;
 }
 
+/**
+ * The turn of a row. The columns of JSON are read through the same checks as what a proxy sends: an older cllm, an import
+ * or a hand may have written them. What is stored stays as it is.
+ *
+ * @throws {SyntaxError} a column is no JSON.
+ */
 export function turnOf(row: TurnRow): Turn {
   return {
     id: row.id,
@@ -100,12 +109,12 @@ export function turnOf(row: TurnRow): Turn {
     createdAt: row.created_at,
     endedAt: row.ended_at,
     model: row.model,
-    messages: JSON.parse(row.messages) as ChatMessage[],
-    request: parsed(row.request) as Turn['request'],
-    completion: parsed(row.completion) as Turn['completion'],
-    verdict: row.verdict as Verdict | null,
-    error: parsed(row.error) as Turn['error'],
-    receipt: parsed(row.receipt) as Turn['receipt'],
+    messages: readMessages(parsed(row.messages)),
+    request: recordOf(parsed(row.request)),
+    completion: readCompletion(parsed(row.completion)),
+    verdict: verdictOf(row.verdict),
+    error: errorOf(parsed(row.error)),
+    receipt: recordOf(parsed(row.receipt)),
   };
 }
 
@@ -188,5 +197,23 @@ export function json(value: unknown): string | null {
 }
 
 function parsed(text: string | null): unknown {
-  return text === null ? null : JSON.parse(text);
+  return text === null ? null : parseJson(text);
+}
+
+function recordOf(value: unknown): Record<string, unknown> | null {
+  return isJsonObject(value) ? value : null;
+}
+
+function verdictOf(word: unknown): Verdict | null {
+  return verdicts.find((verdict) => verdict === word) ?? null;
+}
+
+/** An error of another kind is one all the same: the turn did not end well. */
+function errorOf(value: unknown): TurnError | null {
+  if (value === null) return null;
+  const { code, message } = isJsonObject(value) ? value : {};
+  return {
+    code: typeof code === 'string' ? code : 'unknown',
+    message: typeof message === 'string' ? message : 'an error of which nothing else was kept',
+  };
 }

@@ -2,7 +2,7 @@ import { notAChunk, toErrorFrame, isErrorObject, isPresent, type ErrorFrame } fr
 import { isHtml } from './html-title.ts';
 import { isJsonObject, parseJson, textOrNull, type JsonObject } from './json.ts';
 import type { SseEvent } from './sse.ts';
-import type { ChatCompletion, ChatCompletionChunk } from './types.ts';
+import type { ChatCompletionChunk } from './types.ts';
 
 export type { ErrorFrame } from './error-frame.ts';
 
@@ -20,8 +20,8 @@ export type StreamItem =
   | { type: 'fallback'; notice: FallbackNotice }
   /** `[DONE]`. */
   | { type: 'done' }
-  /** A whole `chat.completion`, although a stream was asked for. */
-  | { type: 'completion'; completion: ChatCompletion };
+  /** A whole `chat.completion`, although a stream was asked for: as it came, for `readCompletion` to read. */
+  | { type: 'completion'; completion: JsonObject };
 
 const done: StreamItem = { type: 'done' };
 
@@ -57,9 +57,9 @@ export function readValue(value: unknown): StreamItem {
     return { type: 'error', error: notAChunk('the stream sent JSON that is no object') };
   }
   if (isPresent(value['error'])) return { type: 'error', error: toErrorFrame(value) };
+  if (isCompletion(value)) return { type: 'completion', completion: value };
   const choices = value['choices'];
   if (Array.isArray(choices) && choices.length > 0) {
-    if (isCompletion(value)) return { type: 'completion', completion: value };
     return { type: 'chunk', chunk: value as unknown as ChatCompletionChunk };
   }
   if (isFallbackNotice(value)) return { type: 'fallback', notice: fallbackNotice(value) };
@@ -99,12 +99,15 @@ function holdsSomething(value: unknown): boolean {
   return Object.entries(value).some(([key, inner]) => key !== 'type' && holdsSomething(inner));
 }
 
-function isCompletion(value: JsonObject): value is JsonObject & ChatCompletion {
-  if (value['object'] === 'chat.completion.chunk') return false;
-  const choices = value['choices'] as unknown[];
-  return choices.every(
-    (choice) => isJsonObject(choice) && isJsonObject(choice['message']) && !isJsonObject(choice['delta']),
-  );
+/**
+ * Whether an object is a whole completion: it does not call itself a chunk, one of its choices has a message, and none
+ * has a delta. Some servers call their chunks `chat.completion`, and send the growing message beside each delta.
+ */
+function isCompletion({ object, choices }: JsonObject): boolean {
+  if (object === 'chat.completion.chunk' || typeof choices !== 'object' || choices === null) return false;
+  // The choices, or those of an object in place of the list, or the only one in its place.
+  const each = [choices, ...Object.values(choices)].filter(isJsonObject);
+  return !each.some(({ delta }) => isJsonObject(delta)) && each.some(({ message }) => isPresent(message));
 }
 
 function fallbackNotice(value: JsonObject): FallbackNotice {

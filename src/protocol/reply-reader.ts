@@ -6,6 +6,7 @@ import { type Arrived, ChunkRun } from './chunk-run.ts';
 import { ChunkTemplate } from './chunk-template.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 import { chunkOfCompletion } from './completion-chunk.ts';
+import { readCompletion } from './completion-reader.ts';
 import { htmlTitle, isHtml } from './html-title.ts';
 import { parseJson } from './json.ts';
 import { replyError } from './reply-error.ts';
@@ -28,7 +29,7 @@ export interface ReplyReaderOptions {
 
 /** A reply that has ended. */
 export interface Reply {
-  /** What came, folded, or the proxy's own `chat.completion` exactly as received; null when no chunk came. */
+  /** What came, folded, or the proxy's own `chat.completion`, checked (`readCompletion`); null when no chunk came. */
   completion: ChatCompletion | null;
   /** Null when the body was no reply: a page, plain text, JSON of another kind, nothing at all. */
   verdict: Verdict | null;
@@ -213,10 +214,12 @@ export class ReplyReader {
         this.#received = null;
         this.#addChunk(item.chunk, chunks);
         break;
-      case 'completion':
-        this.#received = this.#hasChunks ? null : item.completion;
-        this.#addChunk(chunkOfCompletion(item.completion), chunks);
+      case 'completion': {
+        const completion = readCompletion(item.completion);
+        this.#received = this.#hasChunks ? null : completion;
+        this.#addChunk(chunkOfCompletion(completion), chunks);
         break;
+      }
       case 'fallback':
         this.#fallback = item.notice;
         break;

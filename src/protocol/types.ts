@@ -84,16 +84,16 @@ export interface Logprobs {
   [key: string]: unknown;
 }
 
-/** Token counts, in tokens. `cost` is in USD and absent when nobody knows it. */
+/** Token counts, in tokens; null when nobody told. `cost` is in USD and absent or null when nobody knows it. */
 export interface Usage {
-  prompt_tokens: number;
-  completion_tokens: number;
-  total_tokens: number;
+  prompt_tokens: number | null;
+  completion_tokens: number | null;
+  total_tokens: number | null;
   completion_tokens_details?: Record<string, unknown> | null;
   prompt_tokens_details?: Record<string, unknown> | null;
-  cache_creation_input_tokens?: number;
-  cache_read_input_tokens?: number;
-  cost?: number;
+  cache_creation_input_tokens?: number | null;
+  cache_read_input_tokens?: number | null;
+  cost?: number | null;
   [key: string]: unknown;
 }
 
@@ -102,31 +102,31 @@ export interface FunctionToolCall {
   id: string | null;
   type: string;
   function: { name: string | null; arguments: string };
-  provider_specific_fields?: Record<string, unknown>;
+  provider_specific_fields?: Record<string, unknown> | null;
 }
 
 export interface CustomToolCall {
   id: string | null;
   type: 'custom';
   custom: { name: string | null; input: string };
-  provider_specific_fields?: Record<string, unknown>;
+  provider_specific_fields?: Record<string, unknown> | null;
 }
 
 export type ToolCall = FunctionToolCall | CustomToolCall;
 
-/** The message of a finished choice. */
+/** The message of a finished choice. A member that is null is as good as missing: servers that do not stream name them all. */
 export interface CompletionMessage {
   role: string;
   content: string | null;
-  refusal?: string;
-  reasoning_content?: string;
-  thinking_blocks?: Record<string, unknown>[];
-  tool_calls?: ToolCall[];
-  function_call?: { name: string | null; arguments: string };
-  annotations?: unknown[];
-  images?: unknown[];
-  audio?: Record<string, unknown>;
-  provider_specific_fields?: Record<string, unknown>;
+  refusal?: string | null;
+  reasoning_content?: string | null;
+  thinking_blocks?: Record<string, unknown>[] | null;
+  tool_calls?: ToolCall[] | null;
+  function_call?: { name: string | null; arguments: string } | null;
+  annotations?: unknown[] | null;
+  images?: unknown[] | null;
+  audio?: Record<string, unknown> | null;
+  provider_specific_fields?: Record<string, unknown> | null;
   [key: string]: unknown;
 }
 
@@ -135,7 +135,7 @@ export interface CompletionChoice {
   message: CompletionMessage;
   /** As received; null when the stream ended without one. */
   finish_reason: string | null;
-  logprobs?: Logprobs;
+  logprobs?: Logprobs | null;
   [key: string]: unknown;
 }
 

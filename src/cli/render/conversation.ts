@@ -39,6 +39,7 @@ export function conversationText(summary: ConversationSummary, turns: readonly T
     blocks.push(`> assistant (${turn.model})`);
     const reply = turn.completion?.choices[0]?.message;
     if (reply?.content) blocks.push(reply.content);
+    if (reply?.refusal) blocks.push(reply.refusal);
     for (const call of reply?.tool_calls ?? [])
       blocks.push(`tool call: ${JSON.stringify('custom' in call ? call.custom : call.function)}`);
     if (turn.verdict !== 'complete') blocks.push(`[${ending(turn)}]`);
