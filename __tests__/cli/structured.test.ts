@@ -15,6 +15,8 @@ const completion = (content: string | null): ChatCompletion => ({
 const schema = (text: unknown) => replySchema(JSON.stringify(text), 'schema.json');
 const reply = (content: string | null, verdict: Verdict = 'complete') => ({ completion: completion(content), verdict });
 
+const slow = `${'a'.repeat(60)}!`;
+
 describe('a reply', () => {
   const list = {
     $defs: { item: { type: 'object', required: ['n'], properties: { n: { type: 'integer', minimum: 1 } } } },
@@ -39,6 +41,16 @@ describe('a reply', () => {
   ])('%s', (_name, against, content, reason) => {
     const mismatch = schema(against).mismatch(reply(content), true);
     expect(mismatch?.message ?? null).toBe(reason && `the reply does not match schema.json: ${reason}`);
+  });
+
+  test.each<[string, unknown]>([
+    ['a pattern', { type: 'string', pattern: '^(a+)+$' }],
+    ['the name of a property', { patternProperties: { '^(a+)+$': { type: 'number' } } }],
+  ])('whose check would not end within years, by %s, is given up', (_name, against) => {
+    const text = JSON.stringify(against !== null && 'pattern' in (against as object) ? slow : { [slow]: 1 });
+    const mismatch = schema(against).mismatch(reply(text), true);
+    expect(mismatch?.message).toContain('the check was given up, it took longer than 2 s');
+    expect(mismatch?.message).not.toContain('aaaa');
   });
 
   test('that made no text at all does not match', () => {

@@ -38,6 +38,7 @@ export function memoryIo(options: MemoryIoOptions = {}): MemoryIo {
     nodeVersion: process.version,
     kill: () => true,
     signal: controller.signal,
+    watchInterrupts: () => undefined,
     abort: (reason) => controller.abort(reason),
     now: () => (time += 1),
   };

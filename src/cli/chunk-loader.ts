@@ -20,7 +20,17 @@ interface Loaded {
 }
 
 /** Parts of Node that cost milliseconds and that most runs do not touch: loaded when something of theirs is used. */
-const lazy = new Set(['crypto', 'fs/promises', 'http2', 'https', 'readline', 'readline/promises', 'tls', 'zlib']);
+const lazy = new Set([
+  'crypto',
+  'fs/promises',
+  'http2',
+  'https',
+  'readline',
+  'readline/promises',
+  'tls',
+  'worker_threads',
+  'zlib',
+]);
 
 /** Tells this build's chunks from those of another. Put in by the build. */
 declare const __BUILD_ID__: string;

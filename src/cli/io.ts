@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { InterruptedError } from '../errors.ts';
+import { watchInterrupts } from './interrupt-watch.ts';
 
 /** A stream that people or programs read. */
 export interface Output {
@@ -56,6 +57,11 @@ export interface Io {
   kill(processId: number, signal: NodeJS.Signals | 0): void;
   /** Aborted, with an InterruptedError as reason, by a signal or when the reader of stdout goes away. */
   readonly signal: AbortSignal;
+  /**
+   * From here on a second Ctrl-C ends the process even while its one thread computes. It comes by itself a moment after
+   * the start; a command that may compute before that asks for it.
+   */
+  watchInterrupts(): void;
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number;
 }
@@ -163,23 +169,35 @@ function inputKind(): InputKind {
 const signals = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 const numberOfSignal = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
+/** Milliseconds after which a run that still goes on is watched: most short ones are over, and pay nothing. */
+const watchAfter = 100;
+
 /**
  * The real process. The first signal aborts `io.signal`, so that the request stops and what came is kept; a second one
- * ends the process at once.
+ * ends the process at once, and a second SIGINT does so even while JavaScript is busy.
  */
 export function processIo(): Io {
   const controller = new AbortController();
   // A listener for each request under way, of which `compare` and `batch` have as many as they are told: no leak.
   setMaxListeners(0, controller.signal);
   let hasSignal = false;
-  for (const name of signals) {
-    process.on(name, () => {
-      if (hasSignal) process.exit(128 + numberOfSignal[name]);
-      hasSignal = true;
-      // After a closed pipe the signal is aborted already, and what came is on its way to the history.
-      controller.abort(new InterruptedError(name));
-    });
-  }
+  const receive = (name: (typeof signals)[number]): void => {
+    if (hasSignal) process.exit(128 + numberOfSignal[name]);
+    hasSignal = true;
+    // After a closed pipe the signal is aborted already, and what came is on its way to the history.
+    controller.abort(new InterruptedError(name));
+  };
+  for (const name of signals) process.on(name, () => receive(name));
+  let isWatched = false;
+  const watch = (): void => {
+    if (isWatched) return;
+    isWatched = true;
+    process.once(
+      'exit',
+      watchInterrupts(() => receive('SIGINT')),
+    );
+  };
+  setTimeout(watch, watchAfter).unref();
   const env = process.env;
   return {
     stdin: new ProcessInput(),
@@ -196,6 +214,7 @@ export function processIo(): Io {
     nodeVersion: process.version,
     kill: (processId, signal) => void process.kill(processId, signal),
     signal: controller.signal,
+    watchInterrupts: watch,
     now: () => performance.now(),
   };
 }

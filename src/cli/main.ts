@@ -68,6 +68,8 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
     checkGivenFlags(words, declared, `see cllm ${current.path} --help`);
     const flags = unmarked(marked);
     refuseExtraWords(command, flags, current.path);
+    // A plain question computes nothing of a stranger's before it waits for the proxy; the history of another command may.
+    if (command !== ask) io.watchInterrupts();
     const context = createContext(flags, io, version);
     const typo = command === ask ? await likelyTypo(argv) : null;
     if (typo !== null) context.remark(typo);

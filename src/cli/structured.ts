@@ -3,6 +3,10 @@ import { CllmError, UsageError } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
 import type { ChatCompletion } from '../protocol/types.ts';
 import { textOf } from '../result.ts';
+import { inLimitedTime, TimeLimitError } from './limited-time.ts';
+
+/** Milliseconds for what a schema asks for: its patterns may be a stranger's, and some never end. */
+const longestCheckMs = 2_000;
 
 /** A JSON schema (2020-12) that a reply must match. */
 export interface ReplySchema {
@@ -27,7 +31,9 @@ export function replySchema(text: string, file: string): ReplySchema {
   if ('$async' in schema) throw invalid(file, 'is no JSON schema of the standard: $async');
   let validate: ReturnType<Ajv2020['compile']>;
   try {
-    validate = new Ajv2020({ allErrors: false, strict: false, validateFormats: false }).compile(schema);
+    const validator = new Ajv2020({ allErrors: false, strict: false, validateFormats: false });
+    const asGiven = schema;
+    validate = inLimitedTime(longestCheckMs, () => validator.compile(asGiven));
   } catch (cause) {
     throw invalid(file, `is no JSON schema (draft 2020-12): ${(cause as Error).message}`, cause);
   }
@@ -45,7 +51,17 @@ export function replySchema(text: string, file: string): ReplySchema {
       } catch {
         return mismatch(file, 'it is no JSON', isKept);
       }
-      return validate(value) ? null : mismatch(file, describe(validate.errors?.[0]), isKept);
+      try {
+        const isValid = inLimitedTime(longestCheckMs, () => validate(value));
+        return isValid ? null : mismatch(file, describe(validate.errors?.[0]), isKept);
+      } catch (error) {
+        if (!(error instanceof TimeLimitError)) throw error;
+        return mismatch(
+          file,
+          `the check was given up, ${error.message}: a pattern of the schema may never end`,
+          isKept,
+        );
+      }
     },
   };
 }

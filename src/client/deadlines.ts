@@ -13,9 +13,10 @@ const longestLateness = 1_000;
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * Watches how long the *network* is waited for: to the first content, between two contents, and in all. Time in which
- * the consumer holds the stream (a terminal that is paused in `less`, a slow program) counts for none of them, nor does
- * time in which the process was stopped.
+ * Watches how long a reply takes: to the first content, between two contents, and in all. Only time in which the
+ * consumer holds the stream (a terminal that is paused in `less`, a slow program) counts for none of them, and time in
+ * which the process was stopped. Our own work counts: a proxy whose chunks come faster than they are parsed would
+ * otherwise never be late.
  *
  * One Node timer serves all three. It is not touched for each read: it fires early, finds that content came meanwhile,
  * and is set for the rest.
@@ -57,7 +58,7 @@ export class Deadlines {
     this.#contentDue = Number.POSITIVE_INFINITY;
   }
 
-  /** From here on the network is waited for. */
+  /** From here on time counts: the network is waited for, or what it brought is worked on. */
   startWaiting(): void {
     if (this.#isStopped) return;
     this.#since ??= this.#clock();

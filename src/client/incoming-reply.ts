@@ -45,15 +45,16 @@ export class IncomingReply {
    */
   async pump(sink: ChunkSink): Promise<void> {
     const { deadlines } = this.#options;
+    deadlines.startWaiting();
     try {
       await this.#pumpBody(sink);
     } catch (thrown) {
-      deadlines.stopWaiting();
       if (!this.#isStopped) {
         if (!(thrown instanceof CllmError) || thrown.code !== 'connection_failed') throw thrown;
         this.#end = { type: 'lost', message: thrown.message };
       }
     }
+    deadlines.stopWaiting();
     deadlines.endAttempt();
     if (this.#reader.isOver) this.#response.release();
     else this.#response.destroy();
@@ -80,23 +81,23 @@ export class IncomingReply {
     const { deadlines } = this.#options;
     let isTaken: Promise<void> | undefined;
     const take = (bytes: Uint8Array): void => {
-      deadlines.stopWaiting();
       isTaken = this.#handOn(bytes, sink);
       // After it was shown: nobody waits for the fold.
       this.#reader.fold();
+      // Said here and not where it is awaited: the consumer may be at work by then.
+      if (isTaken !== undefined) deadlines.stopWaiting();
     };
     while (!this.#reader.isOver && !this.#isStopped) {
       const bytes = body.read();
       if (bytes === null) {
-        deadlines.startWaiting();
-        const hasMore = await body.more(take);
-        deadlines.stopWaiting();
-        if (!hasMore) return;
+        if (!(await body.more(take))) return;
       } else {
         take(bytes);
       }
       // Only who is slow is waited for: a promise more is paid for at each delta.
-      if (isTaken !== undefined) await isTaken;
+      if (isTaken === undefined) continue;
+      await isTaken;
+      deadlines.startWaiting();
       isTaken = undefined;
     }
   }
