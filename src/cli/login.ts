@@ -3,7 +3,7 @@ import { Credentials, maskKey, readKey } from '../config/credentials.ts';
 import { listUserSettings, setSetting } from '../config/edit.ts';
 import { describeOrigin, type Settings } from '../config/settings.ts';
 import { CllmError, UsageError } from '../errors.ts';
-import { redactSecrets } from '../protocol/error-message.ts';
+import { redactSecrets } from '../protocol/redact-secrets.ts';
 import type { Context } from './context.ts';
 import { isSet, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';

@@ -3,6 +3,7 @@ import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { normalizeBaseUrl } from './base-url.ts';
 import { CompletionStream, type ReplyTap, type RetryNotice } from './completion-stream.ts';
 import { getJson, type JsonPlan } from './json-request.ts';
+import { Masking, withMaskedErrors } from './masking.ts';
 import { probe, type ProbeAnswer } from './probe.ts';
 import { promptTexts, secretValues, type Secrets } from './safe-text.ts';
 import { ServedPolicy } from './served-policy.ts';
@@ -115,6 +116,8 @@ export class LiteLLMClient {
   readonly #transport: Transport;
   readonly #headers: Record<string, string>;
   readonly #keys: string[];
+  readonly #masking: Masking;
+  readonly #onDebug: ((line: string) => void) | undefined;
   readonly #random: () => number;
   readonly #policy: ServedPolicy;
 
@@ -128,6 +131,10 @@ export class LiteLLMClient {
     this.#options = options;
     this.#headers = headersOf(options);
     this.#keys = secretValues(this.#headers);
+    const masking = new Masking(this.#keys);
+    this.#masking = masking;
+    const { onDebug } = options;
+    this.#onDebug = onDebug && ((line) => onDebug(masking.text(line)));
     this.#random = internals.random ?? Math.random;
     this.#policy = new ServedPolicy(options);
     const { ca, cert, key, proxy } = options;
@@ -152,7 +159,8 @@ export class LiteLLMClient {
    * members that the type does not name stay as they came (docs/events.md has the rule).
    */
   stream(request: RequestInput, options: CallOptions = {}): CompletionStream {
-    const { retries, firstTokenTimeout, idleTimeout, timeout, maxReplyBytes, maxEventBytes, onDebug } = this.#options;
+    const { retries, firstTokenTimeout, idleTimeout, timeout, maxReplyBytes, maxEventBytes } = this.#options;
+    const onDebug = this.#onDebug;
     const messages: ChatMessage[] =
       typeof request.messages === 'string' ? [{ role: 'user', content: request.messages }] : request.messages;
     const isStreamed = request.stream !== false;
@@ -176,6 +184,7 @@ export class LiteLLMClient {
       modelRequested: request.model,
       hasKey: this.#keys.length > 0,
       secrets: { keys: this.#keys, prompts: promptTexts(messages) },
+      masking: this.#masking,
       limits: { firstToken: firstTokenTimeout ?? 300, idle: idleTimeout ?? 120, total: timeout ?? 0 },
       retries: retries ?? 2,
       // Last, so that the journal has the head of what is refused.
@@ -240,9 +249,10 @@ export class LiteLLMClient {
    * Sends one request to a path of the proxy and gives the answer, whatever its status: for a look at the way. With a body
    * it is a POST. No retries.
    */
-  probe(path: string, options: CallOptions & { body?: unknown; timeout?: number } = {}): Promise<ProbeAnswer> {
-    const { connectTimeout, onDebug } = this.#options;
-    return probe({
+  async probe(path: string, options: CallOptions & { body?: unknown; timeout?: number } = {}): Promise<ProbeAnswer> {
+    const { connectTimeout } = this.#options;
+    const onDebug = this.#onDebug;
+    const asked = probe({
       transport: this.#transport,
       url: this.baseUrl + path,
       headers: { ...this.#headers, accept: 'application/json' },
@@ -258,6 +268,9 @@ export class LiteLLMClient {
       ...(options.signal && { signal: options.signal }),
       ...(onDebug && { onDebug }),
     });
+    const answer = await withMaskedErrors(this.#masking, asked);
+    this.#masking.error(answer.error);
+    return answer;
   }
 
   /** Ends every connection, also those in use. */
@@ -265,8 +278,9 @@ export class LiteLLMClient {
     return this.#transport.close();
   }
 
-  #get(path: string, options: CallOptions): Promise<unknown> {
-    const { retries, firstTokenTimeout, timeout, onDebug } = this.#options;
+  async #get(path: string, options: CallOptions): Promise<unknown> {
+    const { retries, firstTokenTimeout, timeout } = this.#options;
+    const onDebug = this.#onDebug;
     const secrets: Secrets = { keys: this.#keys, prompts: [] };
     const plan: JsonPlan = {
       transport: this.#transport,
@@ -278,10 +292,15 @@ export class LiteLLMClient {
       retries: retries ?? 2,
       random: this.#random,
       ...(options.signal && { signal: options.signal }),
-      ...(options.onRetry && { onRetry: options.onRetry }),
+      ...(options.onRetry && {
+        onRetry: (retry) => {
+          this.#masking.error(retry.error);
+          options.onRetry?.(retry);
+        },
+      }),
       ...(onDebug && { onDebug }),
     };
-    return getJson(plan);
+    return this.#masking.answer(await withMaskedErrors(this.#masking, getJson(plan)));
   }
 }
 

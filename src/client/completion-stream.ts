@@ -10,6 +10,7 @@ import { readErrorBody } from './error-body.ts';
 import { errorFromResponse } from './error-response.ts';
 import { Handoff } from './handoff.ts';
 import { type ChunkSink, IncomingReply } from './incoming-reply.ts';
+import type { Masking } from './masking.ts';
 import { receiptOf, type Receipt } from './receipt.ts';
 import { retryDelay, type RetryNotice } from './retry.ts';
 import { safeText, type Secrets } from './safe-text.ts';
@@ -55,6 +56,7 @@ export interface StreamPlan {
   modelRequested: string;
   hasKey: boolean;
   secrets: Secrets;
+  masking: Masking;
   limits: DeadlineLimits;
   retries: number;
   maxReplyBytes?: number;
@@ -200,7 +202,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         if (begun instanceof IncomingReply) await begun.pump(sink);
         if (this.#settled !== null) return;
         const attempt = begun instanceof IncomingReply ? this.#ended(begun) : begun;
-        const { error } = attempt;
+        const error = this.#plan.masking.error(attempt.error);
         const delay = error !== null && attempt.isRepeatable ? retryDelay(error, this.#retries, retries, random) : null;
         if (error === null || delay === null) {
           // Settled before the last chunks are handed on: who leaves the loop at the last one has the whole reply.
@@ -276,7 +278,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
 
   #ended(incoming: IncomingReply): Attempt {
     const { reply, chunks, isRepeatable } = incoming.finish();
-    const error = reply.error && this.#withoutSecrets(reply.error);
+    const error = reply.error && this.#withoutQuotations(reply.error);
     return { error, verdict: reply.verdict, reply, chunks, isRepeatable };
   }
 
@@ -313,13 +315,14 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     this.#response?.destroy();
   }
 
-  #settle({ error, verdict, reply }: Attempt): void {
+  #settle({ error: unmasked, verdict, reply }: Attempt): void {
     this.#deadlines.stop();
-    const completion = reply?.completion ?? null;
+    const { modelRequested, taps, clock, judge, masking } = this.#plan;
+    const error = masking.error(unmasked);
+    const completion = reply?.completion ? masking.completion(reply.completion) : null;
     const since = (time: number) => time - this.#startedAt;
-    const { modelRequested, taps, clock, judge } = this.#plan;
     const fallbackModel = reply?.fallback?.fallbackModel ?? null;
-    const receipt =
+    const unmaskedReceipt =
       reply === null || !this.#hasHead
         ? null
         : receiptOf({
@@ -331,7 +334,9 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
             durationMs: since(clock()),
             ttftMs: this.#firstContentAt === null ? null : since(this.#firstContentAt),
           });
-    this.#settled = { completion, verdict, error: error ?? judge?.(receipt, fallbackModel) ?? null, receipt };
+    const receipt = unmaskedReceipt && masking.receipt(unmaskedReceipt);
+    const refusal = error === null ? masking.error(judge?.(unmaskedReceipt, fallbackModel) ?? null) : null;
+    this.#settled = { completion, verdict, error: error ?? refusal, receipt };
     this.#debug(`* ${verdict ?? 'no reply'}${error === null ? '' : ` (${error.code})`}`);
     if (this.#hasHead) {
       // A retry that got no reply ends what the attempt before it began.
@@ -358,7 +363,8 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     this.#deadlines.stopWaiting();
   }
 
-  #withoutSecrets(error: CllmError): CllmError {
+  /** A proxy that quotes the prompt in an error frame, or in what is no JSON. */
+  #withoutQuotations(error: CllmError): CllmError {
     const message = safeText(error.message, this.#plan.secrets);
     if (message === error.message) return error;
     return new CllmError(error.code, message, {

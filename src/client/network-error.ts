@@ -1,5 +1,5 @@
 import { CllmError, type ErrorCode } from '../errors.ts';
-import { redactSecrets } from '../protocol/error-message.ts';
+import { redactSecrets } from '../protocol/redact-secrets.ts';
 import { ConnectFailure } from './connect.ts';
 
 /** The request that failed, as a message may name it. */

@@ -1,4 +1,5 @@
-import { redactSecrets } from '../protocol/error-message.ts';
+import { KeyMask, redactSecrets } from '../protocol/redact-secrets.ts';
+import { withoutQuotations } from './quotation.ts';
 
 /** What must not stand in a message, a hint, a cause or a debug line. */
 export interface Secrets {
@@ -8,11 +9,11 @@ export interface Secrets {
   prompts: readonly string[];
 }
 
-/** A passage of a prompt that is at least this long is a quotation, not a coincidence. */
-const quotation = 16;
-const shortestPrompt = 8;
-/** `includes` on a megabyte costs about 0.1 ms, and an error text has a few hundred places to look from. */
-const longestPrompt = 4_000_000;
+/** A word this short that stands for a key is no secret, and masking it would take every text apart. */
+const shortestKey = 4;
+
+/** More of a stranger's text than this is never shown, so it need not be looked through. */
+const longestText = 65_536;
 
 /** What must never be shown: the key, and what a header of that kind holds. */
 export function secretValues(headers: Record<string, string>): string[] {
@@ -23,14 +24,22 @@ export function secretValues(headers: Record<string, string>): string[] {
 
 /** Takes keys, and passages of the prompt, out of a text that a stranger wrote. */
 export function safeText(text: string, secrets: Secrets): string {
-  let safe = text;
-  // The longest first: masking one that another begins with would leave the rest of that one.
-  for (const key of secrets.keys.toSorted((one, other) => other.length - one.length)) {
-    if (key.length >= 4) safe = safe.replaceAll(key, '****');
-  }
-  safe = redactSecrets(safe);
-  for (const prompt of secrets.prompts) safe = withoutQuotation(safe, prompt.slice(0, longestPrompt));
-  return safe;
+  return safeTexts([text], secrets)[0] ?? '';
+}
+
+/** The same for several, in one pass over the prompts. */
+export function safeTexts(texts: readonly string[], { keys, prompts }: Secrets): string[] {
+  const mask = keyMask(keys);
+  const short = texts.map((text) => text.slice(0, longestText));
+  return withoutQuotations(
+    short.map((text) => redactSecrets(mask.mask(text))),
+    prompts,
+  );
+}
+
+/** Masks the keys themselves and nothing else: for what must otherwise stay as it was sent. */
+export function keyMask(keys: readonly string[]): KeyMask {
+  return new KeyMask(keys.filter((key) => key.length >= shortestKey));
 }
 
 /** The texts of a request's messages. */
@@ -42,24 +51,4 @@ export function promptTexts(messages: readonly { content: unknown }[]): string[]
   };
   for (const message of messages) collect(message.content);
   return texts;
-}
-
-function withoutQuotation(text: string, prompt: string): string {
-  const trimmed = prompt.trim();
-  if (trimmed.length < shortestPrompt) return text;
-  if (trimmed.length <= quotation) return text.replaceAll(trimmed, '…');
-  let safe = '';
-  let index = 0;
-  while (index < text.length) {
-    let length = quotation;
-    if (index + length > text.length || !prompt.includes(text.slice(index, index + length))) {
-      safe += text[index];
-      index += 1;
-      continue;
-    }
-    while (index + length < text.length && prompt.includes(text.slice(index, index + length + 1))) length += 1;
-    safe += '…';
-    index += length;
-  }
-  return safe;
 }

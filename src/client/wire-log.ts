@@ -1,5 +1,4 @@
-import type { Secrets } from './safe-text.ts';
-import { safeText } from './safe-text.ts';
+import { safeTexts, type Secrets } from './safe-text.ts';
 
 /** What a recording and a `--debug` line may hold of an answer's headers: what explains a reply, and nothing that opens a door. */
 const shown = new Set([
@@ -30,13 +29,17 @@ const sent = new Set(['accept', 'content-type', 'user-agent']);
 
 /** The allow-listed headers of an answer, with anything like a key taken out of their values. */
 export function shownHeaders(headers: Readonly<Record<string, string>>, secrets: Secrets): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
+  const listed = Object.entries(headers).filter(([name]) => {
     const isOurs = name.startsWith('x-litellm-') || name.startsWith('x-ratelimit-');
-    if (!shown.has(name) && (!isOurs || hidden.has(name))) continue;
-    result[name] = isDeployment(name, value) ? value : safeText(withoutUserinfo(value), secrets);
-  }
-  return result;
+    return shown.has(name) || (isOurs && !hidden.has(name));
+  });
+  const values = safeTexts(
+    listed.map(([, value]) => withoutUserinfo(value)),
+    secrets,
+  );
+  return Object.fromEntries(
+    listed.map(([name, value], at) => [name, isDeployment(name, value) ? value : (values[at] ?? '')]),
+  );
 }
 
 /** A deployment's id is a hash that looks like the hash of a key, which error texts quote and nobody should see. */

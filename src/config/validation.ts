@@ -1,6 +1,6 @@
 import { normalizeBaseUrl } from '../client/base-url.ts';
 import { CllmError, UsageError } from '../errors.ts';
-import { redactSecrets } from '../protocol/error-message.ts';
+import { redactSecrets } from '../protocol/redact-secrets.ts';
 import type { Json } from '../protocol/types.ts';
 import { nearestName } from './nearest-name.ts';
 

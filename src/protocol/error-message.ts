@@ -1,4 +1,5 @@
 import { htmlTitle } from './html-title.ts';
+import { redactSecrets } from './redact-secrets.ts';
 
 /**
  * What an error text of a proxy really says. LiteLLM wraps a provider's error in its own, in Python's repr of bytes, in
@@ -51,19 +52,6 @@ function withoutElements(html: string): string {
 /** Narrower than isHtml: an error text may begin with `<` and still be a sentence. */
 function looksLikeHtml(text: string): boolean {
   return /^[\s\uFEFF]*<(!doctype\s+html|html|head|body|title|center|h1)\b/i.test(text);
-}
-
-/**
- * Takes keys out of a text: LiteLLM's and the common providers' (`sk-…`, `AIza…`), anything behind `Bearer`, and the
- * key hashes that LiteLLM prints. Its own masked form (`sk-...1234`) stays, for it says which key was meant.
- */
-export function redactSecrets(text: string): string {
-  return text
-    .replaceAll(/\b(bearer|basic)\s+[\w.~+/=-]{6,}/gi, '$1 ****')
-    .replaceAll(/\b(sk|pk|rk)-[\w-]{6,}/g, '$1-****')
-    .replaceAll(/\bAIza[\w-]{20,}/g, 'AIza****')
-    .replaceAll(/\b(gh[pousr]|github_pat|xox[abprs]|hf|gsk|glpat)[_-][\w-]{16,}/g, '$1_****')
-    .replaceAll(/\b[0-9a-f]{64}\b/g, '****');
 }
 
 /**

@@ -4,7 +4,7 @@ import { Credentials } from '../../config/credentials.ts';
 import { CllmError } from '../../errors.ts';
 import type { ProvisionMethod } from '../../local-proxy/provision.ts';
 import { bringUp, readLog, serviceStatus, takeDown, type Service } from '../../local-proxy/service.ts';
-import { redactSecrets } from '../../protocol/error-message.ts';
+import { redactSecrets } from '../../protocol/redact-secrets.ts';
 import type { Command } from '../command.ts';
 import { isSet, numberFlag, textFlag } from '../flag-values.ts';
 import { adopt, localProxy, Progress } from '../local-proxy.ts';
