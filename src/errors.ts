@@ -12,6 +12,7 @@ export const errorCodes = [
   'input_invalid',
   'stdin_timeout',
   'base_url_invalid',
+  'project_untrusted',
   'no_model',
   'schema_invalid',
   // The key.
@@ -113,6 +114,7 @@ export class UsageError extends CllmError {
         | 'input_invalid'
         | 'stdin_timeout'
         | 'base_url_invalid'
+        | 'project_untrusted'
         | 'no_model'
         | 'schema_invalid';
     } = {},

@@ -7,6 +7,7 @@ export const nextSteps: Record<ErrorCode, string> = {
   input_invalid: 'see cllm --help for where a prompt comes from',
   stdin_timeout: 'close standard input (< /dev/null), or ignore it (--no-stdin)',
   base_url_invalid: 'name the proxy with --base-url, or: cllm config set base_url URL',
+  project_untrusted: 'look at the cllm.yaml, and allow it with: cllm config trust',
   no_model: 'choose one of `cllm models` with -m, or as default: cllm config set model NAME',
   schema_invalid: '--output-schema takes a file with a JSON schema, draft 2020-12',
   no_key: 'enter a key for this proxy with `cllm login`, or set LITELLM_PROXY_API_KEY',

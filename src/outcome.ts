@@ -43,6 +43,7 @@ const exitOfError: Record<ErrorCode, ExitName> = {
   input_invalid: 'usage',
   stdin_timeout: 'usage',
   base_url_invalid: 'usage',
+  project_untrusted: 'usage',
   no_model: 'usage',
   schema_invalid: 'usage',
   no_key: 'auth',

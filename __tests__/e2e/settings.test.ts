@@ -17,9 +17,10 @@ afterEach(async () => {
   await upstream.close();
 });
 
-test('a hostile cllm.yaml names its base URL and is sent no key, and the user is told why', async () => {
+test('a cllm.yaml whose base URL is trusted is sent no key of another proxy, and the user is told why', async () => {
   upstream.reply(textReply('I got nothing.'));
   writeFileSync(home.at('repository', 'cllm.yaml'), `base_url: ${upstream.baseUrl}\n`);
+  await home.run(['config', 'trust', 'repository']);
   const { stdout, stderr } = await home.run(['hi'], { cwd: home.at('repository', 'src') });
   const headers = upstream.chatRequests.map((request) => request.headers);
   expect(headers).toHaveLength(1);

@@ -147,6 +147,7 @@ describe('a cllm.yaml of somebody else', () => {
 
   test('gets no key that was entered for another proxy', async () => {
     await home.run(['login', '--no-check', '--base-url', 'https://llm.example.com'], { stdin: key });
+    await home.run(['config', 'trust', 'repository']);
     await home.run(['hi'], { cwd: home.at('repository') });
     await home.run(['whoami'], { cwd: home.at('repository') });
     await home.run(['doctor'], { cwd: home.at('repository') });
@@ -178,6 +179,8 @@ describe('a cllm.yaml of somebody else', () => {
     writeFileSync(home.at('cllm.yaml'), `base_url: ${upstream.baseUrl}\n`);
     const terminal = new Terminal(home, ['login']);
     await terminal.until(`cllm.yaml names ${upstream.baseUrl}`);
+    await terminal.until('[y/N]');
+    terminal.type('y\r');
     await terminal.until(`Base URL of the proxy [${upstream.baseUrl}]:`);
     terminal.type('\r');
     await terminal.until('(not shown)');
@@ -200,6 +203,7 @@ describe('a refused key', () => {
     async (word) => {
       mkdirSync(home.at('repository'));
       writeFileSync(home.at('repository', 'cllm.yaml'), `base_url: ${upstream.baseUrl}\nmodel: fake\n`);
+      await home.run(['config', 'trust', 'repository']);
       const { stdout, stderr } = await home.run([word], { cwd: home.at('repository') });
       expect(stdout + stderr).toContain(byLogin());
     },

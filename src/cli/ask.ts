@@ -50,6 +50,7 @@ async function askOnce(
   view: View,
 ): Promise<TurnOutcome> {
   const { io } = context;
+  await context.assertTrusted();
   const file = outputFile(flags, io.cwd);
   const message = await promptMessage(flags, context);
   const model = await context.model();

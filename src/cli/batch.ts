@@ -117,6 +117,8 @@ class BatchCommand {
   async open(source: BatchSource): Promise<void> {
     const { io } = this.#context;
     const { shard, outputFile } = this.#options;
+    // Taking up the results changes them already.
+    await this.#context.assertTrusted();
     const earlierCosts: (number | null)[] = [];
     this.#results = await ResultsFile.open(outputFile, {
       identity: identifyProcess(io.pid),

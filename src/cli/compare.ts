@@ -34,6 +34,7 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
       hint: 'cllm compare -m A -m B "…"; `cllm models` lists them',
     });
   }
+  await context.assertTrusted();
   const message = await promptMessage(flags, context);
   const client = await context.client();
   if (flags['max-cost'] !== undefined) {

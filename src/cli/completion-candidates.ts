@@ -70,6 +70,7 @@ export async function completionCandidates(
 async function operands([command, subcommand]: readonly string[], context: Context): Promise<Candidates> {
   if (command === 'history' && conversationCommands.has(subcommand ?? '')) return conversations(context);
   if (command === 'history' && subcommand === 'import') return 'files';
+  if (command === 'config' && (subcommand === 'trust' || subcommand === 'untrust')) return 'files';
   if (command === 'config') return settingNames.map((word) => ({ word, about: 'setting' }));
   if (command === 'completion') return ['bash', 'zsh', 'fish'].map((word) => ({ word, about: 'shell' }));
   if (command === 'replay' || command === 'batch') return 'files';

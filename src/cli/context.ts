@@ -2,7 +2,7 @@ import { type Attribution, attributionOf } from '../client/attribution.ts';
 import type { ClientOptions, LiteLLMClient } from '../client/client.ts';
 import { type ApiKey, resolveApiKey } from '../config/api-key.ts';
 import { Credentials } from '../config/credentials.ts';
-import { loadSettings, type Settings } from '../config/settings.ts';
+import { isProjectsAlone, loadSettings, type Settings } from '../config/settings.ts';
 import { configPaths, type Paths } from '../config/paths.ts';
 import type { Store } from '../conversation/turn.ts';
 import type { DemoProxy } from '../demo/demo-proxy.ts';
@@ -32,6 +32,13 @@ export interface Context {
   explained(error: CllmError): Promise<CllmError>;
   /** What a CI job's calls are marked with; null outside of one, and under --no-attribution. */
   attribution(): Promise<Attribution | null>;
+  /**
+   * Makes sure that what is sent goes where the user wants it. Making a client does so, too; who reads or writes before
+   * that asks first.
+   *
+   * @throws UsageError `project_untrusted`
+   */
+  assertTrusted(): Promise<void>;
   client(): Promise<LiteLLMClient>;
   /** What `client()` is made from, but for the key: for commands that try another key or address, or look at the way. */
   clientOptions(apiKey: string | null, baseUrl?: string): Promise<ClientOptions>;
@@ -66,6 +73,8 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
       profile: textFlag(flags, 'profile'),
       env: io.env,
       cwd: io.cwd,
+      uid: io.uid,
+      isProjectTrusted: isSet(flags, 'trust-project'),
     });
     for (const warning of loaded.warnings) say(warning);
     return loaded;
@@ -105,13 +114,30 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     return attributionOf(ciService, io.env, version);
   });
 
+  const assertTrusted = once(async () => {
+    const own = await settings();
+    // The everyday case asks nothing, and loads nothing for it.
+    if (!isProjectsAlone(own)) return;
+    const { assertProjectTrusted } = await import('./asking/project-trust.ts');
+    await assertProjectTrusted({
+      settings: own,
+      paths,
+      io,
+      isTrustedByFlag: isSet(flags, 'trust-project'),
+      isInputIgnored: flags['stdin'] === false,
+    });
+  });
+
   const clientOptionsFor = async (key: string | null, baseUrl?: string): Promise<ClientOptions> => {
     const own = await settings();
+    // Another address is one that the caller got from the user.
+    if (baseUrl === undefined) await assertTrusted();
     const aimed = baseUrl === undefined ? own : { ...own, baseUrl: { ...own.baseUrl, value: baseUrl } };
     return clientOptions(flags, io, version, aimed, key, await demo(), await attribution());
   };
 
   const client = once(async () => {
+    await assertTrusted();
     const { LiteLLMClient } = await import('../client/client.ts');
     const key = await apiKey();
     if (key.withheld !== null) say(key.withheld);
@@ -153,6 +179,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     apiKey,
     explained,
     attribution,
+    assertTrusted,
     client,
     clientOptions: clientOptionsFor,
     history,

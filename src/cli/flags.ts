@@ -38,6 +38,7 @@ export const proxyFlags = inGroup(groups.proxy, {
   'end-user': text('the end user whom LiteLLM shall account'),
   attribution: toggle('in CI, mark calls with repository, job and run (default; --no-attribution does not)'),
   profile: text('a named group of settings'),
+  'trust-project': toggle('for this run, obey the cllm.yaml of this folder and send to the base URL that it names'),
   demo: toggle('a small proxy inside cllm answers, over real HTTP and SSE'),
   debug: toggle('the wire on stderr, redacted'),
 });

@@ -75,7 +75,19 @@ async function whichProxy(flags: Flags, context: Context, settings: Settings): P
     return ownBaseUrl;
   }
   if (isForeign) context.remark(`${source} names ${baseUrl.value}; without it the proxy is ${ownBaseUrl}`);
-  return (await askLine(context.io, `Base URL of the proxy [${baseUrl.value}]: `)) || baseUrl.value;
+  const offered = !isForeign || (await isProjectAllowed(context)) ? baseUrl.value : ownBaseUrl;
+  return (await askLine(context.io, `Base URL of the proxy [${offered}]: `)) || offered;
+}
+
+/** Enter alone must not hand a key to whom a file names: what is offered is what somebody said yes to. */
+async function isProjectAllowed(context: Context): Promise<boolean> {
+  try {
+    await context.assertTrusted();
+    return true;
+  } catch (error) {
+    if (error instanceof CllmError && error.code === 'project_untrusted') return false;
+    throw error;
+  }
 }
 
 async function modelsFor(context: Context, baseUrl: string, key: string): Promise<string[]> {

@@ -69,11 +69,11 @@ export function tightenFile(path: string): void {
 }
 
 /**
- * The text of a small file with its permission bits, or null when there is none.
+ * The text of a small file with its permission bits and owner, or null when there is none.
  *
  * @throws UsageError `config_invalid` when it can not be read, is no regular file or is larger than 1 MiB.
  */
-export function readSmallFile(path: string): { text: string; mode: number } | null {
+export function readSmallFile(path: string): { text: string; mode: number; uid: number } | null {
   let descriptor: number;
   try {
     // Without O_NONBLOCK a FIFO of that name would hang the program before it could be told from a file.
@@ -87,7 +87,8 @@ export function readSmallFile(path: string): { text: string; mode: number } | nu
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) throw new UsageError(`${path} is no regular file`, { code: 'config_invalid' });
     if (stats.size > maxBytes) throw new UsageError(`${path} is larger than 1 MiB`, { code: 'config_invalid' });
-    return { text: readFileSync(descriptor, 'utf8').replace(/^\uFEFF/, ''), mode: stats.mode & 0o777 };
+    const text = readFileSync(descriptor, 'utf8').replace(/^\uFEFF/, '');
+    return { text, mode: stats.mode & 0o777, uid: stats.uid };
   } catch (error) {
     throw error instanceof UsageError ? error : unreadable(path, error);
   } finally {

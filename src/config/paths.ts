@@ -11,6 +11,8 @@ export interface Paths {
   userFile: string;
   /** Keys, each bound to the base URL it was entered for. */
   credentialsFile: string;
+  /** What people allowed project files, a file each. */
+  trustDirectory: string;
   dataDirectory: string;
   historyFile: string;
   journalDirectory: string;
@@ -30,6 +32,7 @@ export function configPaths(env: Environment, cwd: string): Paths {
     configDirectory,
     userFile: join(configDirectory, 'config.json'),
     credentialsFile: join(configDirectory, 'credentials.json'),
+    trustDirectory: join(configDirectory, 'trust'),
     dataDirectory,
     historyFile: join(dataDirectory, 'history.db'),
     journalDirectory: join(dataDirectory, 'journal'),

@@ -4,7 +4,8 @@ export const projectTemplate = `# Settings of this project for cllm; they hold f
 # people enter theirs with \`cllm login\`, CI jobs have LITELLM_PROXY_API_KEY, and LITELLM_PROXY_URL beside it: a key from
 # the environment is not sent to a proxy that this file alone names. \`cllm config explain\` shows what is in force.
 
-# The team's LiteLLM proxy. Whoever has a key for another proxy sends it nothing: each key is bound to its own URL.
+# The team's LiteLLM proxy. It came with a repository, so it is used once a person said yes: \`cllm login --base-url URL\`,
+# or \`cllm config trust\` in this folder, or CLLM_TRUST=URL in CI. Each key is bound to its own URL.
 # base_url: https://llm.example.com
 
 # A model that the proxy serves (cllm models), or one of the aliases below.

@@ -3,7 +3,8 @@ import { UsageError } from '../errors.ts';
 import type { Json } from '../protocol/types.ts';
 import { nearestName } from './nearest-name.ts';
 import { configPaths, type Environment } from './paths.ts';
-import { findProjectFile, projectPath, readProjectFile } from './project-file.ts';
+import { findProjectFile, type ProjectFile, projectPath, readProjectFile, searchOptions } from './project-file.ts';
+import { shellWord } from './shell-word.ts';
 import { readUserFile } from './user-file.ts';
 import { timeoutNames, validateSettings, type SettingValues, type TimeoutName } from './validation.ts';
 
@@ -45,7 +46,9 @@ export interface Settings {
   /** The files that were looked at; `projectFile` is null when there is none. */
   userFile: string;
   projectFile: string | null;
-  /** Lines for people: unknown names, each with its file and the nearest known name. */
+  /** The folder of the project file, without links. */
+  projectFolder: string | null;
+  /** Lines for people: unknown names, each with its file and the nearest known name; a project file that is not obeyed. */
   warnings: readonly string[];
 }
 
@@ -53,6 +56,8 @@ export interface Settings {
 export interface SettingsFile {
   file: string;
   values: unknown;
+  /** Where it is, without links; by default the folder of `file`. */
+  folder?: string;
 }
 
 export interface SettingsSources {
@@ -62,6 +67,10 @@ export interface SettingsSources {
   profile?: string | undefined;
   env: Environment;
   cwd: string;
+  /** The user that the process runs as; null, where the platform has none, makes every file one's own. */
+  uid?: number | null;
+  /** `--trust-project`. */
+  isProjectTrusted?: boolean;
 }
 
 const defaults = {
@@ -85,12 +94,40 @@ interface Layer {
  */
 export async function loadSettings(sources: SettingsSources): Promise<Settings> {
   const { userFile } = configPaths(sources.env, sources.cwd);
-  const projectFile = findProjectFile(sources.cwd);
+  const user = { file: userFile, values: readUserFile(userFile) };
+  const found = findProjectFile(sources.cwd, searchOptions(sources));
+  if (found === null) return resolveSettings({ ...sources, userFile: user, projectFile: null });
+  if (!(await isObeyed(found, sources))) {
+    const settings = resolveSettings({ ...sources, userFile: user, projectFile: null });
+    return { ...settings, warnings: [...settings.warnings, notObeyed(found)] };
+  }
+  const values = await readProjectFile(found);
   return resolveSettings({
     ...sources,
-    userFile: { file: userFile, values: readUserFile(userFile) },
-    projectFile: projectFile === null ? null : { file: projectFile, values: await readProjectFile(projectFile) },
+    userFile: user,
+    projectFile: { file: found.file, folder: found.folder, values },
   });
+}
+
+/** A file of another user counts once somebody said so: for the folder, for its base URL, or for this run. */
+async function isObeyed(found: ProjectFile, sources: SettingsSources): Promise<boolean> {
+  const { strangerUid, folder } = found;
+  if (strangerUid === null || sources.isProjectTrusted === true) return true;
+  const { env, cwd, uid = null } = sources;
+  const { trustedUrls, TrustStore } = await import('./trust.ts');
+  const store = new TrustStore(configPaths(env, cwd).trustDirectory, uid);
+  if (store.has({ kind: 'owner', folder, value: String(strangerUid) })) return true;
+  const urls = trustedUrls(env);
+  if (urls.length === 0) return false;
+  const { base_url: baseUrl } = validateSettings(await readProjectFile(found), found.file).values;
+  return baseUrl !== undefined && urls.includes(baseUrl);
+}
+
+function notObeyed({ file, folder, strangerUid }: ProjectFile): string {
+  return (
+    `${file} is not obeyed: it, or its folder, belongs to another user (uid ${strangerUid}). ` +
+    `If you know it: cllm config trust ${shellWord(folder)}; for one run: --trust-project`
+  );
 }
 
 /**
@@ -148,6 +185,7 @@ export function resolveSettings(
     profiles,
     userFile: sources.userFile.file,
     projectFile: sources.projectFile?.file ?? null,
+    projectFolder: sources.projectFile?.folder ?? (sources.projectFile && dirname(sources.projectFile.file)),
     warnings,
   };
 }
@@ -155,6 +193,11 @@ export function resolveSettings(
 /** The model that a name stands for: an alias is followed once, any other name is itself. */
 export function followAlias(model: string, aliases: Settings['aliases']): string {
   return Object.hasOwn(aliases, model) ? (aliases[model]?.value ?? model) : model;
+}
+
+/** Whether nobody but the project file names the base URL: then it is a stranger's until somebody allows it. */
+export function isProjectsAlone({ baseUrl, ownBaseUrl }: Pick<Settings, 'baseUrl' | 'ownBaseUrl'>): boolean {
+  return baseUrl.origin.from === 'project file' && baseUrl.value !== ownBaseUrl;
 }
 
 /** The plain values of `params`, ready for a request body. */

@@ -58,6 +58,7 @@ export class ChatSession {
 
   static async open(flags: Flags, context: Context): Promise<ChatSession> {
     const settings = await context.settings();
+    await context.assertTrusted();
     const body = await requestBody(flags, await context.model(), paramValues(settings.params), context.io);
     const client = await context.client();
     const spending = flags['max-cost'] === undefined ? null : await prepareSpending(flags, context, client, body.model);

@@ -3,6 +3,7 @@ import { explainSettings, getSetting } from '../../config/explain.ts';
 import { CllmError, UsageError } from '../../errors.ts';
 import type { Json } from '../../protocol/types.ts';
 import type { Command } from '../command.ts';
+import { trust, untrust } from '../config/trusting.ts';
 import type { Context } from '../context.ts';
 import { isSet, textFlag } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
@@ -27,7 +28,7 @@ function settingOf(flags: Flags): string {
 
 export const config: Command = {
   usage: 'config',
-  describe: 'get, set, unset, list, explain settings, or say where they are',
+  describe: 'get, set, unset, list, explain settings, say where they are, or trust a project file',
   subcommands: [
     {
       usage: 'get <name>',
@@ -119,5 +120,7 @@ export const config: Command = {
         return print(context, `${context.paths.userFile}\n`);
       },
     },
+    trust,
+    untrust,
   ],
 };

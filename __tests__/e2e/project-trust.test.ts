@@ -1,0 +1,273 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { startFakeUpstream, type FakeUpstream } from '../support/fake-upstream.ts';
+import { type CliOptions, CliHome, type CliResult } from '../support/run-cli.ts';
+import { Terminal } from '../support/terminal.ts';
+
+const key = 'sk-canary-1234567890abcd';
+
+let upstream: FakeUpstream;
+let home: CliHome;
+let terminal: Terminal | null = null;
+
+beforeEach(async () => {
+  upstream = await startFakeUpstream();
+  home = new CliHome({ LITELLM_PROXY_API_KEY: key, CLLM_MODEL: 'fake' });
+  project(`base_url: ${upstream.baseUrl}\n`);
+});
+
+afterEach(async () => {
+  terminal?.close();
+  terminal = null;
+  home.close();
+  await upstream.close();
+});
+
+/** A clone with that text as its cllm.yaml. */
+function project(text: string, folder = 'clone'): void {
+  mkdirSync(home.at(folder, 'src'), { recursive: true });
+  writeFileSync(home.at(folder, 'cllm.yaml'), text);
+}
+
+function inClone(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return home.run(args, { cwd: home.at('clone', 'src'), ...options });
+}
+
+const grants = async (): Promise<unknown[]> =>
+  JSON.parse((await home.run(['config', 'trust', '--json'])).stdout) as unknown[];
+
+describe('a base URL that a cllm.yaml alone names', () => {
+  /** Somebody else's host, who sees a mere connection as well. */
+  let stranger: Server;
+  let connections = 0;
+
+  beforeEach(async () => {
+    connections = 0;
+    stranger = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+    const { port } = stranger.address() as AddressInfo;
+    project(`base_url: http://127.0.0.1:${port}\nprofiles: {other: {base_url: "http://127.0.0.1:${port}/x"}}\n`);
+    writeFileSync(home.at('clone', 'src', 'prompts.jsonl'), '{"prompt":"secret"}\n');
+    writeFileSync(home.at('clone', 'src', 'key'), key);
+  });
+
+  afterEach(() => void stranger.close());
+
+  test.each<[string, string[], CliOptions?]>([
+    ['ask', ['a secret']],
+    ['ask by its name, with a file', ['ask', 'a secret', '-f', 'prompts.jsonl']],
+    ['ask with standard input', ['review'], { stdin: 'diff --git a/secret' }],
+    ['ask with a typed header', ['--header', 'Authorization: Bearer sk-typed-12345678', '--no-stdin', 'hi']],
+    ['ask with a system prompt', ['-s', 'a secret', 'hi']],
+    ['ask with a key', ['--api-key-file', 'key', 'hi']],
+    ['ask without a model', ['hi'], { env: { CLLM_MODEL: undefined } }],
+    ['ask with a cap', ['--max-cost', '1', 'hi']],
+    ['ask without a stream', ['--no-stream', 'hi']],
+    ['ask that keeps nothing', ['--ephemeral', 'hi']],
+    ['ask in json', ['--output-format', 'json', 'hi']],
+    ['ask in stream-json', ['--output-format', 'stream-json', 'hi']],
+    ['ask in CI', ['hi'], { env: { CI: 'true' } }],
+    ['ask under an empty CLLM_TRUST', ['hi'], { env: { CLLM_TRUST: '' } }],
+    ['ask under another CLLM_TRUST', ['hi'], { env: { CLLM_TRUST: 'https://llm.example.com' } }],
+    ['a profile of the file', ['--profile', 'other', 'hi'], { env: { LITELLM_PROXY_URL: 'http://127.0.0.1:9' } }],
+    ['chat', ['chat'], { stdin: 'a secret\n' }],
+    ['batch', ['batch', 'prompts.jsonl', '-o', 'out.jsonl']],
+    ['compare', ['compare', '-m', 'a', '-m', 'b', '--no-stdin', 'hi']],
+    ['models', ['models', '--json']],
+    ['whoami', ['whoami']],
+    ['doctor', ['doctor']],
+    ['doctor in json', ['doctor', '--json', '--no-call']],
+  ])('is sent nothing, not even a connection: %s', async (_name, args, options = {}) => {
+    const { code, stdout, stderr } = await inClone(args, options);
+    expect({ code, connections, stderr }).toMatchObject({ code: 2, connections: 0 });
+    expect(stdout + stderr).toContain('cllm.yaml');
+    expect(stdout + stderr).toContain('cllm config trust');
+    expect(stdout + stderr).not.toMatch(/canary|typed/);
+    if (args.some((word) => word.startsWith('--output-format'))) expect(stdout).toContain('"project_untrusted"');
+    // A question that was not sent is no turn, and a batch that may not begin changes no file.
+    expect(existsSync(home.at('clone', 'src', 'out.jsonl'))).toBe(false);
+    expect((await home.run(['history', 'list'])).stdout).toBe('');
+  });
+
+  test('gets no piped key', async () => {
+    const { stderr } = await inClone(['login', '--no-check'], { stdin: key });
+    expect(stderr).toContain('the key is for http://localhost:4000');
+    expect(connections).toBe(0);
+  });
+
+  test('leaves alone what sends nothing', async () => {
+    for (const args of [
+      ['config', 'explain'],
+      ['config', 'list'],
+      ['history', 'list'],
+      ['config', 'get', 'base_url'],
+    ])
+      expect(await inClone(args)).toMatchObject({ code: 0 });
+    expect(connections).toBe(0);
+  });
+
+  test.each(['1', 'yes', 'true', '*', 'all', '127.0.0.1'])('is not allowed by CLLM_TRUST=%s', async (CLLM_TRUST) => {
+    expect(await inClone(['hi'], { env: { CLLM_TRUST } })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('CLLM_TRUST holds something else than base URLs'),
+    });
+    expect(connections).toBe(0);
+  });
+
+  test('is no matter where the user named another one', async () => {
+    for (const options of [
+      { args: ['--base-url', upstream.baseUrl] },
+      { env: { LITELLM_PROXY_URL: upstream.baseUrl } },
+    ])
+      expect(await inClone(['hi', ...(options.args ?? [])], options)).toMatchObject({ code: 0 });
+    expect({ connections, asked: upstream.chatRequests.length }).toEqual({ connections: 0, asked: 2 });
+  });
+});
+
+describe('is allowed', () => {
+  test('by `config trust`, for that folder and that URL', async () => {
+    const said = await inClone(['config', 'trust']);
+    expect(said).toMatchObject({ code: 0, stderr: expect.stringContaining(upstream.baseUrl) });
+    expect(await inClone(['hi'])).toMatchObject({ code: 0, stdout: 'Hello.\n' });
+    expect(await home.run(['hi'], { cwd: home.at('clone') })).toMatchObject({ code: 0 });
+    // A link to the folder is the folder, a copy of it is not.
+    symlinkSync('clone', home.at('by-link'));
+    expect(await home.run(['hi'], { cwd: home.at('by-link', 'src') })).toMatchObject({ code: 0 });
+    cpSync(home.at('clone'), home.at('copy'), { recursive: true });
+    expect(await home.run(['hi'], { cwd: home.at('copy') })).toMatchObject({ code: 2 });
+    expect(upstream.chatRequests).toHaveLength(3);
+    // What the environment has for another proxy is not sent to this one.
+    expect(JSON.stringify(upstream.requests.map(({ headers }) => headers))).not.toContain('canary');
+  });
+
+  test('not any more when a pull changes the URL, and again when it is put back', async () => {
+    const other = await startFakeUpstream();
+    await inClone(['config', 'trust']);
+    project(`base_url: ${other.baseUrl}\n`);
+    expect(await inClone(['hi'])).toMatchObject({ code: 2, stderr: expect.stringContaining(other.baseUrl) });
+    expect(other.requests).toEqual([]);
+    await other.close();
+    project(`base_url: ${upstream.baseUrl}/v1/ # the same\n`);
+    expect(await inClone(['hi'])).toMatchObject({ code: 0 });
+  });
+
+  test('with a folder named, also from elsewhere, and taken back', async () => {
+    expect(await home.run(['config', 'trust', 'clone'])).toMatchObject({ code: 0 });
+    expect(await grants()).toEqual([
+      { kind: 'base_url', folder: home.at('clone'), value: upstream.baseUrl, granted_at: expect.any(String) },
+    ]);
+    expect(await home.run(['config', 'untrust', 'clone'])).toMatchObject({ code: 0 });
+    expect(await grants()).toEqual([]);
+    expect(await inClone(['hi'])).toMatchObject({ code: 2 });
+    expect(await home.run(['config', 'untrust', 'clone'])).toMatchObject({ code: 2 });
+    expect(await home.run(['config', 'trust'], { cwd: '/' })).toMatchObject({ code: 2 });
+  });
+
+  test.each(['', 'https://llm.example.com ', 'https://llm.example.com,'])(
+    'by CLLM_TRUST=%s and the URL, which leaves nothing behind',
+    async (before) => {
+      const env = { CI: 'true', CLLM_TRUST: `${before}${upstream.baseUrl}/v1` };
+      expect(await inClone(['hi'], { env })).toMatchObject({ code: 0 });
+      expect(await grants()).toEqual([]);
+      expect(upstream.chatRequests[0]?.headers.authorization).toBeUndefined();
+    },
+  );
+
+  test('by --trust-project, for that run', async () => {
+    for (const args of [['hi'], ['models'], ['whoami'], ['chat']]) {
+      expect(await inClone([...args, '--trust-project'], { stdin: 'hi' })).toMatchObject({ code: 0 });
+    }
+    expect(await inClone(['hi'])).toMatchObject({ code: 2 });
+  });
+
+  test('by a key that was entered for it', async () => {
+    await home.run(['login', '--base-url', upstream.baseUrl], { stdin: key });
+    await home.run(['config', 'unset', 'base_url']);
+    expect(await inClone(['hi'])).toMatchObject({ code: 0 });
+    expect(upstream.chatRequests[0]?.headers.authorization).toBe(`Bearer ${key}`);
+    await home.run(['logout', '--base-url', upstream.baseUrl]);
+    expect(await inClone(['hi'])).toMatchObject({ code: 2 });
+  });
+
+  test('not by a grant that names another thing than its file does', async () => {
+    await inClone(['config', 'trust']);
+    const [name = ''] = (await home.shell('ls cllm/trust')).stdout.trim().split('\n');
+    const file = home.at('cllm', 'trust', name);
+    writeFileSync(file, readFileSync(file, 'utf8').replace(upstream.baseUrl, 'http://elsewhere.example'));
+    expect(await inClone(['hi'])).toMatchObject({ code: 2 });
+    writeFileSync(file, 'no json');
+    expect(await inClone(['hi'])).toMatchObject({ code: 2 });
+  });
+});
+
+describe('at a terminal', () => {
+  beforeEach(() => {
+    writeFileSync(home.at('cllm.yaml'), `base_url: ${upstream.baseUrl}\n`);
+  });
+
+  const open = (args: readonly string[], env: Record<string, string> = {}): Terminal =>
+    (terminal = new Terminal(home, args, { env, columns: 200 }));
+
+  test('it is asked for once, with folder, file and URL', async () => {
+    open(['hi']);
+    await terminal?.until('[y/N]');
+    expect(terminal?.text).toContain(`${home.at('cllm.yaml')} names a proxy that you have not used so far`);
+    expect(terminal?.text).toContain(`Send what is asked in ${home.directory} to ${upstream.baseUrl}?`);
+    expect(upstream.requests).toEqual([]);
+    terminal?.type('y\r');
+    expect(await terminal?.exitCode).toBe(0);
+    expect(terminal?.text).toContain('Hello.');
+    expect(await open(['-q', 'again']).exitCode).toBe(0);
+    expect(terminal?.text).not.toContain('[y/N]');
+    expect(await home.run(['from a script'])).toMatchObject({ code: 0 });
+  });
+
+  test.each([
+    ['no', 'n\r', 2],
+    ['Enter', '\r', 2],
+    ['Ctrl-D', '\u0004', 2],
+    ['Ctrl-C', '\u0003', 130],
+  ])('%s is no yes', async (_name, keys, code) => {
+    open(['hi']);
+    await terminal?.until('[y/N]');
+    terminal?.type(keys);
+    expect(await terminal?.exitCode).toBe(code);
+    expect(upstream.requests).toEqual([]);
+    expect(await grants()).toEqual([]);
+  });
+
+  test.each<[string, string[], Record<string, string>]>([
+    ['under --no-stdin', ['--no-stdin', 'hi'], {}],
+    ['in CI', ['hi'], { CI: 'true' }],
+  ])('nobody is asked %s', async (_name, args, env) => {
+    expect(await open(args, env).exitCode).toBe(2);
+    expect(terminal?.text).not.toContain('[y/N]');
+    expect(upstream.requests).toEqual([]);
+  });
+
+  test('a chat asks before it begins', async () => {
+    open(['chat']);
+    await terminal?.until('[y/N]');
+    terminal?.type('y\r');
+    await terminal?.until('fake');
+    terminal?.type('hi\r');
+    await terminal?.until('Hello.');
+    terminal?.type('\u0004');
+    expect(await terminal?.exitCode).toBe(0);
+  });
+
+  test('a login offers the proxy of the file only after a yes', async () => {
+    open(['login', '--no-check']);
+    await terminal?.until('[y/N]');
+    terminal?.type('n\r');
+    await terminal?.until('Base URL of the proxy [http://localhost:4000]:');
+    terminal?.type('\u0004');
+    await terminal?.exitCode;
+    expect(upstream.requests).toEqual([]);
+  });
+});
