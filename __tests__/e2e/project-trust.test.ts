@@ -88,7 +88,8 @@ describe('a base URL that a cllm.yaml alone names', () => {
     expect(stdout + stderr).toContain('cllm.yaml');
     expect(stdout + stderr).toContain('cllm config trust');
     expect(stdout + stderr).not.toMatch(/canary|typed/);
-    if (args.some((word) => word.startsWith('--output-format'))) expect(stdout).toContain('"project_untrusted"');
+    const isJson = args.includes('--output-format');
+    expect(stdout.includes('"project_untrusted"')).toBe(isJson);
     // A question that was not sent is no turn, and a batch that may not begin changes no file.
     expect(existsSync(home.at('clone', 'src', 'out.jsonl'))).toBe(false);
     expect((await home.run(['history', 'list'])).stdout).toBe('');
