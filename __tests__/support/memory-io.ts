@@ -49,6 +49,7 @@ function memoryOutput(isTTY: boolean): MemoryOutput {
     isTTY,
     columns: 80,
     isStyled: false,
+    reflows: true,
     isClosed: false,
     failure: null,
     text: '',

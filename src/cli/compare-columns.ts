@@ -1,6 +1,6 @@
 import { terminalSafe } from './render/terminal-safe.ts';
 import { width } from './render/width.ts';
-import { wrap } from './render/wrap.ts';
+import { widestAddress, wrap } from './render/wrap.ts';
 
 export interface Column {
   heading: string;
@@ -19,7 +19,8 @@ export function inColumns(
   paint: { heading: (text: string) => string; footer: (text: string) => string },
 ): string {
   const each = Math.floor((available - gap.length * (columns.length - 1)) / columns.length);
-  if (each < narrowest)
+  const isTooNarrow = each < narrowest || columns.some(({ text }) => widestAddress(text) > each);
+  if (columns.length > 1 && isTooNarrow)
     return columns.map((column) => inColumns([column], Math.max(available, narrowest), paint)).join('\n');
   const parts = columns.map(({ heading, text, footer }) => ({
     heading: lines(heading, each),
@@ -52,5 +53,5 @@ export function inColumns(
 }
 
 function lines(text: string, columns: number): string[] {
-  return wrap(terminalSafe(text).replaceAll('\t', '    '), columns);
+  return wrap(terminalSafe(text), columns);
 }

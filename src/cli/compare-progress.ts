@@ -2,7 +2,7 @@ import type { TurnObserver } from '../conversation/turn.ts';
 import { type Every, every } from './batch-progress.ts';
 import type { Output } from './io.ts';
 import { DeltaReader } from './render/deltas.ts';
-import { LiveRegion } from './render/live-region.ts';
+import { LiveRegion, screenOf } from './render/live-region.ts';
 import { styled } from './render/style.ts';
 import { terminalSafe } from './render/terminal-safe.ts';
 import { padded, width } from './render/width.ts';
@@ -64,7 +64,7 @@ export class CompareProgress {
   /** Takes the lines away; what is written next stands in their place. */
   end(): void {
     this.#stop();
-    void this.#output.write(this.#region.draw([], [], this.#output.columns));
+    void this.#output.write(this.#region.draw([], [], screenOf(this.#output)));
   }
 
   #show(): void {
@@ -79,12 +79,12 @@ export class CompareProgress {
     const lines = this.#lines(nameColumns);
     // One row each, or drawing over them would leave pieces behind.
     const rows = lines.map((line) => styled(this.#output, 'dim', cut(line, columns - 1)));
-    void this.#output.write(this.#region.draw([], rows, columns));
+    void this.#output.write(this.#region.draw([], rows, screenOf(this.#output)));
   }
 
   /** As many as there are rows for: lines that scrolled away can not be drawn over. */
   #lines(nameColumns: number): string[] {
-    const most = Math.max(1, Math.min(mostLines, screenRows(this.#output) - 1));
+    const most = Math.max(1, Math.min(mostLines, screenOf(this.#output).rows - 1));
     if (this.#standings.length <= most) return this.#standings.map((standing) => this.#line(standing, nameColumns));
     const lines = this.#standings.slice(0, most - 1).map((standing) => this.#line(standing, nameColumns));
     const hidden = this.#standings.slice(most - 1);
@@ -99,11 +99,6 @@ export class CompareProgress {
     const name = padded(cut(terminalSafe(model), nameColumns), nameColumns);
     return `${name}  ${parts.filter((part) => part !== null).join(' · ')}`;
   }
-}
-
-/** Asked for at each frame, since the terminal may be resized. */
-function screenRows(output: Output): number {
-  return (output.isTTY ? output.stream().rows : 0) || 24;
 }
 
 function cut(text: string, columns: number): string {

@@ -11,6 +11,8 @@ export interface Output {
   readonly columns: number;
   /** Whether colours and cursor codes may be written: a terminal that is not dumb, and no NO_COLOR. */
   readonly isStyled: boolean;
+  /** Whether the terminal breaks the lines on its screen anew when its width changes, as nearly all do. */
+  readonly reflows: boolean;
   /** The reader went away (EPIPE): nothing more is written, and that is no failure. */
   readonly isClosed: boolean;
   /** What made writing impossible, a full disk say; null as long as all is well. */
@@ -70,6 +72,7 @@ type Env = Io['env'];
 
 class StreamOutput implements Output {
   readonly isTTY: boolean;
+  readonly reflows: boolean;
   isClosed = false;
   failure: Error | null = null;
   readonly #stream: NodeJS.WriteStream;
@@ -83,6 +86,7 @@ class StreamOutput implements Output {
     this.#signal = signal;
     this.isTTY = isatty(stream.fd);
     this.#isStyled = this.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+    this.reflows = reflows(env);
     signal.addEventListener('abort', () => this.#resumeWriters());
     stream.on('error', (error: NodeJS.ErrnoException) => {
       // EIO is what a terminal gives once its window is gone.
@@ -133,6 +137,12 @@ class StreamOutput implements Output {
   #resumeWriters(): void {
     for (const resolve of this.#writing.splice(0)) resolve();
   }
+}
+
+/** xterm, rxvt, screen and the console of Linux cut lines off instead. */
+function reflows(env: Env): boolean {
+  if (env['TMUX']) return true;
+  return !env['XTERM_VERSION'] && !/^(?:linux|rxvt|screen)/.test(env['TERM'] ?? '');
 }
 
 /** Node opens the stream when `process.stdin` is first read, so nothing here does that before somebody wants its bytes. */

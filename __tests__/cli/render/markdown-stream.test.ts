@@ -43,6 +43,21 @@ const pieces = [
   '日本',
   'e\u0301',
   '👩‍👩‍👧',
+  '🇩🇪👍🏽❤️1️⃣',
+  'กำลังทำ',
+  'हिन्दी में',
+  '한글각',
+  '**「あ」**の',
+  '~5~',
+  '~~x~~',
+  '$',
+  '$$',
+  '$a*b$',
+  '\\(',
+  '\\)',
+  '\\[',
+  '\\]',
+  'https://a.example/b_c*d?e=f&g',
   '\\',
   '-',
   '=',
@@ -103,7 +118,7 @@ describe('markdown that arrives in pieces', () => {
   });
 
   test('has no line wider than the screen but those of code', () => {
-    const prose = documents.filter((text) => !/`|~~~|\t| {4}/.test(text));
+    const prose = documents.filter((text) => !/`|~~~|\t| {4}|:\/\//.test(text));
     fc.assert(
       fc.property(prose, (text) => {
         for (const line of rendered([text], { columns: 30, rows: 24 }, colourPaint))
@@ -118,8 +133,11 @@ describe('markdown that arrives in pieces', () => {
       'a paragraph is open until the next block',
       'one\ntwo\n|\nthree',
       [
-        [[], ['one two']],
-        [['one two'], ['', 'three']],
+        [[], ['one', 'two']],
+        [
+          ['one', 'two'],
+          ['', 'three'],
+        ],
       ],
     ],
     [
@@ -178,6 +196,14 @@ describe('markdown that arrives in pieces', () => {
     ['1. a\n   ```sh\n   ls\n   ```', ['1. a', '   ```sh', '   ls', '   ```']],
     ['&lt;b&gt; &copy; &#27;[2J', ['<b> © \\x1b[2J']],
     ['a\\*b', ['a*b']],
+    ['one\n  two\nthree', ['one', '  two', 'three']],
+    ['where\n$$\n- a\n= b \\\\\n$$ so **c**', ['where', '$$', '- a', '= b \\\\', '$$ so c']],
+    ['- x\n  \\[\n  + y\n  \\]\n- z', ['• x', '  \\[', '  + y', '  \\]', '• z']],
+    ['$$ is **money**\n\n- a', ['$$ is money', '', '• a']],
+    [
+      '| a | b |\n|---|---|\n| x | https://a.example/bcdefghijklmnopqrstuvwxyz/ |',
+      ['a: x', 'b:', 'https://a.example/bcdefghijklmnopqrstuvwxyz/'],
+    ],
   ])('%j', (source, lines) => {
     expect(rendered([source], { columns: 40, rows: 20 })).toEqual(lines);
   });

@@ -51,6 +51,7 @@ function outputOf(isStyled: boolean): Output & { written: string } {
     isTTY: true,
     columns: 40,
     isStyled,
+    reflows: true,
     isClosed: false,
     failure: null,
     write(text) {

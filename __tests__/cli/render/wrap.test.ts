@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { colourPaint, type Style } from '../../../src/cli/render/style.ts';
-import { width } from '../../../src/cli/render/width.ts';
-import { wrap } from '../../../src/cli/render/wrap.ts';
+import { width, withoutTabs } from '../../../src/cli/render/width.ts';
+import { rowsOf, wrap } from '../../../src/cli/render/wrap.ts';
 import { seed } from '../../support/seed.ts';
 
 // oxlint-disable-next-line no-control-regex -- styles are what this takes away
@@ -21,6 +21,13 @@ const words = fc.constantFrom(
   '  ',
   '\n',
   'tab\tx',
+  'กำลัง',
+  'हिन्दी',
+  '❤️',
+  '1️⃣',
+  '🇩🇪',
+  '👍🏽',
+  '각',
 );
 const styles = fc.constantFrom<Style>('bold', 'dim', 'italic', 'red', 'underline');
 const { text: texts } = fc.letrec<{ text: string }>((tie) => ({
@@ -37,7 +44,7 @@ const { text: texts } = fc.letrec<{ text: string }>((tie) => ({
 describe('wrapping', () => {
   test('fits the width, keeps every character but spaces, and closes its styles on every line', () => {
     fc.assert(
-      fc.property(texts, fc.integer({ min: 2, max: 30 }), (text, columns) => {
+      fc.property(texts, fc.integer({ min: 6, max: 30 }), (text, columns) => {
         const lines = wrap(text, columns);
         for (const line of lines) {
           expect(width(line)).toBeLessThanOrEqual(columns);
@@ -56,8 +63,32 @@ describe('wrapping', () => {
     ['abcdefghij', 4, ['abcd', 'efgh', 'ij']],
     ['', 4, ['']],
     ['a\nb', 4, ['a', 'b']],
+    ['a\n  b', 4, ['a', '  b']],
+    ['a\tb', 20, ['a       b']],
+    ['漢\tb', 20, ['漢      b']],
+    ['a \u001b[1mbold\u001b[22m.', 6, ['a', '\u001b[1mbold\u001b[22m.']],
+    ['see https://a.example/bcd now', 10, ['see', 'https://a.example/bcd', 'now']],
+    ['参照https://a.example/bcd。次', 10, ['参照', 'https://a.example/bcd。', '次']],
+    ['(\u001b[4mhttps://a.example/漢字\u001b[24m).', 10, ['(\u001b[4mhttps://a.example/漢字\u001b[24m).']],
   ])('%j in %i columns', (text, columns, lines) => {
     expect(wrap(text, columns)).toEqual(lines);
+  });
+});
+
+describe('rows that no terminal breaks', () => {
+  test('are as wide as the screen at most, hold every character, and stand for themselves', () => {
+    fc.assert(
+      fc.property(texts, fc.integer({ min: 6, max: 30 }), (text, columns) => {
+        const line = text.replaceAll('\n', '');
+        const rows = rowsOf(line, columns);
+        for (const row of rows) {
+          expect(width(row)).toBeLessThanOrEqual(columns);
+          expect(openStyles(row)).toEqual([]);
+        }
+        expect(plain(rows.join(''))).toBe(plain(withoutTabs(line)));
+      }),
+      { seed, numRuns: 500 },
+    );
   });
 });
 

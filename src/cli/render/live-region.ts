@@ -1,73 +1,79 @@
+import type { Output } from '../io.ts';
 import { width } from './width.ts';
 
 const escape = '\u001b[';
 /** A terminal that knows it shows what is between as one frame; others ignore it (DEC mode 2026). */
 const [beginFrame, endFrame] = [`${escape}?2026h`, `${escape}?2026l`];
 
+/** The terminal as it is now. */
+export interface RegionScreen {
+  columns: number;
+  rows: number;
+  /** Whether lines that it was made narrower than were broken anew, as nearly all terminals do; others cut them off. */
+  reflows: boolean;
+}
+
+export function screenOf(output: Output): RegionScreen {
+  const rows = (output.isTTY ? output.stream().rows : 0) || 24;
+  return { columns: output.columns, rows, reflows: output.reflows };
+}
+
 /**
- * The lines at the bottom of the terminal that may still change. Frames are made of as little as possible: a line that
- * only grew gets its new end, and only from the first line that differs on is anything erased. No alternate screen, so
- * what was committed is the terminal's own: it scrolls, and it copies.
+ * The rows at the bottom of the terminal that may still change, the cursor on an empty line below them: there a resize
+ * leaves it alone, whatever the terminal does with the line that it is on. Frames are made of as little as possible: only
+ * from the first row that differs on is anything written. No alternate screen, so what was committed is the terminal's
+ * own: it scrolls, and it copies.
  */
 export class LiveRegion {
-  /** What is on the screen, the cursor at the end of its last line. */
+  /** What is on the screen: rows that were as wide as the terminal at most when they were drawn. */
   #shown: string[] = [];
+  /** So many of them can not be drawn over: others have written below them, or they have scrolled away. */
+  #outOfReach = 0;
   #isResized = false;
 
-  /**
-   * The terminal has another width: it may have broken the lines anew, or cut off the one with the cursor, so all of them
-   * are drawn again. How many rows the one with the cursor takes now differs between terminals; counting one at worst
-   * leaves a piece of it above, counting more could erase what is not ours.
-   */
+  /** The terminal has another width: it may have broken the rows anew, so all of them are drawn again. */
   resized(): void {
     this.#isResized = this.#shown.length > 0;
   }
 
-  /**
-   * What to write so that the committed lines stand where the region was, and the open ones below them.
-   *
-   * @param columns of the terminal now: lines that it was made narrower than take several rows
-   */
-  draw(committed: readonly string[], open: readonly string[], columns: number): string {
-    const shown = this.#shown;
-    const lines = [...committed, ...open];
-    this.#shown = [...open];
-    const tail = open.length === 0 && committed.length > 0 ? '\n' : '';
-    const isResized = this.#isResized;
-    this.#isResized = false;
-    const same = isResized ? 0 : sameLines(shown, lines);
-    if (same === shown.length) {
-      if (same === lines.length) return tail;
-      return (same === 0 ? '' : '\n') + lines.slice(same).join('\n') + tail;
-    }
-    const [old, grown] = [shown[same] as string, lines[same]];
-    if (!isResized && same === shown.length - 1 && grown?.startsWith(old)) {
-      return (
-        grown.slice(old.length) +
-        lines
-          .slice(same + 1)
-          .map((line) => `\n${line}`)
-          .join('') +
-        tail
-      );
-    }
-    const rows = shown.slice(same).map((line) => heightOf(line, columns));
-    if (isResized) rows[rows.length - 1] = 1;
-    const up = rows.reduce((sum, each) => sum + each, -1);
-    const move = `${up > 0 ? `${escape}${up}A` : ''}\r${escape}J`;
-    // Nothing new in place of what is erased: the cursor goes back to the end of the line before.
-    if (same === lines.length) {
-      if (same > 0) return this.#redrawn(lines, same, move, columns, tail);
-      return beginFrame + move + endFrame;
-    }
-    return beginFrame + move + lines.slice(same).join('\n') + tail + endFrame;
+  /** Others may have written below: what stands there stays, and only what differs from it is drawn, where the cursor is. */
+  interrupted(): void {
+    this.#outOfReach = this.#shown.length;
   }
 
-  #redrawn(lines: readonly string[], same: number, move: string, columns: number, tail: string): string {
-    const last = lines[same - 1] as string;
-    const up = heightOf(last, columns);
-    return `${beginFrame}${move}${escape}${up}A${escape}J${last}${tail}${endFrame}`;
+  /** What to write so that the committed lines stand where the region was, and the open rows below them. */
+  draw(committed: readonly string[], open: readonly string[], screen: RegionScreen): string {
+    const shown = this.#shown;
+    const lines = [...committed, ...open];
+    const isResized = this.#isResized;
+    const heights = shown.map((row) => (isResized && screen.reflows ? heightOf(row, screen.columns) : 1));
+    const kept = Math.max(this.#outOfReach, firstWithin(heights, screen.rows - 1));
+    const same = sameLines(shown, lines);
+    const drawFrom = isResized ? Math.min(same, kept) : same;
+    const eraseFrom = Math.max(drawFrom, kept);
+    this.#shown = [...open];
+    this.#outOfReach = Math.max(0, Math.min(kept, drawFrom) - committed.length);
+    this.#isResized = false;
+
+    const text = lines
+      .slice(drawFrom)
+      .map((line) => `${line}\n`)
+      .join('');
+    const up = heights.slice(eraseFrom).reduce((sum, each) => sum + each, 0);
+    if (up === 0) return text;
+    const [row = '', next] = [shown[eraseFrom], lines[drawFrom]];
+    // The last row only grew: nothing of it has to go, so nothing flickers.
+    const isGrown = up === 1 && drawFrom === eraseFrom && next !== undefined && next.startsWith(row);
+    return `${beginFrame}${escape}${up}A\r${isGrown ? '' : `${escape}J`}${text}${endFrame}`;
   }
+}
+
+/** The first row from which on all of them fit so many rows of the terminal. */
+function firstWithin(heights: readonly number[], rows: number): number {
+  let left = Math.max(1, rows);
+  let first = heights.length;
+  while (first > 0 && (heights[first - 1] as number) <= left) left -= heights[(first -= 1)] as number;
+  return first;
 }
 
 /** How many lines at the beginning are the same. */
@@ -76,6 +82,6 @@ function sameLines(left: readonly string[], right: readonly string[]): number {
   return differing === -1 ? left.length : differing;
 }
 
-function heightOf(line: string, columns: number): number {
-  return Math.max(1, Math.ceil(width(line) / Math.max(1, columns)));
+function heightOf(row: string, columns: number): number {
+  return Math.max(1, Math.ceil(width(row) / Math.max(1, columns)));
 }

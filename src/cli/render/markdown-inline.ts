@@ -3,15 +3,23 @@ import { type Paint, plainPaint } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
 
 /**
- * The words of a paragraph with their styles, a hard break as a newline. Where a link leads is always written out: a
- * terminal link would hide it, and the text comes from a model.
+ * The words of a paragraph with their styles, its lines as they were written: what a model writes below each other (a poem,
+ * `Name: A` above `Age: 3`) stays there. Where a link leads is always written out: a terminal link would hide
+ * it, and the text comes from a model.
  */
 export function inlineText(text: string, paint: Paint): string {
   return styledText(readInline(text), paint);
 }
 
 export function styledText(tokens: readonly Inline[], paint: Paint): string {
-  return tokens.map((token) => styledToken(token, paint)).join('');
+  let text = '';
+  let isAfterBreak = false;
+  for (const token of tokens) {
+    const styled = styledToken(token, paint);
+    text += isAfterBreak ? styled.replace(/^ +/, '') : styled;
+    isAfterBreak = token.type === 'html' && styled === '\n';
+  }
+  return text;
 }
 
 function styledToken(token: Inline, paint: Paint): string {
@@ -35,6 +43,8 @@ function styledToken(token: Inline, paint: Paint): string {
       return `${paint('underline', words(token.text || 'image'))} ${paint('dim', `(${terminalSafe(token.href)})`)}`;
     case 'br':
       return '\n';
+    case 'math':
+      return terminalSafe(token.text);
     case 'html':
       return /^<br\s*\/?>$/i.test(token.text) ? '\n' : terminalSafe(token.text.replaceAll('\n', ' '));
     case 'escape':
@@ -51,9 +61,9 @@ function inside(token: Inline, paint: Paint): string {
   return tokens === undefined ? words(token.raw) : styledText(tokens, paint);
 }
 
-/** A line's end inside a paragraph is a space; what an entity stood for must not drive the terminal either. */
+/** What an entity stands for must not drive the terminal either. */
 function words(text: string): string {
-  return terminalSafe(decodeEntities(text).replaceAll('\n', ' ')).replaceAll('\n', ' ');
+  return terminalSafe(decodeEntities(text));
 }
 
 const entities: Readonly<Record<string, string>> = {
@@ -90,6 +100,7 @@ function decodeEntities(text: string): string {
   return text.replace(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([a-zA-Z]{2,8}));/g, (whole, decimal, hex, name) => {
     if (name !== undefined) return Object.hasOwn(entities, name) ? (entities[name] as string) : whole;
     const code = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal);
+    if (code === 10 || code === 13) return ' ';
     const isCharacter = code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
     return isCharacter ? String.fromCodePoint(code) : '\u{fffd}';
   });

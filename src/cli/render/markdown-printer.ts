@@ -1,6 +1,6 @@
 import type { Output } from '../io.ts';
 import { loadLanguage } from './highlight.ts';
-import { LiveRegion } from './live-region.ts';
+import { LiveRegion, type RegionScreen, screenOf } from './live-region.ts';
 import { type Frame, MarkdownStream } from './markdown-stream.ts';
 import { PlainPrinter } from './plain-printer.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
@@ -96,7 +96,7 @@ export class MarkdownPrinter implements ReplyPrinter {
     let text: string;
     try {
       const { committed, open } = render();
-      text = this.#region.draw(committed, open, this.#output.columns);
+      text = this.#region.draw(committed, open, this.#screen());
     } catch {
       return this.#goOnPlain();
     }
@@ -109,7 +109,7 @@ export class MarkdownPrinter implements ReplyPrinter {
     const { committed, source } = this.#stream.abandon();
     // In one breath: more of the reply may come while a slow terminal is waited for.
     await Promise.all([
-      this.#output.write(this.#region.draw(committed, [], this.#output.columns)),
+      this.#output.write(this.#region.draw(committed, [], this.#screen())),
       this.#fallback()?.write(source),
     ]);
   }
@@ -124,8 +124,8 @@ export class MarkdownPrinter implements ReplyPrinter {
     this.#timer = null;
   }
 
-  #screen(): { columns: number; rows: number } {
-    return { columns: this.#output.columns, rows: (this.#output.isTTY ? this.#output.stream().rows : 0) || 24 };
+  #screen(): RegionScreen {
+    return screenOf(this.#output);
   }
 
   /** The grammars of the code that begins in the text, before it is drawn. */

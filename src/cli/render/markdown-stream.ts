@@ -14,14 +14,17 @@ import { roomyShape, tableHead, tableRow, tableShape, type TableShape } from './
 import { type Block, type Inline, type ListItem, readBlocks, readInline } from './markdown-tokens.ts';
 import type { Paint } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
-import { wrap } from './wrap.ts';
+import { rowsOf, wrap } from './wrap.ts';
 
 export interface Screen {
   columns: number;
   rows: number;
 }
 
-/** What a frame adds to the output for good, and what stands below it until the next frame. */
+/**
+ * What a frame adds to the output for good, and what stands below it until the next frame: rows, each as wide as the
+ * screen at most, also of what the terminal will break once it is committed (code, long addresses).
+ */
 export interface Frame {
   committed: string[];
   open: string[];
@@ -64,7 +67,7 @@ export class MarkdownStream {
   #hasOutput = false;
   #code: { mark: string; indent: number; highlighter: Highlighter } | null = null;
   #table: { shape: TableShape; head: string } | null = null;
-  /** The last line of a paragraph whose earlier lines are committed; its words go on after it. */
+  /** The last line of a paragraph whose earlier lines are committed, with a space; its words go on after it. */
   #lead = '';
   #committed: string[] = [];
   /** A line was finished since the last look. */
@@ -91,11 +94,12 @@ export class MarkdownStream {
   /** All that came since the last frame, rendered. */
   frame(): Frame {
     this.#settle();
-    const tallest = Math.max(2, this.#screen.rows - 1);
-    let open = this.#openLines();
+    // The cursor stands below, on a line of its own.
+    const tallest = Math.max(1, this.#screen.rows - 1);
+    let open = this.#openRows();
     if (open.length > tallest || this.#source.length > longestBlock) {
       this.#split();
-      open = this.#openLines();
+      open = this.#openRows();
     }
     // What could not be split shows its end until it is committed.
     return { committed: this.#taken(), open: open.slice(-tallest) };
@@ -213,7 +217,7 @@ export class MarkdownStream {
   }
 
   #paragraphLines(words: string): string[] {
-    return wrap(this.#lead === '' ? words : `${this.#lead} ${words}`, this.#columns);
+    return wrap(this.#lead + words, this.#columns);
   }
 
   /** The blank line before a block, once. */
@@ -269,8 +273,13 @@ export class MarkdownStream {
     return this.#table === null;
   }
 
+  #openRows(): string[] {
+    const columns = Math.max(1, this.#screen.columns);
+    return this.#openLines().flatMap((line) => rowsOf(line, columns));
+  }
+
   #openLines(): string[] {
-    if (this.#source === '') return this.#lead === '' ? [] : [this.#lead];
+    if (this.#source === '') return this.#lead === '' ? [] : [this.#lead.trimEnd()];
     if (this.#code !== null) {
       // The first letters of a closing fence would flash up as code.
       if (/^ {0,3}[`~]+ *$/.test(this.#source)) return [];
@@ -356,7 +365,8 @@ export class MarkdownStream {
       cut,
     );
     const lines = this.#paragraphLines(styledText([...before, { type: 'text', raw, text: raw }], this.#paint));
-    const lead = lines.pop() ?? '';
+    // After a whole line the words go on below it.
+    const lead = text[cut] === '\n' ? '' : `${lines.pop() ?? ''} `;
     this.#commit([...this.#separator(), ...lines]);
     this.#lead = lead;
     this.#source = this.#source.slice(cut + 1);

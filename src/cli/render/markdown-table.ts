@@ -2,7 +2,7 @@ import { inlineText } from './markdown-inline.ts';
 import type { Table } from './markdown-tokens.ts';
 import type { Paint } from './style.ts';
 import { padded, width } from './width.ts';
-import { wrap } from './wrap.ts';
+import { widestAddress, wrap } from './wrap.ts';
 
 type Align = 'left' | 'right' | 'center' | null;
 
@@ -22,17 +22,23 @@ const narrowest = 4;
 export function tableShape(table: Table, columns: number, paint: Paint): TableShape {
   const header = table.header.map((cell) => inlineText(cell.text, paint));
   const rows = table.rows.map((row) => row.map((cell) => inlineText(cell.text, paint)));
-  const widths = header.map((cell, at) => Math.max(1, ...[cell, ...rows.map((row) => row[at] ?? '')].map(widestLine)));
+  const cells = header.map((cell, at) => [cell, ...rows.map((row) => row[at] ?? '')]);
+  const widths = cells.map((column) => Math.max(1, ...column.map(widestLine)));
+  // A column is never narrower than an address in it, which only the terminal may break.
+  const leasts = cells.map((column) => Math.max(narrowest, ...column.map(widestAddress)));
   const room = columns - separator.length * (widths.length - 1);
   const aligns = table.align as Align[];
-  if (room < narrowest * widths.length && sum(widths) > room) return { header, aligns, widths: null, columns };
+  if (sum(widths.map((each, at) => Math.min(each, leasts[at] ?? 0))) > room)
+    return { header, aligns, widths: null, columns };
   while (sum(widths) > room) {
-    const widest = Math.max(...widths);
-    const next = Math.max(narrowest, ...widths.filter((each) => each < widest));
-    const wide = widths.flatMap((each, at) => (each === widest ? [at] : []));
-    const least = Math.max(next, widest - Math.ceil((sum(widths) - room) / wide.length));
-    for (const at of wide) if (sum(widths) > room) widths[at] = Math.min(widest, Math.max(least, 1));
-    if (Math.max(...widths) === widest) break;
+    const wider = widths.flatMap((each, at) => (each > (leasts[at] ?? 0) ? [at] : []));
+    const widest = Math.max(...wider.map((at) => widths[at] as number));
+    const wide = wider.filter((at) => widths[at] === widest);
+    const next = Math.max(0, ...wider.flatMap((at) => (widths[at] === widest ? [] : [widths[at] as number])));
+    const fair = widest - Math.ceil((sum(widths) - room) / wide.length);
+    for (const at of wide) {
+      if (sum(widths) > room) widths[at] = Math.max(next, fair, leasts[at] ?? 0, 1);
+    }
   }
   return { header, aligns, widths, columns };
 }
@@ -62,11 +68,11 @@ export function tableHead(shape: TableShape, paint: Paint): string[] {
 /** The lines of one row: as many as its tallest cell has. */
 export function tableRow(shape: TableShape, cells: readonly string[], paint: Paint): string[] {
   const { widths, aligns, header } = shape;
-  if (widths === null) {
-    return [
-      ...header.flatMap((name, at) => wrap(`${paint('bold', `${name}:`)} ${cells[at] ?? ''}`, shape.columns)),
-      '',
-    ];
+  // A row that came after the widths were settled may hold an address that its column has no room for.
+  const isTooNarrow = widths?.some((each, at) => widestAddress(cells[at] ?? '') > each) ?? true;
+  if (widths === null || isTooNarrow) {
+    const lines = header.flatMap((name, at) => wrap(`${paint('bold', `${name}:`)} ${cells[at] ?? ''}`, shape.columns));
+    return widths === null ? [...lines, ''] : lines;
   }
   const columns = widths.map((each, at) => wrap(cells[at] ?? '', each));
   const height = Math.max(...columns.map((lines) => lines.length));

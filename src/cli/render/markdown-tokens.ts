@@ -1,7 +1,16 @@
-import { Lexer, type MarkedToken, type Tokens } from 'marked';
+import { Lexer, type MarkedToken, Tokenizer, type TokenizerExtensionFunction, type Tokens } from 'marked';
+import { indexOfCjkPunctuation } from './cjk.ts';
+import { type DelimiterRun, type Emphasis, emphasisOf } from './emphasis.ts';
+import { mathBlock, mathEnd, nextMathBlock } from './math.ts';
+
+export interface MathToken {
+  type: 'math';
+  raw: string;
+  text: string;
+}
 
 export type Block = MarkedToken;
-export type Inline = MarkedToken;
+export type Inline = MarkedToken | MathToken;
 export type ListItem = Tokens.ListItem;
 export type Table = Tokens.Table;
 
@@ -12,6 +21,154 @@ const tooDeep = new RegExp(
   `^(?![ \\t]*([-*])(?:[ \\t]*\\1)*[ \\t]*$)(?:[ \\t]*(?:>|[-+*][ \\t]|\\d{1,9}[.)][ \\t])){${mostLevels}}`,
   'm',
 );
+
+/** Where in a text things stand that its characters alone do not tell. */
+interface Marks {
+  emphasis: ReadonlyMap<number, Emphasis>;
+  /** Where each formula begins, and where it ends. */
+  math: ReadonlyMap<number, number>;
+}
+
+/** A text that is being read; `offset` is where it stands in the one that its marks were found in. */
+interface Reading {
+  text: string;
+  offset: number;
+  marks: Marks;
+}
+
+const nothing: Marks = { emphasis: new Map(), math: new Map() };
+
+/** Nothing in it is anything but words, so that nobody need look. */
+const isPlain = (text: string): boolean => !/[\\<>[\]`*_~$@]|:\/\/|www\.|mailto:|xmpp:| {2}\n/i.test(text);
+
+/** An address in Chinese or Japanese text ends where its sentence goes on. */
+class ReplyTokenizer extends Tokenizer {
+  override url(source: string): Tokens.Link | undefined {
+    const found = super.url(source);
+    const end = found === undefined ? -1 : indexOfCjkPunctuation(found.raw);
+    return end <= 0 ? found : super.url(source.slice(0, end));
+  }
+}
+
+/** marked, with emphasis by the rules of CommonMark and its CJK-friendly amendment, and with mathematics. */
+class ReplyLexer extends Lexer {
+  #readings: Reading[] = [];
+
+  constructor() {
+    super({
+      gfm: true,
+      tokenizer: new ReplyTokenizer(),
+      extensions: {
+        renderers: {},
+        childTokens: {},
+        block: [mathParagraph],
+        startBlock: [(source) => nextMathBlock(source)],
+        inline: [(source) => this.#marked(source)],
+        startInline: [(source) => this.#nextMath(source)],
+      },
+    });
+  }
+
+  override inlineTokens(text: string, tokens?: MarkedToken[]): MarkedToken[] {
+    return this.#read({ text, offset: 0, marks: marksOf(text) }, tokens);
+  }
+
+  #read(reading: Reading, tokens?: MarkedToken[]): MarkedToken[] {
+    this.#readings.push(reading);
+    try {
+      return super.inlineTokens(reading.text, tokens) as MarkedToken[];
+    } finally {
+      this.#readings.pop();
+    }
+  }
+
+  #marked(source: string): MarkedToken | undefined {
+    const reading = this.#readings.at(-1);
+    if (reading === undefined) return undefined;
+    const local = reading.text.length - source.length;
+    const at = reading.offset + local;
+    const mathEnds = reading.marks.math.get(at);
+    if (mathEnds !== undefined) {
+      const raw = source.slice(0, mathEnds - at);
+      return { type: 'math', raw, text: raw } as unknown as MarkedToken;
+    }
+    const emphasis = reading.marks.emphasis.get(at);
+    if (emphasis !== undefined) {
+      const { type, end, markLength } = emphasis;
+      const raw = source.slice(0, end - at);
+      const text = raw.slice(markLength, -markLength);
+      const inside = { text, offset: at + markLength, marks: reading.marks };
+      return { type, raw, text, tokens: this.#read(inside) };
+    }
+    // What opens and closes nothing is itself; only up to where the rest of the run opens something.
+    const mark = source[0];
+    if (mark !== '*' && mark !== '_' && mark !== '~') return undefined;
+    let length = 1;
+    while (source[length] === mark && !reading.marks.emphasis.has(at + length)) length += 1;
+    const raw = source.slice(0, length);
+    return { type: 'text', raw, text: raw, escaped: false };
+  }
+
+  #nextMath(source: string): number | undefined {
+    const reading = this.#readings.at(-1);
+    if (reading === undefined || reading.marks.math.size === 0) return undefined;
+    const at = reading.offset + reading.text.length - source.length;
+    for (const start of reading.marks.math.keys()) if (start >= at) return start - at;
+    return undefined;
+  }
+}
+
+const mathParagraph: TokenizerExtensionFunction = (source) => {
+  const block = mathBlock(source);
+  return block === null ? undefined : { type: 'paragraph', raw: block, text: block, tokens: [] };
+};
+
+const { tag, autolink, link } = Lexer.rules.inline.gfm;
+
+/** The emphasis and the formulas of a text. Code, tags and links are whole: a mark in them means nothing outside. */
+function marksOf(text: string): Marks {
+  if (!/[*_~$]|\\[([]/.test(text)) return nothing;
+  const runs: DelimiterRun[] = [];
+  const math = new Map<number, number>();
+  const hasLinks = text.includes('](');
+  const special = /[\\`<[*_~$]/g;
+  for (let match = special.exec(text); match !== null; match = special.exec(text)) {
+    const at = match.index;
+    const mark = match[0];
+    let end = at + 1;
+    if (mark === '$' || mark === '\\') {
+      const mathEnds = mathEnd(text, at);
+      if (mathEnds !== -1) math.set(at, (end = mathEnds));
+      else if (mark === '\\') end += 1;
+      else while (text[end] === '$') end += 1;
+    } else if (mark === '`') end = codeEnd(text, at);
+    else if (mark === '<') end = at + (lengthOf(tag, text, at) || lengthOf(autolink, text, at) || 1);
+    else if (mark === '[') end = at + ((hasLinks && lengthOf(link, text, at)) || 1);
+    else {
+      while (text[end] === mark) end += 1;
+      runs.push({ mark, start: at, length: end - at });
+    }
+    special.lastIndex = end;
+  }
+  return { emphasis: emphasisOf(text, runs), math };
+}
+
+function codeEnd(text: string, at: number): number {
+  let length = 1;
+  while (text[at + length] === '`') length += 1;
+  const run = '`'.repeat(length);
+  for (let end = text.indexOf(run, at + length); end !== -1; end = text.indexOf(run, end)) {
+    let found = length;
+    while (text[end + found] === '`') found += 1;
+    if (found === length) return end + length;
+    end += found;
+  }
+  return at + length;
+}
+
+function lengthOf(pattern: RegExp, text: string, at: number): number {
+  return pattern.exec(text.slice(at))?.[0].length ?? 0;
+}
 
 /**
  * The blocks of a source, their texts still unread: an open block is read again for every frame, and what stands inside
@@ -37,7 +194,7 @@ export function readBlocks(source: string): Block[] {
 
 function lexed(source: string): Block[] {
   try {
-    return new Lexer({ gfm: true }).blockTokens(source, []) as Block[];
+    return new ReplyLexer().blockTokens(source, []) as Block[];
   } catch {
     return [asWritten(source)];
   }
@@ -48,16 +205,19 @@ function asWritten(raw: string): Block {
 }
 
 /** Holds nothing between two calls: a link that no lexer of blocks has told it of it does not know. */
-const words = new Lexer({ gfm: true });
+const words = new ReplyLexer();
 
 /**
  * The words of a paragraph. References (`[text][1]`) stay as they are written: what they refer to stands at the end of a
  * reply, long after they were shown.
  */
 export function readInline(text: string): Inline[] {
-  try {
-    return words.inlineTokens(text, []) as Inline[];
-  } catch {
-    return [{ type: 'text', raw: text, text, escaped: false }];
+  if (!isPlain(text)) {
+    try {
+      return words.inlineTokens(text, []);
+    } catch {
+      // Nested too deep for the stack: it is as it was written.
+    }
   }
+  return [{ type: 'text', raw: text, text, escaped: false }];
 }
