@@ -37,6 +37,28 @@ describe('configPaths', () => {
     expect(configPaths(env, '/project')).toMatchObject({ userFile, historyFile });
   });
 
+  test.each([
+    ['the home of the account without HOME', {}, () => '/home/ada', '/home/ada/.config/cllm'],
+    ['the same for an empty or a relative HOME', { HOME: '' }, () => '/home/ada', '/home/ada/.config/cllm'],
+    [
+      'the root for an account that is not known here',
+      { HOME: 'ada' },
+      () => {
+        throw new Error('uv_os_get_passwd returned ENOENT');
+      },
+      '/.config/cllm',
+    ],
+  ])('takes %s', (_name, env, accountHome, configDirectory) => {
+    expect(configPaths(env, '/project', accountHome)).toMatchObject({ configDirectory });
+  });
+
+  test('asks for no account where CLLM_HOME says it all', () => {
+    const unknown = (): string => {
+      throw new Error('nobody may ask');
+    };
+    expect(configPaths({ CLLM_HOME: '/srv' }, '/project', unknown).userFile).toBe('/srv/config.json');
+  });
+
   test('keeps the keys beside the settings and the journal beside the history', () => {
     expect(configPaths({ HOME: '/home/ada' }, '/project')).toMatchObject({
       credentialsFile: '/home/ada/.config/cllm/credentials.json',

@@ -1,4 +1,4 @@
-import type { Input, InputKind, Io, Output } from '../../src/cli/io.ts';
+import { type Input, type InputKind, type Io, type Output, soleReader } from '../../src/cli/io.ts';
 
 export interface MemoryOutput extends Output {
   text: string;
@@ -16,7 +16,7 @@ export interface MemoryIoOptions {
 export interface MemoryIo extends Io {
   readonly stdout: MemoryOutput;
   readonly stderr: MemoryOutput;
-  readonly stdin: Input & { isOpened: boolean };
+  readonly stdin: Omit<Input, 'reader'> & { isOpened: boolean; reader: string | null };
   /** What a signal does. */
   abort(reason: Error): void;
 }
@@ -38,6 +38,7 @@ export function memoryIo(options: MemoryIoOptions = {}): MemoryIo {
     nodeVersion: process.version,
     kill: () => true,
     signal: controller.signal,
+    hasTornArguments: () => false,
     watchInterrupts: () => undefined,
     abort: (reason) => controller.abort(reason),
     now: () => (time += 1),
@@ -73,6 +74,11 @@ function memoryInput({
   const closed = new Promise<void>((resolve) => (close = resolve));
   return {
     kind,
+    reader: null,
+    claim(reader) {
+      this.reader = soleReader(this.reader, reader);
+    },
+    isNamed: () => false,
     isOpened: false,
     async *bytes() {
       this.isOpened = true;

@@ -75,6 +75,7 @@ function decode(pieces: readonly Buffer[], number: number, isLossy: boolean): Pi
   const [first = Buffer.alloc(0)] = pieces;
   const whole = pieces.length > 1 ? Buffer.concat(pieces) : first;
   if (!isLossy && !isUtf8(whole)) return { text: null, problem: 'is no UTF-8 text' };
+  if (!isLossy && whole.includes(0)) return { text: null, problem: 'is no text: it has a NUL byte' };
   const text = whole.toString('utf8').replace(/\r$/, '');
   return { text: number === 1 ? text.replace(/^\uFEFF/, '') : text, problem: null };
 }

@@ -1,5 +1,5 @@
-import { isUtf8 } from 'node:buffer';
 import { UsageError } from '../errors.ts';
+import { decodeText } from '../files/text-encoding.ts';
 import type { ChatMessage, Json } from '../protocol/types.ts';
 import type { Io } from './io.ts';
 import { readNamedFile } from './named-file.ts';
@@ -25,7 +25,7 @@ export interface Attachments {
 
 export async function readAttachments(
   files: readonly string[],
-  io: Pick<Io, 'cwd' | 'signal' | 'stderr'>,
+  io: Pick<Io, 'cwd' | 'signal' | 'stderr' | 'stdin'>,
 ): Promise<Attachments> {
   const blocks: string[] = [];
   const images: Json[] = [];
@@ -36,11 +36,14 @@ export async function readAttachments(
       if (bytes.length > largestImage)
         throw refused(name, `is an image of ${bytes.length} bytes; the limit is ${largestImage}`);
       images.push({ type: 'image_url', image_url: { url: `data:${type};base64,${bytes.toString('base64')}` } });
-    } else if (isUtf8(bytes)) {
-      blocks.push(block('file', ` name=${JSON.stringify(name)}`, bytes.toString('utf8')));
-    } else {
-      throw refused(name, 'is neither UTF-8 text nor a PNG, JPEG, GIF or WebP image');
+      continue;
     }
+    const decoded = decodeText(bytes);
+    if (decoded.problem !== null) {
+      throw refused(name, `${decoded.problem}, nor a PNG, JPEG, GIF or WebP image`, `${hint}, or ${decoded.hint}`);
+    }
+    const shownName = name === '-' ? 'stdin' : name;
+    blocks.push(block('file', ` name=${JSON.stringify(shownName)}`, decoded.text));
   }
   return { blocks, images };
 }
@@ -51,6 +54,6 @@ export function userMessage(prompt: string, { blocks, images }: Attachments): Ch
   return { role: 'user', content: images.length === 0 ? text : [{ type: 'text', text }, ...images] };
 }
 
-function refused(name: string, why: string): UsageError {
-  return new UsageError(`-f ${name}: ${why}`, { code: 'input_invalid', hint });
+function refused(name: string, why: string, todo = hint): UsageError {
+  return new UsageError(`-f ${name}: ${why}`, { code: 'input_invalid', hint: todo });
 }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors.ts';
+import { utf8Bytes } from '../files/text-encoding.ts';
 import type { Io } from './io.ts';
 import { inputBytes, namedFileBytes } from './named-file.ts';
 
@@ -26,13 +27,19 @@ export function openSource(name: string | null, io: Io): BatchSource {
         hint: 'pipe them in: generate | cllm batch - -o OUT, or name a file',
       });
     }
-    return { file: null, bytes: () => inputBytes('items on standard input', io), isRepeatable: false, close };
+    io.stdin.claim('the batch (-)');
+    return {
+      file: null,
+      bytes: () => utf8Bytes(inputBytes('items on standard input', io)),
+      isRepeatable: false,
+      close,
+    };
   }
   const file = path.resolve(io.cwd, name);
   try {
     const stat = statSync(file);
     if (stat.isDirectory()) throw Object.assign(new Error('a directory'), { code: 'EISDIR' });
-    return { file, bytes: () => namedFileBytes(file, name, io), isRepeatable: stat.isFile(), close };
+    return { file, bytes: () => utf8Bytes(namedFileBytes(file, name, io)), isRepeatable: stat.isFile(), close };
   } catch (cause) {
     throw new UsageError(`${name}: can not be read (${(cause as NodeJS.ErrnoException).code})`, {
       code: 'input_invalid',

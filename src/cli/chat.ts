@@ -1,5 +1,6 @@
-import { createInterface } from 'node:readline';
-import type { CllmError } from '../errors.ts';
+import { readLines } from '../batch/lines.ts';
+import { type CllmError, UsageError } from '../errors.ts';
+import { utf8Bytes } from '../files/text-encoding.ts';
 import { ChatSession } from './chat/session.ts';
 import type { Context } from './context.ts';
 import type { Flags } from './flags.ts';
@@ -10,6 +11,7 @@ import type { Flags } from './flags.ts';
  */
 export async function runChat(flags: Flags, context: Context): Promise<CllmError | null> {
   const { io } = context;
+  io.stdin.claim('the chat');
   const session = await ChatSession.open(flags, context);
   let last: CllmError | null = null;
   try {
@@ -27,12 +29,22 @@ export async function runChat(flags: Flags, context: Context): Promise<CllmError
 }
 
 async function chatInLines(session: ChatSession, { io }: Context): Promise<CllmError | null> {
-  const lines = createInterface({ input: io.stdin.stream(), terminal: false });
-  io.signal.addEventListener('abort', () => lines.close(), { once: true });
+  io.signal.addEventListener('abort', () => io.stdin.close(), { once: true });
   let last: CllmError | null = null;
-  for await (const line of lines) {
-    if (line.trim() !== '') last = await session.send(line, io.signal);
-    if (io.signal.aborted) break;
+  try {
+    for await (const { text, number, problem } of readLines(utf8Bytes(io.stdin.bytes()))) {
+      if (text === null) {
+        throw new UsageError(`line ${number} of standard input ${problem}: nothing of it was asked`, {
+          code: 'input_invalid',
+          hint: 'convert it: iconv -f latin1 -t utf-8, or from what it is',
+        });
+      }
+      if (text.trim() !== '') last = await session.send(text, io.signal);
+      if (io.signal.aborted) break;
+    }
+  } catch (error) {
+    // Closing a stream ends its iteration with an error of its own.
+    if (!io.signal.aborted) throw error;
   }
   return last;
 }

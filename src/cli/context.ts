@@ -12,10 +12,9 @@ import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import { clientOptions, flagSettings } from './client-options.ts';
 import { explainKey } from './explain-key.ts';
-import { isSet, textFlag } from './flag-values.ts';
+import { isSet, readFlagFile, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
-import { readNamedFile } from './named-file.ts';
 import { remark } from './render/report.ts';
 import { asCllmError } from './thrown.ts';
 
@@ -96,8 +95,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     const name = textFlag(flags, 'api-key-file');
     if (name === undefined) return null;
     // A key is short: anything larger is the wrong file.
-    const bytes = await readNamedFile(name, `--api-key-file ${name}`, io, { mostBytes: 65_536 });
-    return { name, text: bytes.toString('utf8').replace(/^\uFEFF/, '') };
+    return { name, text: await readFlagFile('--api-key-file', name, io, 65_536) };
   };
 
   const explained = async (error: CllmError): Promise<CllmError> => {

@@ -1,4 +1,5 @@
 import { UsageError } from '../errors.ts';
+import { decodeText } from '../files/text-encoding.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
 import { readNamedFile } from './named-file.ts';
@@ -65,8 +66,11 @@ export async function fileFlag(flags: Flags, name: string, io: FlagFileIo): Prom
   return file === undefined ? undefined : readFlagFile(`--${name}`, file, io);
 }
 
-export type FlagFileIo = Pick<Io, 'cwd' | 'signal' | 'stderr'>;
+export type FlagFileIo = Pick<Io, 'cwd' | 'signal' | 'stderr' | 'stdin'>;
 
-export async function readFlagFile(flag: string, file: string, io: FlagFileIo): Promise<string> {
-  return (await readNamedFile(file, `${flag} ${file}`, io)).toString('utf8');
+/** @throws UsageError `input_invalid` when it can not be read, is larger than `mostBytes` or no text */
+export async function readFlagFile(flag: string, file: string, io: FlagFileIo, mostBytes?: number): Promise<string> {
+  const decoded = decodeText(await readNamedFile(file, `${flag} ${file}`, io, { mostBytes }));
+  if (decoded.problem === null) return decoded.text;
+  throw new UsageError(`${flag} ${file}: ${decoded.problem}`, { code: 'input_invalid', hint: decoded.hint });
 }

@@ -1,7 +1,8 @@
+import { isUtf8 } from 'node:buffer';
 import { setMaxListeners } from 'node:events';
-import { fstatSync } from 'node:fs';
+import { fstatSync, readFileSync, statSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { InterruptedError } from '../errors.ts';
+import { InterruptedError, UsageError } from '../errors.ts';
 import { watchInterrupts } from './interrupt-watch.ts';
 
 /** A stream that people or programs read. */
@@ -33,6 +34,16 @@ export type InputKind = 'terminal' | 'pipe' | 'file' | 'none';
 
 export interface Input {
   readonly kind: InputKind;
+  /** Who reads it, in words for a message; null as long as nobody does. */
+  readonly reader: string | null;
+  /**
+   * Makes `reader` the one who reads it: what two readers share, neither gets whole.
+   *
+   * @throws UsageError when somebody else does
+   */
+  claim(reader: string): void;
+  /** Whether this is the file's name for it: `/dev/stdin`, or the file that it was redirected from. */
+  isNamed(file: string): boolean;
   /** The bytes of it, read on demand. */
   bytes(): AsyncIterable<Uint8Array>;
   /** The stream itself, for line editing at a terminal. */
@@ -47,7 +58,10 @@ export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute. It may have been deleted. */
   readonly cwd: string;
+  /** Whether an argument holds bytes that are no UTF-8, in whose place Node puts U+FFFD. */
+  hasTornArguments(): boolean;
   readonly homeDirectory: string;
   readonly pid: number;
   /** The user that the process runs as; null where the platform has none. */
@@ -148,7 +162,27 @@ function reflows(env: Env): boolean {
 /** Node opens the stream when `process.stdin` is first read, so nothing here does that before somebody wants its bytes. */
 class ProcessInput implements Input {
   readonly kind = inputKind();
+  #reader: string | null = null;
   #isOpen = false;
+
+  get reader(): string | null {
+    return this.#reader;
+  }
+
+  claim(reader: string): void {
+    this.#reader = soleReader(this.#reader, reader);
+  }
+
+  isNamed(file: string): boolean {
+    // /dev/null holds nothing that two could want.
+    if (this.kind === 'none') return false;
+    try {
+      const [own, named] = [fstatSync(0), statSync(file)];
+      return own.dev === named.dev && own.ino === named.ino;
+    } catch {
+      return false;
+    }
+  }
 
   bytes(): AsyncIterable<Uint8Array> {
     return this.stream();
@@ -164,6 +198,15 @@ class ProcessInput implements Input {
   }
 }
 
+/** @throws UsageError when standard input has a reader already */
+export function soleReader(reader: string | null, wanted: string): string {
+  if (reader === null || reader === wanted) return wanted;
+  throw new UsageError(`standard input is named twice: ${reader} reads it, and so would ${wanted}`, {
+    code: 'input_invalid',
+    hint: 'give one of them a file: -f notes.txt, or <(command)',
+  });
+}
+
 function inputKind(): InputKind {
   try {
     const stat = fstatSync(0);
@@ -176,6 +219,15 @@ function inputKind(): InputKind {
   }
 }
 
+/** Only Linux shows the arguments as they were given. */
+function hasTornArguments(): boolean {
+  try {
+    return !isUtf8(readFileSync('/proc/self/cmdline'));
+  } catch {
+    return false;
+  }
+}
+
 const signals = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 const numberOfSignal = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
@@ -183,10 +235,10 @@ const numberOfSignal = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 const watchAfter = 100;
 
 /**
- * The real process. The first signal aborts `io.signal`, so that the request stops and what came is kept; a second one
+ * The real process, in that working directory. The first signal aborts `io.signal`, so that the request stops and what came is kept; a second one
  * ends the process at once, and a second SIGINT does so even while JavaScript is busy.
  */
-export function processIo(): Io {
+export function processIo(cwd: string): Io {
   const controller = new AbortController();
   // A listener for each request under way, of which `compare` and `batch` have as many as they are told: no leak.
   setMaxListeners(0, controller.signal);
@@ -216,7 +268,8 @@ export function processIo(): Io {
     }),
     stderr: new StreamOutput(process.stderr, env, controller.signal, () => {}),
     env,
-    cwd: process.cwd(),
+    cwd,
+    hasTornArguments,
     homeDirectory: env['HOME'] ?? '/',
     pid: process.pid,
     uid: process.getuid?.() ?? null,

@@ -4,6 +4,7 @@ import { decisive, exitCodeOf } from '../outcome.ts';
 import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
 import { nearestName } from '../config/nearest-name.ts';
+import { claimInput } from './claimed-input.ts';
 import { commandTable } from './command-table.ts';
 import { createContext } from './context.ts';
 import { declaredFlags, declaredWords, flagNames } from './declared-flags.ts';
@@ -68,6 +69,8 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
     checkGivenFlags(words, declared, `see cllm ${current.path} --help`);
     const flags = unmarked(marked);
     refuseExtraWords(command, flags, current.path);
+    refuseTornArguments(argv, io);
+    claimInput(flags, io);
     // A plain question computes nothing of a stranger's before it waits for the proxy; the history of another command may.
     if (command !== ask) io.watchInterrupts();
     const context = createContext(flags, io, version);
@@ -153,6 +156,15 @@ function helpAsFlag(argv: readonly string[]): readonly string[] {
   if (first !== 'help' || rest.length > 0) return argv;
   if (topic === undefined) return ['--help'];
   return topic !== 'help' && commandNames.includes(topic) ? [topic, '--help'] : argv;
+}
+
+/** @throws UsageError where an argument had bytes that Node could not read: it would be sent with holes */
+function refuseTornArguments(argv: readonly string[], io: Io): void {
+  if (!argv.some((word) => word.includes('\uFFFD')) || !io.hasTornArguments()) return;
+  throw new UsageError('the command line is no UTF-8 text', {
+    code: 'input_invalid',
+    hint: 'set a UTF-8 locale and type it again, or pipe it in: … | iconv -f latin1 -t utf-8 | cllm',
+  });
 }
 
 /** Words that nobody takes would be dropped in silence: a second file of a batch, say. */

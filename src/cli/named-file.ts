@@ -12,7 +12,7 @@ import { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { InterruptedError, UsageError } from '../errors.ts';
-import type { Io } from './io.ts';
+import type { Input, Io } from './io.ts';
 import { remark } from './render/report.ts';
 
 /** How long a pipe may stay silent before a person is told what is being waited for. */
@@ -21,8 +21,8 @@ const noticeAfterMs = 2000;
 const retryAfterMs = 50;
 
 /**
- * All bytes of a file that the user named: a regular one, or a pipe (`<(command)`, mkfifo, /dev/stdin), for whose writer
- * it waits. What waits is never a system call that blocks, so a signal ends it.
+ * All bytes of a file that the user named: a regular one, or a pipe (`<(command)`, mkfifo), for whose writer
+ * it waits, or standard input (`-`, /dev/stdin), whose claim is in claimed-input.ts. What waits is never a system call that blocks, so a signal ends it.
  *
  * @param what names it in messages: `-f notes.txt`
  * @throws UsageError `input_invalid` when it can not be read, is neither file nor pipe, or is larger than `mostBytes`
@@ -31,24 +31,30 @@ const retryAfterMs = 50;
 export async function readNamedFile(
   name: string,
   what: string,
-  io: Pick<Io, 'cwd' | 'signal' | 'stderr'>,
-  { mostBytes = 256 * 1024 * 1024, hint = 'check the path' }: { mostBytes?: number; hint?: string } = {},
+  io: Pick<Io, 'cwd' | 'signal' | 'stderr' | 'stdin'>,
+  { mostBytes = 256 * 1024 * 1024, hint = 'check the path' }: { mostBytes?: number | undefined; hint?: string } = {},
 ): Promise<Buffer> {
   const refused = (why: string, cause?: unknown): UsageError =>
     new UsageError(`${what}: ${why}`, { code: 'input_invalid', hint, cause });
   const tooLarge = (size: string): UsageError => refused(`has ${size} bytes; the limit is ${mostBytes}`);
-  try {
-    const { descriptor, stats } = openToRead(path.resolve(io.cwd, name));
-    if (stats.isFIFO()) {
-      const pieces: Uint8Array[] = [];
-      let length = 0;
-      for await (const piece of pipeBytes(descriptor, what, io)) {
-        length += piece.length;
-        if (length > mostBytes) throw tooLarge(`more than ${mostBytes}`);
-        pieces.push(piece);
-      }
-      return Buffer.concat(pieces, length);
+  const whole = async (bytes: AsyncIterable<Uint8Array>): Promise<Buffer> => {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    for await (const piece of bytes) {
+      length += piece.length;
+      if (length > mostBytes) throw tooLarge(`more than ${mostBytes}`);
+      pieces.push(piece);
     }
+    return Buffer.concat(pieces, length);
+  };
+  try {
+    const file = path.resolve(io.cwd, name);
+    // A pipe or a terminal gives each byte once; a socket has no second opening at all.
+    if (name === '-' || (io.stdin.kind !== 'file' && io.stdin.isNamed(file))) {
+      return await once(io.stdin, () => whole(inputBytes(what, io)));
+    }
+    const { descriptor, stats } = openToRead(file);
+    if (stats.isFIFO()) return await whole(pipeBytes(descriptor, what, io));
     try {
       // /dev/null is an empty file to whoever names it; other devices never end.
       if (stats.isCharacterDevice() && readSync(descriptor, Buffer.alloc(1)) === 0) return Buffer.alloc(0);
@@ -62,6 +68,15 @@ export async function readNamedFile(
     if (error instanceof UsageError || error instanceof InterruptedError) throw error;
     throw refused(`cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
   }
+}
+
+/** What standard input held: a flag may be read more than once in a run, by each request say. */
+const inputs = new WeakMap<Input, Promise<Buffer>>();
+
+function once(input: Input, read: () => Promise<Buffer>): Promise<Buffer> {
+  const bytes = inputs.get(input) ?? read();
+  inputs.set(input, bytes);
+  return bytes;
 }
 
 /**

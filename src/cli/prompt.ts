@@ -1,5 +1,6 @@
-import { constants, isUtf8 } from 'node:buffer';
+import { constants } from 'node:buffer';
 import { InterruptedError, UsageError } from '../errors.ts';
+import { decodeText } from '../files/text-encoding.ts';
 import type { Input } from './io.ts';
 
 export interface PromptSource {
@@ -41,6 +42,7 @@ export async function readPrompt(
     if (hasWords) return words;
     throw noPrompt();
   }
+  stdin.claim(source.isInputNamed ? 'the prompt (-)' : 'the prompt');
   const input = decoded(await readAll(stdin, source.inputTimeout, notice, signal));
   if (!hasWords) {
     if (input.trim() === '') throw noPrompt('no prompt: standard input is empty');
@@ -50,9 +52,10 @@ export async function readPrompt(
 }
 
 /** With words a terminal and a device (/dev/null) say nothing; without them only a terminal does not, unless named. */
-function isRead({ isInputNamed, isInputIgnored }: PromptSource, hasWords: boolean, { kind }: Input): boolean {
+function isRead({ isInputNamed, isInputIgnored }: PromptSource, hasWords: boolean, { kind, reader }: Input): boolean {
   if (isInputNamed) return true;
-  if (isInputIgnored) return false;
+  // A file that a flag reads is not the prompt.
+  if (isInputIgnored || reader !== null) return false;
   return kind === 'file' || kind === 'pipe' || (!hasWords && kind === 'none');
 }
 
@@ -143,26 +146,12 @@ function unreadable(cause: unknown): UsageError {
   });
 }
 
-/** A prompt that is no UTF-8 would reach the model with holes in it, so it is refused, with the offset of the fault. */
+/** @throws UsageError for what is no text: it would reach the model with holes in it */
 function decoded(bytes: Buffer): string {
-  if (!isUtf8(bytes)) {
-    const offset = invalidOffset(bytes);
-    throw new UsageError(`standard input is no UTF-8 text at offset ${offset} (byte ${offset}, counted from 0)`, {
-      code: 'input_invalid',
-      hint: 'convert it (iconv -t utf-8), or attach an image with -f',
-    });
-  }
-  return bytes.toString('utf8');
-}
-
-/**
- * The offset of the first byte that no UTF-8 text has there: decoding puts U+FFFD in place of a fault and leaves all
- * before it as it was, so encoding again differs first at the fault, or inside the character that it tears.
- */
-export function invalidOffset(bytes: Buffer): number {
-  const again = Buffer.from(bytes.toString('utf8'), 'utf8');
-  let offset = 0;
-  while (offset < bytes.length && bytes[offset] === again[offset]) offset += 1;
-  while (!isUtf8(bytes.subarray(0, offset))) offset -= 1;
-  return offset;
+  const decoding = decodeText(bytes);
+  if (decoding.problem === null) return decoding.text;
+  throw new UsageError(`standard input ${decoding.problem}`, {
+    code: 'input_invalid',
+    hint: `${decoding.hint}; an image is attached with -f -`,
+  });
 }

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { InterruptedError, UsageError } from '../errors.ts';
+import { decodeText } from '../files/text-encoding.ts';
 import type { Io } from './io.ts';
 
 /** Longer than any key; a pipe that never ends must not fill the memory. */
@@ -42,6 +43,7 @@ export async function readSecret(io: Io, question: string, hint: string): Promis
   if (stdin.kind === 'terminal') return askLine(io, question, { isHidden: true });
   if (stdin.kind === 'none')
     throw new UsageError('there is nobody to ask for the key', { code: 'input_invalid', hint });
+  stdin.claim('the key');
   let failure: Error | null = null;
   const stop = (reason: Error): void => {
     failure ??= reason;
@@ -73,5 +75,7 @@ export async function readSecret(io: Io, question: string, hint: string): Promis
     stdin.close();
   }
   if (failure !== null) throw failure;
-  return Buffer.concat(pieces).toString();
+  const decoded = decodeText(Buffer.concat(pieces));
+  if (decoded.problem === null) return decoded.text;
+  throw new UsageError(`standard input ${decoded.problem}`, { code: 'input_invalid', hint });
 }

@@ -1,4 +1,4 @@
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 
 /** The environment as it was given to the program; config/ never reads `process.env` itself. */
@@ -23,11 +23,11 @@ export interface Paths {
  * A relative `XDG_*` is ignored, as the XDG base directory specification asks; a relative `CLLM_HOME` is taken from the
  * working directory, because somebody typed it.
  */
-export function configPaths(env: Environment, cwd: string): Paths {
+export function configPaths(env: Environment, cwd: string, accountHome = () => userInfo().homedir): Paths {
   const cllmHome = env['CLLM_HOME'] ? resolve(cwd, env['CLLM_HOME']) : null;
-  const home = env['HOME'] || homedir();
-  const configDirectory = cllmHome ?? join(xdg(env['XDG_CONFIG_HOME']) ?? join(home, '.config'), 'cllm');
-  const dataDirectory = cllmHome ?? join(xdg(env['XDG_DATA_HOME']) ?? join(home, '.local', 'share'), 'cllm');
+  const home = (): string => homeDirectory(env, accountHome);
+  const configDirectory = cllmHome ?? join(absolute(env['XDG_CONFIG_HOME']) ?? join(home(), '.config'), 'cllm');
+  const dataDirectory = cllmHome ?? join(absolute(env['XDG_DATA_HOME']) ?? join(home(), '.local', 'share'), 'cllm');
   return {
     configDirectory,
     userFile: join(configDirectory, 'config.json'),
@@ -39,6 +39,15 @@ export function configPaths(env: Environment, cwd: string): Paths {
   };
 }
 
-function xdg(value: string | undefined): string | null {
+/** Without HOME that of the account; without an account (`docker run -u 12345`) the root, as Docker has it. */
+function homeDirectory(env: Environment, accountHome: () => string): string {
+  try {
+    return absolute(env['HOME']) ?? absolute(accountHome()) ?? '/';
+  } catch {
+    return '/';
+  }
+}
+
+function absolute(value: string | undefined): string | null {
   return value !== undefined && isAbsolute(value) ? value : null;
 }

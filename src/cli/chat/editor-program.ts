@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { UsageError } from '../../errors.ts';
+import { decodeText } from '../../files/text-encoding.ts';
 import type { Io } from '../io.ts';
 import { withoutFinal } from '../../protocol/fold-lines.ts';
 
@@ -28,7 +29,11 @@ export async function editText(text: string, io: Io): Promise<string> {
         hint: 'nothing was sent; set VISUAL or EDITOR to another one',
       });
     }
-    return withoutFinal('\n', readFileSync(file, 'utf8'));
+    const decoded = decodeText(readFileSync(file));
+    if (decoded.problem === null) return withoutFinal('\n', decoded.text);
+    throw new UsageError(`the text of the editor ${decoded.problem}`, {
+      hint: 'nothing was sent; write it as UTF-8',
+    });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

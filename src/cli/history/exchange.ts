@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { CllmError, InterruptedError, UsageError } from '../../errors.ts';
+import { decodeText } from '../../files/text-encoding.ts';
 import { readCllmJson } from '../../history/cllm-json.ts';
 import type { ImportReport } from '../../history/exchange.ts';
 import { conversationMarkdown } from '../../history/markdown.ts';
@@ -99,6 +100,7 @@ async function readLines({ io }: Context, file: string | null): Promise<string[]
   if (file === null && io.stdin.kind === 'terminal') {
     throw new UsageError('which file?', { hint: 'cllm history import history.jsonl, or pipe it in' });
   }
+  if (file === null) io.stdin.claim('the import');
   const pieces: Uint8Array[] = [];
   try {
     for await (const piece of file === null ? inputBytes('standard input', io) : namedFileBytes(file, file, io))
@@ -112,5 +114,10 @@ async function readLines({ io }: Context, file: string | null): Promise<string[]
     });
   }
   // On line feeds only: other separators may stand inside a JSON string.
-  return Buffer.concat(pieces).toString('utf8').split('\n');
+  const decoded = decodeText(Buffer.concat(pieces));
+  if (decoded.problem === null) return decoded.text.split('\n');
+  throw new UsageError(`${file ?? 'standard input'} ${decoded.problem}`, {
+    code: 'input_invalid',
+    hint: decoded.hint,
+  });
 }
