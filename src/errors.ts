@@ -35,6 +35,7 @@ export const errorCodes = [
   'provider_auth',
   'context_window_exceeded',
   'content_policy',
+  'guardrail_blocked',
   'bad_request',
   'not_found',
   'unexpected_response',
@@ -68,6 +69,14 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
+/** A guardrail of the proxy, as it names itself. */
+export interface Guardrail {
+  /** Null where only its pipeline said that it was one. */
+  name: string | null;
+  /** LiteLLM's `pre_call`, `during_call`, `post_call`, …; null when it was not told. */
+  mode: string | null;
+}
+
 export interface CllmErrorOptions {
   /** The original error. Never holds a key, a prompt or a reply. */
   cause?: unknown;
@@ -77,6 +86,8 @@ export interface CllmErrorOptions {
   isRetryable?: boolean;
   /** What had arrived, folded, when the error ended a reply. */
   completion?: ChatCompletion | null;
+  /** The rule of the proxy that refused the prompt or the reply. */
+  guardrail?: Guardrail | null | undefined;
 }
 
 /**
@@ -91,6 +102,8 @@ export class CllmError extends Error {
   readonly isRetryable: boolean;
   /** What had arrived, folded, when the error ended a reply; else null. */
   completion: ChatCompletion | null;
+  /** The rule of the proxy that refused the prompt or ended the reply; null when none did, or none is named. */
+  readonly guardrail: Guardrail | null;
 
   constructor(code: ErrorCode, message: string, options: CllmErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -98,6 +111,7 @@ export class CllmError extends Error {
     this.hint = options.hint;
     this.isRetryable = options.isRetryable ?? false;
     this.completion = options.completion ?? null;
+    this.guardrail = options.guardrail ?? null;
   }
 }
 
@@ -123,10 +137,13 @@ export class UsageError extends CllmError {
   }
 }
 
-/** An HTTP answer of the proxy, or of something in front of it, that is no reply. */
+/**
+ * An HTTP answer of the proxy, or of something in front of it, that is no reply; or the same error as the first thing that a
+ * stream says, when the head is out already.
+ */
 export class ProxyError extends CllmError {
   override readonly name = 'ProxyError';
-  /** HTTP status. It never becomes an exit code by arithmetic. */
+  /** HTTP status, or the one that the error in the stream names. It never becomes an exit code by arithmetic. */
   readonly status: number;
   /** LiteLLM's `error.type`, e.g. `budget_exceeded`; null when the body had none. */
   readonly type: string | null;

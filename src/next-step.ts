@@ -27,6 +27,7 @@ export const nextSteps: Record<ErrorCode, string> = {
   provider_auth: 'an admin of the proxy has to look at its key for that provider; try another model of `cllm models`',
   context_window_exceeded: 'shorten the prompt, or choose a model with a larger context: cllm models',
   content_policy: 'change the prompt, or ask another model with -m',
+  guardrail_blocked: "change what the rule forbids; the proxy's admin knows the rule, and --debug shows the wire",
   bad_request: 'check the flags that change the request (-p, --tools, --output-schema); --debug shows the wire',
   not_found: 'check the path in --base-url; `cllm doctor` looks at each step',
   served_elsewhere: 'ask again later, or loosen what is allowed: --require-model, --no-fallback, --no-cache',

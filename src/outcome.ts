@@ -28,6 +28,10 @@ export const exits = {
   schema: { code: 9, when: 'the reply does not match the schema (it was saved all the same)' },
   unsaved: { code: 10, when: 'the reply was printed but the history could not be written' },
   partial: { code: 11, when: 'some items of a batch failed' },
+  blocked: {
+    code: 12,
+    when: 'a guardrail of the proxy refused the prompt or the reply, and said so before any of it came',
+  },
   timeout: { code: 124, when: 'one of the deadlines fired' },
   sighup: { code: 129, when: 'SIGHUP' },
   sigint: { code: 130, when: 'SIGINT (Ctrl-C)' },
@@ -63,6 +67,7 @@ const exitOfError: Record<ErrorCode, ExitName> = {
   provider_auth: 'failed',
   context_window_exceeded: 'failed',
   content_policy: 'failed',
+  guardrail_blocked: 'blocked',
   bad_request: 'failed',
   not_found: 'failed',
   unexpected_response: 'failed',
@@ -104,18 +109,18 @@ export function exitCodeOf(error: CllmError | null): ExitCode {
 }
 
 /**
- * Signal, timeout, the error's own, unsaved, schema, short: the first of these that happened is the one to report. A
- * reader that closed the pipe is no failure, so it comes after all of them.
+ * Signal, timeout, blocked, the error's own, unsaved, schema, short: the first of these that happened is the one to
+ * report. A reader that closed the pipe is no failure, so it comes after all of them.
  */
 function precedence(error: CllmError): number {
   const name = exitNameOf(error);
-  if (error.code === 'interrupted') return name === 'ok' ? 6 : 0;
-  if (name === 'timeout') return 1;
-  if (name === 'unsaved') return 3;
-  if (name === 'schema') return 4;
-  if (name === 'short') return 5;
-  return 2;
+  if (error.code === 'interrupted') return name === 'ok' ? last : 0;
+  return ranks[name] ?? ownRank;
 }
+
+const ranks: Partial<Record<ExitName, number>> = { timeout: 1, blocked: 2, unsaved: 4, schema: 5, short: 6 };
+const ownRank = 3;
+const last = 7;
 
 /** Several things can go wrong in one run; this is the one that names the exit code. Null when nothing did. */
 export function decisive(errors: readonly CllmError[]): CllmError | null {

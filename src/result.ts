@@ -30,6 +30,15 @@ export interface ResultFigures {
   ttftMs: number | null;
   callId: string | null;
   modelServed: string | null;
+  guardrails: readonly string[];
+  maskedPassages: number | null;
+}
+
+/** A guardrail of the proxy: it refused, it masked a passage of the reply, or it ran and nobody knows more. */
+export interface GuardrailObject {
+  name: string | null;
+  mode: string | null;
+  action: 'blocked' | 'masked' | 'ran';
 }
 
 export interface ResultParts {
@@ -68,6 +77,8 @@ export interface ResultObject {
   conversation_id: string | null;
   call_id: string | null;
   model_served: string | null;
+  /** Null when no guardrail is known to have run. */
+  guardrails: GuardrailObject[] | null;
   error: ErrorObject | null;
   completion: ChatCompletion | null;
 }
@@ -100,6 +111,7 @@ export function resultObject(parts: ResultParts): ResultObject {
     conversation_id: parts.conversationId ?? null,
     call_id: figures?.callId ?? null,
     model_served: figures?.modelServed ?? null,
+    guardrails: guardrailsOf(error, figures),
     error: error && isError ? errorObject(error, timestamp) : null,
     completion,
   };
@@ -108,6 +120,18 @@ export function resultObject(parts: ResultParts): ResultObject {
 /** The text of choice 0: what is printed, written with -o, and checked against a schema. */
 export function textOf(completion: ChatCompletion | null): string {
   return decidingChoice(completion)?.message.content ?? '';
+}
+
+function guardrailsOf(error: CllmError | null, figures: ResultFigures | null): GuardrailObject[] | null {
+  const block = error?.guardrail ?? null;
+  const names = figures?.guardrails ?? [];
+  // With several nobody knows which of them it was.
+  const isMasked = figures !== null && figures.maskedPassages !== null && names.length === 1;
+  const all: GuardrailObject[] = names
+    .filter((name) => name !== block?.name)
+    .map((name) => ({ name, mode: null, action: isMasked ? 'masked' : 'ran' }));
+  if (block !== null) all.unshift({ ...block, action: 'blocked' });
+  return all.length === 0 ? null : all;
 }
 
 function usageOf(figures: ResultFigures): ResultObject['usage'] {

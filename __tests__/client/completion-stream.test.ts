@@ -407,7 +407,7 @@ describe('retries', () => {
     {
       name: 'a wrong request in an error frame',
       first: { steps: [{ data: { error: { message: 'x', code: '400' } } }] },
-      code: 'stream_error',
+      code: 'bad_request',
     },
     {
       name: 'a finish without content',

@@ -48,6 +48,8 @@ test('what nobody told is null, never 0', () => {
     attemptedFallbacks: null,
     retries: 1,
     isCacheHit: null,
+    guardrails: [],
+    maskedPassages: null,
     durationMs: 12.5,
     ttftMs: null,
   });

@@ -78,6 +78,14 @@ const endedBy = (finishReason: string, ...more: Step[]): ScriptedReply => ({
 const frame = (message: string, type: string | null = null): Step => ({
   data: { error: { message, type, code: '500' } },
 });
+/** As LiteLLM writes what a guardrail raised. */
+const blocked = {
+  message: "Content blocked: keyword 'kumquat' detected",
+  type: 'invalid_request_error',
+  param: null,
+  code: '400',
+  provider_specific_fields: { keyword: 'kumquat', guardrail_name: 'nosecrets', guardrail_mode: 'post_call' },
+};
 const afterHalf = (...steps: Step[]): ScriptedReply => ({ steps: [half, ...steps] });
 const json = (content: string): ScriptedReply => ({
   steps: [{ data: textChunk(content, { role: 'assistant' }) }, { data: finishChunk() }, done],
@@ -292,6 +300,24 @@ const endings: Section = {
       exit: 7,
       code: 'budget_exceeded',
       events: broken,
+    },
+    {
+      name: 'a guardrail of the proxy blocks the reply after some text',
+      replies: [afterHalf({ data: { error: blocked } })],
+      verdict: 'content_filter',
+      exit: 3,
+      code: 'reply_filtered',
+      events: broken,
+    },
+    {
+      name: 'the connection breaks before any content, and a guardrail of the proxy ran',
+      replies: [
+        { headers: { 'x-litellm-applied-guardrails': 'nosecrets' }, steps: [{ data: textChunk('') }, { reset: true }] },
+      ],
+      verdict: 'cut',
+      exit: 3,
+      code: 'stream_cut',
+      events: refused,
     },
     {
       name: 'a data line that is no JSON',
@@ -576,6 +602,47 @@ const refusals: Section = {
       verdict: null,
       exit: 1,
       code: 'content_policy',
+      events: refused,
+    },
+    {
+      name: '400, a guardrail of the proxy refuses the prompt',
+      replies: [{ status: 400, body: { error: blocked } }],
+      verdict: null,
+      exit: 12,
+      code: 'guardrail_blocked',
+      events: refused,
+    },
+    {
+      name: 'the same as the first event of a stream',
+      replies: [{ steps: [{ data: { error: blocked } }, done] }],
+      verdict: 'error',
+      exit: 12,
+      code: 'guardrail_blocked',
+      events: refused,
+    },
+    {
+      name: 'a budget refusal as the first event of a stream',
+      replies: [{ steps: [frame('Budget has been exceeded!', 'budget_exceeded'), done] }],
+      verdict: 'error',
+      exit: 7,
+      code: 'budget_exceeded',
+      events: refused,
+    },
+    {
+      name: 'a bad key as the first event of a stream',
+      replies: [{ steps: [{ data: { error: { message: 'no', type: 'auth_error', code: '401' } } }, done] }],
+      verdict: 'error',
+      exit: 4,
+      code: 'key_rejected',
+      events: refused,
+    },
+    {
+      name: 'too many requests as the first event of a stream, at every try',
+      args: noRetry,
+      replies: [{ steps: [{ data: { error: { message: 'slow', type: 'throttling_error', code: '429' } } }, done] }],
+      verdict: 'error',
+      exit: 6,
+      code: 'rate_limited',
       events: refused,
     },
     {

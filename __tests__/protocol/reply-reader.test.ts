@@ -298,7 +298,8 @@ describe('a body that is no event stream', () => {
     ['events that begin with event:', 'complete', null],
     ['a completion', 'complete', null],
     ['a completion after a byte order mark', 'complete', null],
-    ['an error', 'error', 'stream_error'],
+    // Its code is 429.
+    ['an error', 'error', 'rate_limited'],
     ['an error in a list', 'error', 'stream_error'],
     ['an error of FastAPI', 'error', 'stream_error'],
     ['another object', null, 'unexpected_response'],
@@ -383,7 +384,7 @@ describe('a body that is no event stream', () => {
     expect(message('', null)).toBe('the answer is no reply: HTTP 200 with an empty body');
   });
 
-  test.each([201, 204, 206, 302, 500])('status %i is no reply, whatever the body', (status) => {
+  test.each([204, 302, 500])('status %i is no reply, whatever the body', (status) => {
     for (const body of ['', goodStream]) {
       expect(outcome(body, { head: { status, contentType: 'text/event-stream' } })).toMatchObject({
         verdict: null,

@@ -1,4 +1,4 @@
-import { CllmError, DeadlineError, InterruptedError } from '../errors.ts';
+import { CllmError, DeadlineError, InterruptedError, ProxyError } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
 import { type Arrived, everyChunk } from '../protocol/chunk-run.ts';
 import { type Reply, ReplyReader } from '../protocol/reply-reader.ts';
@@ -261,10 +261,11 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   }
 
   #replied(response: HttpResponse): IncomingReply {
-    const { taps, maxEventBytes, maxReplyBytes, url, clock } = this.#plan;
+    const { taps, maxEventBytes, maxReplyBytes, url, clock, hasKey } = this.#plan;
     this.#incoming = new IncomingReply(response, {
       taps,
       deadlines: this.#deadlines,
+      hasKey,
       limits: {
         ...(maxEventBytes !== undefined && { maxEventBytes }),
         ...(maxReplyBytes !== undefined && { maxReplyBytes }),
@@ -278,7 +279,8 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
 
   #ended(incoming: IncomingReply): Attempt {
     const { reply, chunks, isRepeatable } = incoming.finish();
-    const error = reply.error && this.#withoutQuotations(reply.error);
+    const said = reply.end.type === 'error' ? textsOf(reply.completion) : [];
+    const error = reply.error && this.#withoutQuotations(reply.error, said);
     return { error, verdict: reply.verdict, reply, chunks, isRepeatable };
   }
 
@@ -363,15 +365,16 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     this.#deadlines.stopWaiting();
   }
 
-  /** A proxy that quotes the prompt in an error frame, or in what is no JSON. */
-  #withoutQuotations(error: CllmError): CllmError {
-    const message = safeText(error.message, this.#plan.secrets);
+  /** A proxy that quotes the prompt, or what the reply said, in an error frame or in what is no JSON. */
+  #withoutQuotations(error: CllmError, said: readonly string[]): CllmError {
+    const { keys, prompts } = this.#plan.secrets;
+    const message = safeText(error.message, { keys, prompts: [...prompts, ...said] });
     if (message === error.message) return error;
-    return new CllmError(error.code, message, {
-      hint: error.hint,
-      isRetryable: error.isRetryable,
-      completion: error.completion,
-    });
+    const { code, hint, isRetryable, completion, guardrail } = error;
+    const options = { hint, isRetryable, completion, guardrail };
+    if (!(error instanceof ProxyError)) return new CllmError(code, message, options);
+    const { status, type, callId, retryAfter } = error;
+    return new ProxyError(code, message, { ...options, status, type, callId, retryAfter });
   }
 
   #debug(...lines: string[]): void {
@@ -389,6 +392,14 @@ function endTap(tap: ReplyTap, end: StreamEnd): void {
   } catch {
     // See above.
   }
+}
+
+/** What a reply said and thought. */
+function textsOf(completion: ChatCompletion | null): string[] {
+  const messages = completion?.choices.map(({ message }) => message) ?? [];
+  return messages
+    .flatMap((message) => [message?.content, message?.reasoning_content, message?.refusal])
+    .filter((text) => typeof text === 'string');
 }
 
 function withRequest({ deadline, message, hint, isRetryable, completion }: DeadlineError, url: string): DeadlineError {

@@ -1,7 +1,7 @@
 import { ProxyError } from '../errors.ts';
-import { toErrorFrame, type ErrorFrame } from '../protocol/error-frame.ts';
+import { errorOfBody } from '../protocol/error-text.ts';
 import { cleanErrorMessage } from '../protocol/error-message.ts';
-import { errorRules, unexpectedResponse, type ErrorFacts } from './error-rules.ts';
+import { classified } from '../protocol/error-rules.ts';
 import type { RequestLine } from './network-error.ts';
 import { retryAfterOf } from './retry.ts';
 import { safeText, type Secrets } from './safe-text.ts';
@@ -28,28 +28,26 @@ export interface ErrorContext {
 export function errorFromResponse(response: ErrorResponse, context: ErrorContext): ProxyError {
   const { status, headers } = response;
   if (status >= 300 && status < 400) return redirectError(response, context);
-  const frame = frameOf(response);
-  const facts: ErrorFacts = {
+  const { frame, isForeign } = errorOfBody(response.body);
+  const { hasKey } = context;
+  const { code, what, hint, isRetryable } = classified({
     ...frame,
     status,
-    isForeign: !isJson(response.body),
-    hasKey: context.hasKey,
+    isForeign,
+    hasKey,
     url: new URL(context.request.url),
-  };
-  const rule = errorRules.find((each) => each.when(facts)) ?? unexpectedResponse;
+  });
   // Before the cleaning, which may cut a key in two, and after it, which may put a quotation together.
   const words = safeText(cleanErrorMessage(safeText(frame.message, context.secrets)), context.secrets);
-  const told = <T>(value: T | ((facts: ErrorFacts) => T)): T =>
-    typeof value === 'function' ? (value as (facts: ErrorFacts) => T)(facts) : value;
-  const what = told(rule.what);
   const callId = headers['x-litellm-call-id'];
-  return new ProxyError(rule.code, titled(words === '' ? what : `${what}: ${words}`, status, context), {
+  return new ProxyError(code, titled(words === '' ? what : `${what}: ${words}`, status, context), {
     status,
     type: frame.type,
     callId: callId === undefined ? null : safeText(callId, context.secrets),
     retryAfter: retryAfterOf(headers),
-    isRetryable: told(rule.isRetryable ?? false),
-    hint: told(rule.hint),
+    isRetryable,
+    hint,
+    guardrail: frame.guardrail,
   });
 }
 
@@ -75,20 +73,4 @@ function redirectError({ status, headers }: ErrorResponse, context: ErrorContext
 
 function titled(what: string, status: number, { request }: ErrorContext): string {
   return `${what} (HTTP ${status}): ${request.method} ${request.url}`;
-}
-
-function frameOf({ body }: ErrorResponse): ErrorFrame {
-  const nothing = { message: '', type: null, code: null, param: null };
-  if (body.trim() === '') return nothing;
-  if (!isJson(body)) return { ...nothing, message: cleanErrorMessage(body) };
-  return toErrorFrame(JSON.parse(body));
-}
-
-function isJson(body: string): boolean {
-  try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null;
-  } catch {
-    return false;
-  }
 }

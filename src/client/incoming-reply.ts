@@ -1,5 +1,5 @@
 import { CllmError } from '../errors.ts';
-import { type Reply, ReplyReader, type ReplyReaderOptions } from '../protocol/reply-reader.ts';
+import { replyHead, type Reply, ReplyReader, type ReplyReaderOptions } from '../protocol/reply-reader.ts';
 import type { Arrived } from '../protocol/chunk-run.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import type { ReplyTap } from './completion-stream.ts';
@@ -16,6 +16,8 @@ export interface IncomingOptions {
   taps: readonly ReplyTap[];
   deadlines: Deadlines;
   limits: ReplyReaderOptions;
+  /** Whether a key went with the request. */
+  hasKey: boolean;
   onContent: () => void;
 }
 
@@ -33,8 +35,7 @@ export class IncomingReply {
   constructor(response: HttpResponse, options: IncomingOptions) {
     this.#response = response;
     this.#options = options;
-    const contentType = response.headers['content-type'] ?? null;
-    this.#reader = new ReplyReader({ status: response.status, contentType }, options.limits);
+    this.#reader = new ReplyReader({ ...replyHead(response), hasKey: options.hasKey }, options.limits);
   }
 
   /**
@@ -66,7 +67,7 @@ export class IncomingReply {
     return {
       reply,
       chunks: [...this.#held, ...chunks],
-      isRepeatable: !this.#hasHandedOn && !this.#reader.hasContent && !isFinalRefusal(reply.end),
+      isRepeatable: !this.#hasHandedOn && !this.#reader.hasContent,
     };
   }
 
@@ -129,9 +130,4 @@ export class IncomingReply {
     this.#held = [];
     return all;
   }
-}
-
-/** An error frame whose code says that the request itself is wrong: the same one would be refused again. */
-function isFinalRefusal(end: StreamEnd): boolean {
-  return end.type === 'error' && /^4(?!08|09|29)\d\d$/.test(end.error.code ?? '');
 }

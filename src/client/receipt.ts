@@ -1,5 +1,7 @@
 import { count, milliseconds, usd } from '../protocol/figures.ts';
+import { appliedGuardrails, maskedPassages } from '../protocol/guardrail.ts';
 import type { ChatCompletion, Usage } from '../protocol/types.ts';
+import { decidingChoice } from '../protocol/verdict.ts';
 
 /**
  * Who served a reply, and what it cost. A figure that nobody told is null, never 0.
@@ -34,6 +36,10 @@ export interface Receipt {
   /** cllm's own. */
   retries: number;
   isCacheHit: boolean | null;
+  /** The guardrails of the proxy that ran, whatever they found. */
+  guardrails: string[];
+  /** How many passages of the reply they masked; null when nothing tells, as of a prompt that they masked. */
+  maskedPassages: number | null;
   /** Milliseconds from the first attempt to the end. */
   durationMs: number;
   /** Milliseconds from the first attempt to the first content; null when none came. */
@@ -54,6 +60,8 @@ export function receiptOf(facts: {
   const usage = completion?.usage ?? null;
   const modelGroup = text(headers['x-litellm-model-group']);
   const attemptedFallbacks = count(headers['x-litellm-attempted-fallbacks']);
+  const guardrails = appliedGuardrails(headers);
+  const masked = guardrails.length === 0 ? 0 : maskedPassages(contentOf(completion));
   const costInStream = usd(usage?.cost);
   const costInHeader = usd(headers['x-litellm-response-cost']);
   return {
@@ -82,6 +90,8 @@ export function receiptOf(facts: {
     attemptedFallbacks,
     retries: facts.retries,
     isCacheHit: cacheHit(headers),
+    guardrails,
+    maskedPassages: masked > 0 ? masked : null,
     durationMs: facts.durationMs,
     ttftMs: facts.ttftMs,
   };
@@ -121,9 +131,16 @@ export function receiptFromJson(json: Readonly<Record<string, unknown>>): Receip
     attemptedFallbacks: count(json['attempted_fallbacks']),
     retries: count(json['retries']) ?? 0,
     isCacheHit: typeof isCacheHit === 'boolean' ? isCacheHit : null,
+    guardrails: Array.isArray(json['guardrails']) ? json['guardrails'].filter((name) => typeof name === 'string') : [],
+    maskedPassages: count(json['masked_passages']),
     durationMs: milliseconds(json['duration_ms']) ?? 0,
     ttftMs: milliseconds(json['ttft_ms']),
   };
+}
+
+function contentOf(completion: ChatCompletion | null): string {
+  const content: unknown = decidingChoice(completion)?.message?.content;
+  return typeof content === 'string' ? content : '';
 }
 
 function cacheHit(headers: Readonly<Record<string, string>>): boolean | null {

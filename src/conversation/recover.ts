@@ -2,7 +2,7 @@ import { receiptToJson } from '../client/receipt.ts';
 import type { TurnEnd, TurnPlace, UnsavedTurn } from '../history/history.ts';
 import type { UnfinishedTurn } from '../journal/journal.ts';
 import { isRecordingBegun, readRecording, type Recording } from '../journal/recording.ts';
-import { type Reply, ReplyReader } from '../protocol/reply-reader.ts';
+import { type Reply, replyHead, ReplyReader } from '../protocol/reply-reader.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { recordedReceipt, type RecordedTimes } from './recorded-receipt.ts';
 
@@ -28,7 +28,7 @@ const stopped: StreamEnd = { type: 'signal', signal: null };
 export function recoverReply(recording: Recording): Reply & RecordedTimes {
   const head = recording.head;
   const reader = new ReplyReader(
-    { status: head?.status ?? 200, contentType: head?.headers['content-type'] ?? null },
+    replyHead(head ?? { status: 200, headers: {} }),
     // What the limits of its own run let through is in the file, and no more.
     { maxReplyBytes: Number.MAX_SAFE_INTEGER, maxEventBytes: Number.MAX_SAFE_INTEGER },
   );

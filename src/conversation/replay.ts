@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { InterruptedError } from '../errors.ts';
 import type { Recording } from '../journal/recording.ts';
-import { ReplyReader } from '../protocol/reply-reader.ts';
+import { replyHead, ReplyReader } from '../protocol/reply-reader.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { recordedReceipt } from './recorded-receipt.ts';
 import type { TurnObserver, TurnResult } from './turn.ts';
@@ -21,7 +21,7 @@ export async function replay(recording: Recording, { speed, observer, signal }: 
   const { head } = recording;
   const model = modelOf(recording);
   await observer.begin?.({ conversationId: null, model, partialReplies: 0 });
-  const reader = new ReplyReader({ status: head?.status ?? 200, contentType: head?.headers['content-type'] ?? null });
+  const reader = new ReplyReader(replyHead(head ?? { status: 200, headers: {} }));
   const startedAt = performance.now();
   let firstContentAtMs: number | null = null;
   let lastReadAtMs: number | null = null;

@@ -1,4 +1,12 @@
-import { notAChunk, toErrorFrame, isErrorObject, isPresent, type ErrorFrame } from './error-frame.ts';
+import {
+  errorBesideChoices,
+  notAChunk,
+  toErrorFrame,
+  isErrorObject,
+  isPresent,
+  type ErrorFrame,
+} from './error-frame.ts';
+import { errorInText } from './error-text.ts';
 import { isHtml } from './html-title.ts';
 import { isJsonObject, parseJson, textOrNull, type JsonObject } from './json.ts';
 import type { SseEvent } from './sse.ts';
@@ -16,7 +24,8 @@ export interface FallbackNotice {
 /** What one event says. */
 export type StreamItem =
   | { type: 'chunk'; chunk: ChatCompletionChunk }
-  | { type: 'error'; error: ErrorFrame }
+  /** With the chunk that it came in, where that may have words of the reply too. */
+  | { type: 'error'; error: ErrorFrame; chunk?: ChatCompletionChunk }
   | { type: 'fallback'; notice: FallbackNotice }
   /** `[DONE]`. */
   | { type: 'done' }
@@ -56,14 +65,16 @@ export function readValue(value: unknown): StreamItem {
     }
     return { type: 'error', error: notAChunk('the stream sent JSON that is no object') };
   }
-  if (isPresent(value['error'])) return { type: 'error', error: toErrorFrame(value) };
-  if (isCompletion(value)) return { type: 'completion', completion: value };
   const choices = value['choices'];
+  const error = errorBesideChoices(value);
+  if (error === null && isCompletion(value)) return { type: 'completion', completion: value };
   if (Array.isArray(choices) && choices.length > 0) {
+    if (error !== null) return withChunk(toErrorFrame(error), value);
     return { type: 'chunk', chunk: value as unknown as ChatCompletionChunk };
   }
   if (isFallbackNotice(value)) return { type: 'fallback', notice: fallbackNotice(value) };
-  if (choices === undefined && value['object'] !== 'chat.completion.chunk' && isErrorObject(value)) {
+  if (error !== null) return { type: 'error', error: toErrorFrame(error) };
+  if (!Array.isArray(choices) && value['object'] !== 'chat.completion.chunk' && isErrorObject(value)) {
     return { type: 'error', error: toErrorFrame(value) };
   }
   return { type: 'chunk', chunk: value as unknown as ChatCompletionChunk };
@@ -107,7 +118,10 @@ function isCompletion({ object, choices }: JsonObject): boolean {
   if (object === 'chat.completion.chunk' || typeof choices !== 'object' || choices === null) return false;
   // The choices, or those of an object in place of the list, or the only one in its place.
   const each = [choices, ...Object.values(choices)].filter(isJsonObject);
-  return !each.some(({ delta }) => isJsonObject(delta)) && each.some(({ message }) => isPresent(message));
+  return (
+    !each.some(({ delta }) => isJsonObject(delta)) &&
+    each.some(({ message }) => isJsonObject(message) || isPresent(message))
+  );
 }
 
 function fallbackNotice(value: JsonObject): FallbackNotice {
@@ -122,7 +136,15 @@ function fallbackNotice(value: JsonObject): FallbackNotice {
   };
 }
 
+/** The error that stands in a chunk, with that chunk if its deltas hold anything. */
+function withChunk(error: ErrorFrame, value: JsonObject): StreamItem {
+  const chunk = value as unknown as ChatCompletionChunk;
+  return hasContent(chunk) ? { type: 'error', error, chunk } : { type: 'error', error };
+}
+
 function unparsable({ event, data }: SseEvent): ErrorFrame {
+  const told = errorInText(data);
+  if (told !== null) return told;
   // A page, or the text of an `event: error`, is no reply: it may be shown.
   if (event === 'error' || isHtml(data)) return toErrorFrame(data);
   return notAChunk('the stream sent data that is no JSON');

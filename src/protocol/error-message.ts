@@ -1,4 +1,4 @@
-import { htmlTitle } from './html-title.ts';
+import { pageWords, startsWithPage, titledPage } from './html-title.ts';
 import { redactSecrets } from './redact-secrets.ts';
 
 /**
@@ -14,44 +14,16 @@ const longestInput = 32_768;
 
 /** One line is enough to act upon; the proxy's own log has the rest. */
 const longestMessage = 500;
-const longestTitle = 200;
 
 /** One line without control characters, keys, tracebacks or HTML; empty when the text says nothing. */
 export function cleanErrorMessage(text: string): string {
   let message = text.slice(0, longestInput);
-  if (looksLikeHtml(message)) return pageTitle(message);
-  message = cutRouterParagraph(message);
+  if (startsWithPage(message)) return limit(redactSecrets(oneLine(pageWords(message))), longestMessage);
+  message = withoutChunks(cutRouterParagraph(message));
   message = unfoldBytes(message);
   message = unfoldJson(message);
-  message = reduceTraceback(message);
+  message = reduceTraceback(titledPage(message));
   return limit(redactSecrets(oneLine(message)), longestMessage);
-}
-
-/** The title (else the first heading, else the first words) of a page that stands where JSON was expected. */
-function pageTitle(html: string): string {
-  const text =
-    htmlTitle(html) ?? /<h1[^<>]*>([^<]*)/i.exec(html)?.[1] ?? withoutElements(html).replaceAll(/<[^<>]*>/g, ' ');
-  return limit(redactSecrets(oneLine(decodeEntities(text))), longestTitle);
-}
-
-/** A page without its scripts and styles. One that never ends takes the rest, as in a browser. */
-function withoutElements(html: string): string {
-  let text = '';
-  let from = 0;
-  const opening = /<(script|style)\b/gi;
-  for (let open = opening.exec(html); open !== null; open = opening.exec(html)) {
-    text += `${html.slice(from, open.index)} `;
-    const closing = new RegExp(`</${open[1] ?? ''}>`, 'gi');
-    closing.lastIndex = opening.lastIndex;
-    if (closing.exec(html) === null) return text;
-    from = opening.lastIndex = closing.lastIndex;
-  }
-  return text + html.slice(from);
-}
-
-/** Narrower than isHtml: an error text may begin with `<` and still be a sentence. */
-function looksLikeHtml(text: string): boolean {
-  return /^[\s\uFEFF]*<(!doctype\s+html|html|head|body|title|center|h1)\b/i.test(text);
 }
 
 /**
@@ -131,6 +103,17 @@ function innerMessage(text: string): string | null {
   }
 }
 
+/**
+ * `… no content string given. Received Chunk={…}`: LiteLLM quotes what it could not read, which may be words of the reply.
+ * No message holds those.
+ */
+function withoutChunks(message: string): string {
+  const quotation = /\bReceived chunk\s?[=:]|\bfrom chunk:|\bdecode chunk:|,\s?chunk:/i.exec(message);
+  if (quotation === null) return message;
+  const kept = message.slice(0, quotation.index).trimEnd();
+  return /[.,;:]$/.test(kept) ? `${kept.slice(0, -1)}.` : kept;
+}
+
 /** A Python traceback says what happened in its last line; file names of the proxy's machine are nobody's business. */
 export function reduceTraceback(message: string): string {
   const start = message.indexOf('Traceback (most recent call last)');
@@ -149,12 +132,4 @@ function oneLine(text: string): string {
 
 function limit(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1).trimEnd()}…`;
-}
-
-function decodeEntities(text: string): string {
-  const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', nbsp: ' ', ndash: '–', mdash: '—' };
-  return text.replaceAll(/&(?:#(\d{1,6})|(\w{2,6}));/g, (entity, number?: string, name?: string) => {
-    if (number !== undefined) return String.fromCodePoint(Math.min(Number(number), 0x10_ff_ff));
-    return named[name ?? ''] ?? entity;
-  });
 }

@@ -7,6 +7,8 @@ import { ChunkTemplate } from './chunk-template.ts';
 import { CompletionBuilder } from './completion-builder.ts';
 import { chunkOfCompletion } from './completion-chunk.ts';
 import { readCompletion } from './completion-reader.ts';
+import { errorInText } from './error-text.ts';
+import { appliedGuardrails } from './guardrail.ts';
 import { htmlTitle, isHtml } from './html-title.ts';
 import { parseJson } from './json.ts';
 import { replyError } from './reply-error.ts';
@@ -18,6 +20,21 @@ import { verdict, type StreamEnd } from './verdict.ts';
 export interface ReplyHead {
   status: number;
   contentType: string | null;
+  /** The guardrails of the proxy that ran, as the head names them. */
+  guardrails?: readonly string[];
+  /** Whether a key went with the request; what nobody knows counts as yes. */
+  hasKey?: boolean;
+}
+
+/** What the reader needs of a head: a live one, or a recorded one. */
+export function replyHead({
+  status,
+  headers,
+}: {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+}): ReplyHead {
+  return { status, contentType: headers['content-type'] ?? null, guardrails: appliedGuardrails(headers) };
 }
 
 export interface ReplyReaderOptions {
@@ -81,8 +98,9 @@ export class ReplyReader {
     this.#head = head;
     this.#maxEventBytes = options.maxEventBytes ?? defaultMaxEventBytes;
     this.#maxReplyBytes = options.maxReplyBytes ?? defaultMaxReplyBytes;
-    this.#decoder = new SseDecoder({ maxEventBytes: this.#maxEventBytes }, (text, from) =>
-      this.#template.read(text, from),
+    this.#decoder = new SseDecoder(
+      { maxEventBytes: this.#maxEventBytes },
+      { shortcut: (text, from) => this.#template.read(text, from), readStray: strayError },
     );
     if (!isSuccess(head.status)) this.#kind = 'other';
   }
@@ -224,6 +242,7 @@ export class ReplyReader {
         this.#fallback = item.notice;
         break;
       case 'error':
+        if (item.chunk !== undefined) this.#addChunk(item.chunk, chunks);
         this.#end = { type: 'error', error: item.error };
         break;
       case 'done':
@@ -257,12 +276,14 @@ export class ReplyReader {
           .replace(/^\uFEFF/, ''),
       );
     } catch {
+      const error = errorInText(Buffer.concat(this.#kept).toString('utf8'));
+      if (error !== null && !isOurs(end)) this.#end = { type: 'error', error };
       // Torn, as far as anybody can tell.
-      if (end.type === 'end') this.#end = { type: 'torn' };
+      else if (end.type === 'end') this.#end = { type: 'torn' };
       return;
     }
     const item = readValue(value);
-    if (item.type === 'completion' || (item.type === 'error' && end.type !== 'signal' && end.type !== 'deadline')) {
+    if (item.type === 'completion' || (item.type === 'error' && !isOurs(end))) {
       this.#readItem(item, chunks);
     } else if (item.type !== 'error') {
       this.#kind = 'other';
@@ -272,13 +293,20 @@ export class ReplyReader {
   #reply(end: StreamEnd): Reply {
     this.fold();
     const completion = this.#received ?? this.#builder.build();
-    const isOther = this.#kind === 'other' && end.type !== 'signal' && end.type !== 'deadline';
+    const isOther = this.#kind === 'other' && !isOurs(end);
     const outcome = isOther ? null : verdict(completion, end);
     return {
       completion,
       verdict: outcome,
       end,
-      error: outcome === null ? this.#unexpectedResponse(end) : replyError(outcome, end, completion),
+      error:
+        outcome === null
+          ? this.#unexpectedResponse(end)
+          : replyError(outcome, end, completion, {
+              hasContent: this.#hasContent,
+              hasKey: this.#head.hasKey ?? true,
+              guardrails: this.#head.guardrails ?? [],
+            }),
       fallback: this.#fallback,
       isUnterminated: this.#isUnterminated,
     };
@@ -306,4 +334,15 @@ export class ReplyReader {
     const type = this.#head.contentType;
     return type === null ? 'a body without a content type' : `a body of type ${type.slice(0, 80)}`;
   }
+}
+
+/** We ended it: what came until then says nothing about the rest. */
+function isOurs(end: StreamEnd): boolean {
+  return end.type === 'signal' || end.type === 'deadline';
+}
+
+/** An error that a server wrote into the stream in no field of an event stream, or in one of its own (`error: {…}`). */
+function strayError(text: string): SseEvent | null {
+  const told = /^error\s?:\s*([^]*)$/.exec(text)?.[1] ?? (errorInText(text) === null ? '' : text);
+  return told.trim() === '' ? null : { event: 'error', data: told };
 }

@@ -15,6 +15,17 @@ export interface SseEvent {
   unterminated?: true;
 }
 
+/** What the reader adds to the grammar; internal. */
+export interface SseExtensions<Known> {
+  /** See BlockShortcut. */
+  shortcut?: BlockShortcut<Known>;
+  /**
+   * The lines of a block that are no field of an event stream, joined by LF: an event, where a server wrote one so, or null.
+   * It comes after the block's own event.
+   */
+  readStray?: (text: string) => SseEvent | null;
+}
+
 export interface SseDecoderOptions {
   /**
    * The largest event, as UTF-8 bytes of its block without the blank line. Default 16 MiB. A string of this runtime holds
@@ -38,6 +49,10 @@ const longestString = 2 ** 29 - 1024;
 const stepBytes = 1024 * 1024;
 
 const lineFeed = 0x0a;
+const letterD = 0x64;
+
+/** More of a block's stray lines is no error message. */
+const longestStray = 65_536;
 
 /**
  * Bytes to server-sent events, by WHATWG HTML §9.2.5 and §9.2.6, for `event` and `data`. How the bytes are cut makes no
@@ -51,12 +66,22 @@ const lineFeed = 0x0a;
 export class SseDecoder<Known = never> {
   readonly #maxEventBytes: number;
   readonly #shortcut: BlockShortcut<Known> | null;
+  readonly #readStray: SseExtensions<Known>['readStray'] | null;
   readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
   readonly #parser = createParser({
     onEvent: ({ event, data }) => {
       this.#events.push({ event: event ?? 'message', data });
     },
+    onError: ({ type, line }) => {
+      if (this.#isKeepingStrays && type === 'unknown-field' && line !== undefined) this.#keepStray(line);
+    },
   });
+  /** The stray lines of the open block. */
+  #stray: string[] = [];
+  #strayLength = 0;
+  #isKeepingStrays = false;
+  /** Whether the line that is open began as one of data. */
+  #isInData = true;
   #events: (SseEvent | Known)[] = [];
   /** Whether `#utf8` may hold the first bytes of a character. */
   #mayHoldBytes = false;
@@ -70,9 +95,10 @@ export class SseDecoder<Known = never> {
   #isTorn = false;
   #error: CllmError | null = null;
 
-  /** @param shortcut Internal: see BlockShortcut. */
-  constructor(options: SseDecoderOptions = {}, shortcut: BlockShortcut<Known> | null = null) {
-    this.#shortcut = shortcut;
+  /** @param extensions Internal. */
+  constructor(options: SseDecoderOptions = {}, extensions: SseExtensions<Known> = {}) {
+    this.#shortcut = extensions.shortcut ?? null;
+    this.#readStray = extensions.readStray ?? null;
     this.#maxEventBytes = Math.min(options.maxEventBytes ?? defaultMaxEventBytes, longestString);
     // The parser would take the three characters U+00EF U+00BB U+00BF at the start of its first input for a byte order
     // mark that was decoded as Latin-1.
@@ -122,13 +148,16 @@ export class SseDecoder<Known = never> {
     this.#take(this.#normalize(this.#utf8.decode()));
     if (this.#error !== null) throw this.#error;
     // Closes the open line, then the open block. After a block that was closed both are blank lines, which do nothing.
+    this.#isKeepingStrays = this.#readStray !== null;
     this.#parser.feed('\n\n');
     // No block ended, so it is none that the shortcut gave.
     const pending = this.#give()[0] as SseEvent | undefined;
-    if (pending === undefined) return [];
-    if (isWhole(pending.data)) return [{ ...pending, unterminated: true }];
+    this.#giveStray();
+    const strays = this.#give() as SseEvent[];
+    if (pending === undefined) return strays;
+    if (isWhole(pending.data)) return [{ ...pending, unterminated: true }, ...strays];
     this.#isTorn = pending.data !== '';
-    return [];
+    return strays;
   }
 
   #give(): (SseEvent | Known)[] {
@@ -181,8 +210,55 @@ export class SseDecoder<Known = never> {
   }
 
   #parse(text: string): void {
-    this.#parser.feed(text);
-    this.#countOpenBlock(text);
+    if (this.#readStray !== null && this.#mayHoldStray(text)) {
+      this.#parseWithStrays(text);
+    } else {
+      this.#parser.feed(text);
+      this.#countOpenBlock(text);
+    }
+  }
+
+  /** Whether a line of the text may be none of an event stream's fields: never for a line that one read brings whole. */
+  #mayHoldStray(text: string): boolean {
+    if (this.#stray.length > 0) return true;
+    const isOpen = !this.#isAtLineStart;
+    if (isOpen ? !this.#isInData : /^(?:[{[]|error)/.test(text)) return true;
+    const last = text.lastIndexOf('\n');
+    if (last !== text.length - 1) this.#isInData = text.charCodeAt(last + 1) === letterD || (last === -1 && isOpen);
+    return text.indexOf('\n{') !== -1 || text.indexOf('\n[') !== -1 || text.indexOf('\nerror') !== -1;
+  }
+
+  /** Block by block, so that an error comes after the chunk that it was glued to, however the bytes were cut. */
+  #parseWithStrays(text: string): void {
+    this.#isKeepingStrays = true;
+    let from = 0;
+    while (from < text.length) {
+      const endsAtOnce = from === 0 && this.#isAtLineStart && text.charCodeAt(0) === lineFeed;
+      const blank = endsAtOnce ? -1 : text.indexOf('\n\n', from);
+      const isClosed = endsAtOnce || blank !== -1;
+      const part = text.slice(from, isClosed ? blank + 2 : text.length);
+      this.#parser.feed(part);
+      this.#countOpenBlock(part);
+      if (isClosed) this.#giveStray();
+      from += part.length;
+    }
+    this.#isKeepingStrays = false;
+    const last = text.lastIndexOf('\n');
+    if (last !== text.length - 1) this.#isInData = last !== -1 && text.charCodeAt(last + 1) === letterD;
+  }
+
+  #keepStray(line: string): void {
+    if (this.#strayLength + line.length > longestStray) return;
+    this.#stray.push(line);
+    this.#strayLength += line.length;
+  }
+
+  #giveStray(): void {
+    if (this.#stray.length === 0) return;
+    const event = this.#readStray?.(this.#stray.join('\n')) ?? null;
+    this.#stray = [];
+    this.#strayLength = 0;
+    if (event !== null) this.#events.push(event);
   }
 
   /** Parses only what the shortcut does not know: the block that was open, and one that stands between two known ones. */

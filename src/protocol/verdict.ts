@@ -67,7 +67,8 @@ export function verdict(fold: ChatCompletion | null, end: StreamEnd): Verdict {
     case 'deadline':
       return 'timed_out';
     case 'error':
-      return 'error';
+      // A rule of the proxy ended a reply that had begun; before that it is an error like any other.
+      return end.error.guardrail !== undefined && fold !== null && hasBegun(fold) ? 'content_filter' : 'error';
     case 'limit':
       return end.limit === 'event' ? 'error' : 'cut';
     case 'done':
@@ -91,6 +92,11 @@ function verdictOfFold(fold: ChatCompletion | null): Verdict {
   if (meanings.complete.includes(finishReason)) return hasReply(choice) ? 'complete' : 'empty';
   if (meanings.length.includes(finishReason)) return 'length';
   return meanings.content_filter.includes(finishReason) ? 'content_filter' : 'error';
+}
+
+function hasBegun(fold: ChatCompletion): boolean {
+  const choice = decidingChoice(fold);
+  return choice !== undefined && (hasReply(choice) || isText(choice.message.reasoning_content));
 }
 
 /** Text, a refusal, a call, audio or an image. Reasoning alone is no reply. */

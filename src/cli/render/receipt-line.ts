@@ -23,7 +23,7 @@ export function receiptLine(facts: ReceiptFacts, paint: Paint = plainPaint): str
     : `${paint('red', verdict.replaceAll('_', ' '))}${paint('dim', ' · ')}${line}`;
 }
 
-function partsOf({ receipt, conversationId, keptIn = null }: ReceiptFacts): string[] {
+function partsOf({ receipt, conversationId, verdict = null, keptIn = null }: ReceiptFacts): string[] {
   const { modelRequested, modelServed, inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = receipt;
   const parts: (string | null)[] = [
     modelServed !== null && modelServed !== modelRequested ? `${modelRequested} → ${modelServed}` : modelRequested,
@@ -37,6 +37,7 @@ function partsOf({ receipt, conversationId, keptIn = null }: ReceiptFacts): stri
     count(receipt.attemptedRetries, 'retry by the proxy', 'retries by the proxy'),
     count(receipt.attemptedFallbacks, 'fallback', 'fallbacks'),
     receipt.isCacheHit === true ? 'from the cache' : null,
+    guardrails(receipt, verdict),
     conversationId === null ? null : `conversation ${conversationId}`,
     keptIn === null ? null : `kept in ${keptIn}`,
   ];
@@ -55,6 +56,14 @@ function rate({ outputTokens, ttftMs, durationMs }: Receipt): string | null {
 
 function count(value: number | null, one: string, many: string): string | null {
   return value === null || value === 0 ? null : `${value} ${value === 1 ? one : many}`;
+}
+
+/** A guardrail that let a reply through has passed or masked what it saw; LiteLLM does not say which. */
+function guardrails({ guardrails: names, maskedPassages }: Receipt, verdict: Verdict | null): string | null {
+  if (names.length === 0) return null;
+  const word = `${names.length === 1 ? 'guardrail' : 'guardrails'} ${names.join(', ')}`;
+  if (maskedPassages !== null) return `${word} (masked ${maskedPassages})`;
+  return verdict === 'complete' || verdict === 'length' ? `${word} (passed, or masked)` : word;
 }
 
 function cost(usd: number): string {

@@ -1,22 +1,24 @@
 import type { ErrorCode } from '../errors.ts';
-import type { ErrorFrame } from '../protocol/error-frame.ts';
-import { isBudgetRefusal } from '../protocol/error-message.ts';
+import type { ErrorFrame } from './error-frame.ts';
+import { isBudgetRefusal } from './error-message.ts';
+import { guardrailTitle } from './guardrail.ts';
 
-/** What an answer that is no reply tells about itself. */
+/** What an error tells about itself: an answer that is no reply, or a frame in one. */
 export interface ErrorFacts extends ErrorFrame {
   status: number;
   /** The body is a page or plain text, so no LiteLLM speaks here. */
   isForeign: boolean;
   hasKey: boolean;
-  url: URL;
+  /** Where the request went; null for a frame, which tells nothing of the way there. */
+  url: URL | null;
 }
 
-export interface ErrorRule {
+interface ErrorRule {
   when(facts: ErrorFacts): boolean;
   code: ErrorCode;
   /** What happened, in words; the proxy's own follow. */
   what: string | ((facts: ErrorFacts) => string);
-  hint?: string | ((facts: ErrorFacts) => string);
+  hint?: string | ((facts: ErrorFacts) => string | undefined);
   /** Default false: the same request would fail again. */
   isRetryable?: boolean | ((facts: ErrorFacts) => boolean);
 }
@@ -38,17 +40,25 @@ const isTransient = (status: number) => status === 408 || status === 500 || (sta
 const modelHint =
   '`cllm models` lists what this key may use; choose one with -m, or as default with `cllm config set model NAME`.';
 const loginHint = 'Enter a key for this proxy with `cllm login`, or set LITELLM_PROXY_API_KEY.';
-const pathHint = (facts: ErrorFacts) =>
-  `Check the path in --base-url (now ${baseOf(facts.url)}): a proxy behind a prefix needs it there, without /v1.`;
+const pathHint = ({ url }: ErrorFacts) =>
+  url === null
+    ? undefined
+    : `Check the path in --base-url (now ${baseOf(url)}): a proxy behind a prefix needs it there, without /v1.`;
 
 /** The first rule that fits decides, so the order matters. Source: LiteLLM 1.104.2's errors and those before it. */
-export const errorRules: ErrorRule[] = [
+const errorRules: ErrorRule[] = [
   {
     when: (facts) => isBudgetRefusal(facts),
     code: 'budget_exceeded',
     what: (facts) =>
       facts.type === 'budget_exceeded' ? 'the budget is used up' : "the proxy's budget for this model is used up",
     hint: '`cllm whoami` shows whose budget it is and when it resets; an admin of the proxy can raise it.',
+  },
+  {
+    // By its fields, at any status: LiteLLM gives a block the one that its rule chose.
+    when: ({ guardrail }) => guardrail !== undefined,
+    code: 'guardrail_blocked',
+    what: ({ guardrail }) => (guardrail === undefined ? '' : `blocked by the guardrail ${guardrailTitle(guardrail)}`),
   },
   {
     // 401, though the key is fine.
@@ -134,10 +144,10 @@ export const errorRules: ErrorRule[] = [
     when: ({ status, message }) => status === 400 && /HTTPS (port|server)/i.test(message),
     code: 'bad_request',
     what: 'this port speaks HTTPS',
-    hint: ({ url }) => `Use --base-url ${url.origin.replace('http:', 'https:')}.`,
+    hint: ({ url }) => (url === null ? undefined : `Use --base-url ${url.origin.replace('http:', 'https:')}.`),
   },
   {
-    when: ({ status }) => status === 404 || status === 405,
+    when: ({ status, url }) => url !== null && (status === 404 || status === 405),
     code: 'not_found',
     what: 'nothing is there',
     hint: pathHint,
@@ -193,11 +203,65 @@ export const errorRules: ErrorRule[] = [
   { when: ({ status }) => status >= 400, code: 'bad_request', what: 'the proxy refused the request' },
 ];
 
-export const unexpectedResponse: ErrorRule = {
+const unexpectedResponse: ErrorRule = {
   when: () => true,
   code: 'unexpected_response',
   what: 'the answer is no reply',
   hint: pathHint,
+};
+
+/** What an error is, by its rule; the proxy's own words are the caller's to add. */
+export interface Classified {
+  code: ErrorCode;
+  what: string;
+  hint: string | undefined;
+  isRetryable: boolean;
+}
+
+/** One classification for the bodies of answers and for frames in a stream. */
+export function classified(facts: ErrorFacts): Classified {
+  const rule = errorRules.find((each) => each.when(facts)) ?? unexpectedResponse;
+  const told = <T>(value: T | ((facts: ErrorFacts) => T)): T =>
+    typeof value === 'function' ? (value as (facts: ErrorFacts) => T)(facts) : value;
+  return {
+    code: rule.code,
+    what: told(rule.what),
+    hint: told(rule.hint),
+    isRetryable: told(rule.isRetryable ?? false),
+  };
+}
+
+/** What a frame's code, or its type, would have been as a status; 500 for one that names none. */
+export function statusOfFrame({ code, type }: ErrorFrame): number {
+  const status = Number(code);
+  if (Number.isInteger(status) && status >= 400 && status <= 599) return status;
+  for (const word of [code, type]) {
+    const known = word === null ? undefined : statusOfWord[word];
+    if (known !== undefined) return known;
+  }
+  return 500;
+}
+
+/** Source: the error types of LiteLLM 1.104.2, OpenAI, Anthropic and Gemini. */
+const statusOfWord: Readonly<Record<string, number>> = {
+  throttling_error: 429,
+  rate_limit_error: 429,
+  rate_limit_exceeded: 429,
+  rate_limited: 429,
+  insufficient_quota: 429,
+  RESOURCE_EXHAUSTED: 429,
+  auth_error: 401,
+  authentication_error: 401,
+  invalid_api_key: 401,
+  UNAUTHENTICATED: 401,
+  permission_error: 403,
+  PERMISSION_DENIED: 403,
+  key_model_access_denied: 403,
+  team_model_access_denied: 403,
+  user_model_access_denied: 403,
+  model_not_found: 404,
+  not_found_error: 404,
+  context_length_exceeded: 400,
 };
 
 function baseOf(url: URL): string {
