@@ -182,3 +182,25 @@ test('what is no result at all is none', () => {
     expect(parseResult(JSON.stringify(value))).toBeNull();
   expect(parseResult(resultLine(result(3)).trim())).toEqual(result(3));
 });
+
+test('a link beside the results, under whatever name, is not written through when they are written anew', async () => {
+  const file = join(directory(), 'out.jsonl');
+  const precious = join(directory(), 'precious');
+  writeFileSync(precious, 'mine');
+  for (const name of ['.out.jsonl.rewritten', 'out.jsonl.tmp', 'out.jsonl.new', '.out.jsonl.lock-1-1'])
+    symlinkSync(precious, join(directory(), name));
+  writeFileSync(file, resultLine(result(1)) + resultLine(result(2, { isError: true })));
+  chmodSync(file, 0o640);
+  const { results } = await open(file);
+  await results.append(result(2));
+  await results.close();
+  expect(await linesIn(file)).toEqual([1, 2]);
+  expect(statSync(file).mode & 0o777).toBe(0o640);
+  expect(readFileSync(precious, 'utf8')).toBe('mine');
+});
+
+test('a link that leads nowhere makes no file there', async () => {
+  symlinkSync(join(directory(), 'nowhere'), join(directory(), 'out.jsonl'));
+  await expect(open(join(directory(), 'out.jsonl'))).rejects.toMatchObject({ code: 'input_invalid' });
+  expect(readdirSync(directory())).toEqual(['out.jsonl']);
+});

@@ -11,6 +11,7 @@ import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
 const environmentKey = 'sk-environment-canary-1';
 const loginKey = 'sk-login-canary-2';
+const ownProcess = { pid: process.pid, uid: process.getuid?.() ?? null };
 const directory = useTemporaryDirectory();
 
 interface Situation {
@@ -33,11 +34,18 @@ async function keyFor(situation: Situation): Promise<ApiKey & { baseUrl: string 
   const cwd = join(directory(), 'repository');
   mkdirSync(cwd);
   const paths = configPaths(env, cwd);
-  const credentials = new Credentials(paths.credentialsFile);
+  const credentials = new Credentials(paths.credentialsFile, ownProcess);
   if (situation.project !== undefined) writeFileSync(join(cwd, 'cllm.yaml'), situation.project);
-  if (situation.login !== undefined) credentials.set(situation.login, loginKey);
-  for (const [name, text] of Object.entries(situation.user ?? {})) await setSetting(paths.userFile, name, text, cwd);
-  const settings = await loadSettings({ flags: situation.flags ?? {}, profile: situation.profile, env, cwd });
+  if (situation.login !== undefined) await credentials.set(situation.login, loginKey);
+  for (const [name, text] of Object.entries(situation.user ?? {}))
+    await setSetting(paths.userFile, name, text, cwd, ownProcess);
+  const settings = await loadSettings({
+    flags: situation.flags ?? {},
+    profile: situation.profile,
+    env,
+    cwd,
+    uid: ownProcess.uid,
+  });
   const keyFile = situation.keyFile === undefined ? null : { name: 'ci.key', text: situation.keyFile };
   return { ...resolveApiKey({ settings, credentials, env, keyFile }), baseUrl: settings.baseUrl.value };
 }

@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { listUserSettings, setSetting, unsetSetting } from '../../src/config/edit.ts';
@@ -11,8 +20,9 @@ beforeEach(() => {
   userFile = join(directory(), 'cllm', 'config.json');
 });
 
+const own = { pid: process.pid, uid: process.getuid?.() ?? null };
 const set = (name: string, text: string): ReturnType<typeof setSetting> =>
-  setSetting(userFile, name, text, directory());
+  setSetting(userFile, name, text, directory(), own);
 const read = (): unknown => JSON.parse(readFileSync(userFile, 'utf8'));
 
 function write(text: string): void {
@@ -46,7 +56,9 @@ describe('setSetting', () => {
   ])('%s %s', async (name, text, values) => {
     await set(name, text);
     expect(read()).toEqual(values);
-    await expect(loadSettings({ env: { CLLM_HOME: join(directory(), 'cllm') }, cwd: '/' })).resolves.toMatchObject({
+    await expect(
+      loadSettings({ env: { CLLM_HOME: join(directory(), 'cllm') }, cwd: '/', uid: own.uid }),
+    ).resolves.toMatchObject({
       warnings: [],
     });
   });
@@ -102,7 +114,7 @@ describe('setSetting', () => {
   test('a file with a value that is not valid does not stand in the way of mending it', async () => {
     write('{"timeouts": {"idle": "soon"}, "api_key": "sk-x"}');
     await set('timeouts.idle', '30');
-    await unsetSetting(userFile, 'api_key');
+    await unsetSetting(userFile, 'api_key', own);
     expect(read()).toEqual({ timeouts: { idle: 30 } });
   });
 
@@ -113,7 +125,7 @@ describe('setSetting', () => {
 
   test('the file is 0600 in a 0700 directory, also when it was open to others, and nothing else stays there', async () => {
     await set('model', 'gpt-4o');
-    chmodSync(userFile, 0o666);
+    chmodSync(userFile, 0o644);
     chmodSync(join(directory(), 'cllm'), 0o777);
     await set('model', 'gpt-4.1');
     expect(statSync(userFile).mode & 0o777).toBe(0o600);
@@ -121,12 +133,35 @@ describe('setSetting', () => {
     expect(readdirSync(join(directory(), 'cllm'))).toEqual(['config.json']);
   });
 
+  test('a file that everybody could write to is not taken for the user’s own', async () => {
+    await set('model', 'gpt-4o');
+    chmodSync(userFile, 0o666);
+    await expect(set('render', 'plain')).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: `${userFile} can be written by everybody`,
+      hint: `take that right away: chmod o-w ${userFile}`,
+    });
+  });
+
+  test('a link to another file is read and never written through', async () => {
+    const linked = join(directory(), 'dotfiles.json');
+    writeFileSync(linked, '{"model": "linked"}');
+    mkdirSync(join(directory(), 'cllm'));
+    symlinkSync(linked, userFile);
+    expect(listUserSettings(userFile, own.uid)).toEqual([{ name: 'model', value: 'linked' }]);
+    await expect(set('model', 'x')).rejects.toMatchObject({
+      code: 'config_invalid',
+      hint: expect.stringContaining(linked),
+    });
+    expect(readFileSync(linked, 'utf8')).toBe('{"model": "linked"}');
+  });
+
   test('a directory that can not be made is an error with a hint', async () => {
     writeFileSync(join(directory(), 'cllm'), 'in the way');
     await expect(set('model', 'x')).rejects.toMatchObject({
       code: 'config_invalid',
-      message: expect.stringContaining('can not be written'),
-      hint: expect.stringContaining('CLLM_HOME'),
+      message: expect.stringContaining('is not a directory'),
+      hint: expect.stringContaining('move it away'),
     });
   });
 });
@@ -134,21 +169,21 @@ describe('setSetting', () => {
 describe('unsetSetting', () => {
   test('takes out a value, and the group that this leaves empty', async () => {
     write('{"model": "x", "aliases": {"gpt-4.1": "y"}, "profiles": {"review": {"timeouts": {"idle": 1}}}}');
-    await expect(unsetSetting(userFile, 'aliases.gpt-4.1')).resolves.toBe(true);
-    await expect(unsetSetting(userFile, 'profiles.review.timeouts.idle')).resolves.toBe(true);
+    await expect(unsetSetting(userFile, 'aliases.gpt-4.1', own)).resolves.toBe(true);
+    await expect(unsetSetting(userFile, 'profiles.review.timeouts.idle', own)).resolves.toBe(true);
     expect(read()).toEqual({ model: 'x' });
   });
 
   test.each(['modle', 'api_key', 'a.dotted.name'])('also takes out %s, which is no setting', async (name) => {
     write(JSON.stringify({ [name]: 'x', model: 'y' }));
-    await expect(unsetSetting(userFile, name)).resolves.toBe(true);
+    await expect(unsetSetting(userFile, name, own)).resolves.toBe(true);
     expect(read()).toEqual({ model: 'y' });
   });
 
   test.each(['model', 'timeouts.idle', 'profiles.review.model', 'toString', '__proto__'])(
     'says that %s was not there, and makes no file',
     async (name) => {
-      await expect(unsetSetting(userFile, name)).resolves.toBe(false);
+      await expect(unsetSetting(userFile, name, own)).resolves.toBe(false);
       expect(existsSync(userFile)).toBe(false);
     },
   );
@@ -166,7 +201,7 @@ describe('listUserSettings', () => {
         modle: { nested: true },
       }),
     );
-    expect(listUserSettings(userFile)).toEqual([
+    expect(listUserSettings(userFile, own.uid)).toEqual([
       { name: 'model', value: 'x' },
       { name: 'tags', value: ['a'] },
       { name: 'timeouts.idle', value: 1 },
@@ -178,6 +213,6 @@ describe('listUserSettings', () => {
   });
 
   test('is empty without a file', () => {
-    expect(listUserSettings(userFile)).toEqual([]);
+    expect(listUserSettings(userFile, own.uid)).toEqual([]);
   });
 });

@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, realpath, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { CllmError, UsageError } from '../errors.ts';
 import type { ProcessIdentity } from '../files/process-identity.ts';
 import { errorCode } from '../files/private-files.ts';
+import { Replacement } from '../files/replace-file.ts';
 import { type BatchResult, keyOf, lineKeyOf, parseResult, resultLine, resultStart } from './batch-result.ts';
 import { lockFile } from '../files/file-lock.ts';
 import { KeySet } from './key-set.ts';
@@ -67,7 +68,11 @@ export class ResultsFile {
       const { done, size } = await takeUp(file, name, options);
       const isNew = size === 0;
       // Replies may be confidential, so a new file is its owner's alone; an old one's mode was somebody's choice.
-      const handle = await open(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
+      const handle = await open(
+        file,
+        constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW,
+        0o600,
+      );
       if (isNew) await syncDirectory(file);
       return new ResultsFile(file, handle, release, done, size);
     } catch (error) {
@@ -190,27 +195,19 @@ async function takeUp(
 
 /** Writes the file again without some lines: beside it first, then in its place, so that a crash leaves one or the other. */
 async function rewrite(file: string, source: FileHandle, dropped: ReadonlySet<number>, end: number): Promise<number> {
-  const beside = path.join(path.dirname(file), `.${path.basename(file)}.rewritten`);
   const { mode } = await source.stat();
-  const target = await open(beside, 'w', mode & 0o777);
-  let size = 0;
+  const replacement = new Replacement(file, { mode: mode & 0o777 });
   try {
     for await (const line of readLines(source.createReadStream({ autoClose: false, start: 0, end: end - 1 }))) {
-      if (dropped.has(line.number)) continue;
-      const bytes = Buffer.from(`${line.text ?? ''}\n`);
-      for (let at = 0; at < bytes.length;) at += (await target.write(bytes, at)).bytesWritten;
-      size += bytes.length;
+      if (!dropped.has(line.number)) replacement.write(`${line.text ?? ''}\n`);
     }
-    await target.sync();
+    replacement.commit();
   } catch (error) {
-    await rm(beside, { force: true });
+    replacement.discard();
     throw error;
-  } finally {
-    await target.close();
   }
-  await rename(beside, file);
   await syncDirectory(file);
-  return size;
+  return replacement.size;
 }
 
 /** What a crash left of a line of ours: its beginning, or zeros that a file system put where nothing was written yet. */
@@ -243,8 +240,8 @@ async function isSameFile(one: string, other: string): Promise<boolean> {
 
 async function openOrNull(file: string): Promise<FileHandle | null> {
   try {
-    // Without waiting for the other end of a pipe that has this name.
-    return await open(file, constants.O_RDWR | constants.O_NONBLOCK);
+    // Without waiting for the other end of a pipe that has this name, and not through a link that was put there meanwhile.
+    return await open(file, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
     throw error;
@@ -273,7 +270,7 @@ function foreign(name: string, line: number): UsageError {
 
 /** Nothing was begun, and nothing could be: the name is what is wrong. */
 function isMisnamed(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(errorCode(error) ?? '');
+  return ['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP'].includes(errorCode(error) ?? '');
 }
 
 function misnamed(name: string, cause: unknown): UsageError {

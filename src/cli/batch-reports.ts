@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, createWriteStream, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, createWriteStream, lstatSync, realpathSync, statSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +9,7 @@ import { junitReport } from '../batch/reporters/junit.ts';
 import { markdownReport } from '../batch/reporters/markdown.ts';
 import type { ReportFacts } from '../batch/reporters/report-facts.ts';
 import { CllmError, UsageError } from '../errors.ts';
+import { Replacement } from '../files/replace-file.ts';
 import type { Io } from './io.ts';
 
 const names = ['github', 'junit', 'markdown'] as const;
@@ -18,6 +19,8 @@ export interface Report {
   name: ReporterName;
   /** Absolute; null where the reporter has a place of its own. */
   file: string | null;
+  /** Whether the user named the file, and not cllm. */
+  isNamed: boolean;
 }
 
 /** Outputs of a GitHub job share about a megabyte: what is larger is in the file. */
@@ -36,11 +39,11 @@ export function reportsOf(value: string | undefined, resultsFile: string, cwd: s
     switch (name.trim()) {
       case 'github':
         if (file !== undefined) throw wrong(`--reporter github takes no file`);
-        return { name: 'github', file: null };
+        return { name: 'github', file: null, isNamed: false };
       case 'junit':
-        return { name: 'junit', file: path.resolve(cwd, file ?? `${beside}.junit.xml`) };
+        return { name: 'junit', file: path.resolve(cwd, file ?? `${beside}.junit.xml`), isNamed: file !== undefined };
       case 'markdown':
-        return { name: 'markdown', file: path.resolve(cwd, file ?? `${beside}.md`) };
+        return { name: 'markdown', file: path.resolve(cwd, file ?? `${beside}.md`), isNamed: file !== undefined };
       default:
         throw wrong(`there is no reporter ${JSON.stringify(name)}`);
     }
@@ -67,11 +70,11 @@ export async function writeReports(
   results: () => AsyncIterable<BatchResult>,
   { io, resultsFile, say }: { io: Io; resultsFile: string; say: (text: string) => void },
 ): Promise<void> {
-  for (const { name, file } of reports) {
+  for (const report of reports) {
+    const { name, file } = report;
     try {
       if (name === 'github') await reportToGithub(facts, results, { io, resultsFile, say });
-      else if (name === 'markdown') writeFileSync(file ?? '', markdownReport(facts));
-      else await pipeline(Readable.from(junitReport(facts, results())), createWriteStream(file ?? ''));
+      else await writeReport(report, name === 'markdown' ? [markdownReport(facts)] : junitReport(facts, results()));
       if (file !== null) say(`the ${name} report is in ${path.relative(io.cwd, file) || file}`);
     } catch (cause) {
       const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
@@ -81,6 +84,36 @@ export async function writeReports(
       });
     }
   }
+}
+
+/**
+ * Written whole or not at all. A file that the user named is written where its name leads to, a pipe or a device too;
+ * under a name that cllm made up anything may lie in wait in a folder that came from elsewhere, so it is only replaced.
+ */
+async function writeReport({ file, isNamed }: Report, pieces: Iterable<string> | AsyncIterable<string>): Promise<void> {
+  const name = file ?? '';
+  const found = (isNamed ? statSync : lstatSync)(name, { throwIfNoEntry: false });
+  if (isNamed && found !== undefined && !found.isFile()) {
+    await pipeline(Readable.from(pieces), createWriteStream(name));
+    return;
+  }
+  const target = isNamed && found !== undefined ? realpathSync(name) : name;
+  const replacement = new Replacement(target, found?.isFile() ? { mode: modeOf(found, isNamed) } : newReport);
+  try {
+    for await (const piece of pieces) replacement.write(piece);
+    replacement.commit();
+  } catch (error) {
+    replacement.discard();
+    throw error;
+  }
+}
+
+/** A report holds no prompt: who may read it is for the umask to say, but nobody else may write it. */
+const newReport = { mode: 0o644, isMasked: true };
+
+/** What the user named has the mode that somebody chose. */
+function modeOf(found: Stats, isNamed: boolean): number {
+  return found.mode & (isNamed ? 0o777 : 0o755);
 }
 
 async function reportToGithub(

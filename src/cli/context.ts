@@ -85,7 +85,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     if (demoKey !== undefined) return { key: demoKey, maskedKey: null, origin: '--demo', withheld: null };
     return resolveApiKey({
       settings: await settings(),
-      credentials: new Credentials(paths.credentialsFile),
+      credentials: new Credentials(paths.credentialsFile, io),
       env: io.env,
       keyFile: await keyFile(),
     });

@@ -63,16 +63,16 @@ export class Progress {
  * @returns the command that asks it, as far as the defaults allow the short one
  */
 export async function adopt(
-  { paths }: Context,
+  { paths, io }: Context,
   proxy: { baseUrl: string; masterKey: string; model: string | null },
 ): Promise<string> {
-  new Credentials(paths.credentialsFile).set(proxy.baseUrl, proxy.masterKey);
-  const own = new Map<string, Json>(listUserSettings(paths.userFile).map(({ name, value }) => [name, value]));
+  await new Credentials(paths.credentialsFile, io).set(proxy.baseUrl, proxy.masterKey);
+  const own = new Map<string, Json>(listUserSettings(paths.userFile, io.uid).map(({ name, value }) => [name, value]));
   const words = ['cllm'];
   if (await isFree(own.get('base_url'), proxy.baseUrl))
-    await setSetting(paths.userFile, 'base_url', proxy.baseUrl, '/');
+    await setSetting(paths.userFile, 'base_url', proxy.baseUrl, '/', io);
   else words.push('--base-url', proxy.baseUrl);
-  if (proxy.model !== null && !own.has('model')) await setSetting(paths.userFile, 'model', proxy.model, '/');
+  if (proxy.model !== null && !own.has('model')) await setSetting(paths.userFile, 'model', proxy.model, '/', io);
   else if (proxy.model !== null && own.get('model') !== proxy.model) words.push('-m', proxy.model);
   return `${words.join(' ')} "hello"`;
 }

@@ -25,7 +25,7 @@ export async function login(flags: Flags, context: Context): Promise<null> {
   const key = readKey(await readSecret(io, `Key for ${baseUrl} (not shown): `, pipeHint), 'the key');
   const served = flags['check'] === false ? null : await modelsFor(context, baseUrl, key);
 
-  const { movedTo } = new Credentials(paths.credentialsFile).set(baseUrl, key);
+  const { movedTo } = await new Credentials(paths.credentialsFile, io).set(baseUrl, key);
   if (movedTo !== null) context.remark(`the file of keys could not be read and was moved to ${movedTo}`);
   const seen = served === null ? 'not checked' : served.length === 1 ? '1 model' : `${served.length} models`;
   context.remark(`the key ${maskKey(key)} is kept for ${baseUrl} (${seen})`);
@@ -42,15 +42,15 @@ export async function login(flags: Flags, context: Context): Promise<null> {
 
 /** Forgets the key of one proxy, or with `--all` every key. */
 export async function logout(flags: Flags, context: Context): Promise<null> {
-  const credentials = new Credentials(context.paths.credentialsFile);
+  const credentials = new Credentials(context.paths.credentialsFile, context.io);
   const kept = credentials.list().map(({ baseUrl }) => baseUrl);
   if (isSet(flags, 'all')) {
-    for (const baseUrl of kept) credentials.delete(baseUrl);
+    for (const baseUrl of kept) await credentials.delete(baseUrl);
     context.remark(kept.length === 0 ? 'no key was kept' : `forgot the keys for ${kept.join(', ')}`);
     return null;
   }
   const { ownBaseUrl } = await context.settings();
-  if (credentials.delete(ownBaseUrl)) {
+  if (await credentials.delete(ownBaseUrl)) {
     context.remark(`forgot the key for ${ownBaseUrl}`);
     return null;
   }
@@ -114,13 +114,13 @@ async function modelsFor(context: Context, baseUrl: string, key: string): Promis
  * where that file is, for keys that are bound to no URL would go to it from everywhere.
  */
 async function makeDefault(flags: Flags, context: Context, baseUrl: string, settings: Settings): Promise<void> {
-  const own = listUserSettings(context.paths.userFile).find(({ name }) => name === 'base_url')?.value;
+  const own = listUserSettings(context.paths.userFile, context.io.uid).find(({ name }) => name === 'base_url')?.value;
   const isProjects =
     textFlag(flags, 'base-url') === undefined && baseUrl !== settings.ownBaseUrl && baseUrl === settings.baseUrl.value;
   if (isProjects) {
     context.remark(`it is the proxy of this project; to ask it everywhere: cllm config set base_url ${baseUrl}`);
   } else if (own === undefined) {
-    await setSetting(context.paths.userFile, 'base_url', baseUrl, '/');
+    await setSetting(context.paths.userFile, 'base_url', baseUrl, '/', context.io);
     context.remark(`${baseUrl} is the default from now on (cllm config unset base_url takes that back)`);
   } else if (typeof own === 'string' && normalizeBaseUrl(own) !== baseUrl) {
     context.remark(

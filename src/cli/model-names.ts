@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { securePrivateDirectory } from '../files/private-files.ts';
+import { replaceFile } from '../files/replace-file.ts';
+import { readTrustedFile } from '../files/trusted-file.ts';
 import type { Context } from './context.ts';
 
 /** What a proxy last said that it serves: shells complete model names from it without asking anybody. */
@@ -26,16 +27,17 @@ export function rememberModels(
 ): void {
   try {
     securePrivateDirectory(context.paths.dataDirectory, context.io.uid);
-    writeFileSync(fileOf(context), `${JSON.stringify({ baseUrl, names })}\n`, { mode: 0o600 });
+    replaceFile(fileOf(context), `${JSON.stringify({ baseUrl, names })}\n`, { isSynced: false });
   } catch {
     // Only completion misses it.
   }
 }
 
 /** What was remembered; nothing when there is nothing. */
-export function rememberedModels(context: Pick<Context, 'paths'>): string[] {
+export function rememberedModels(context: Pick<Context, 'paths' | 'io'>): string[] {
   try {
-    const known = JSON.parse(readFileSync(fileOf(context), 'utf8')) as Partial<Known>;
+    const file = readTrustedFile(fileOf(context), { uid: context.io.uid, mostBytes: 1024 * 1024 });
+    const known = JSON.parse(file?.bytes.toString('utf8') ?? '{}') as Partial<Known>;
     return Array.isArray(known.names) ? known.names.filter((name) => typeof name === 'string') : [];
   } catch {
     return [];

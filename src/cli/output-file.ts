@@ -1,20 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import {
-  accessSync,
-  closeSync,
-  constants,
-  fchmodSync,
-  fsyncSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, realpathSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { CllmError, InterruptedError, UsageError } from '../errors.ts';
+import { replaceFile } from '../files/replace-file.ts';
 import type { Io } from './io.ts';
 import { writeToPipe } from './named-file.ts';
 
@@ -52,7 +39,9 @@ export class OutputFile {
   /** Gives what went wrong, if anything did. A pipe is written to once somebody reads it, or a signal ends the waiting. */
   async write(text: string, io: Pick<Io, 'signal' | 'stderr'>): Promise<CllmError | null> {
     try {
-      if (this.#isReplaced) this.#replace(text);
+      // A reply may be confidential, so a new file is its owner's alone; an old one's mode was somebody's choice.
+      if (this.#isReplaced)
+        replaceFile(this.#path, text, { mode: this.#stats === null ? 0o600 : this.#stats.mode & 0o777 });
       else if (this.#stats?.isFIFO()) await writeToPipe(this.#path, text, `-o ${this.#name}`, io);
       else writeFileSync(this.#path, text);
       return null;
@@ -64,25 +53,6 @@ export class OutputFile {
 
   get #isReplaced(): boolean {
     return this.#stats === null || this.#stats.isFile();
-  }
-
-  #replace(text: string): void {
-    const beside = `${this.#path}.${randomBytes(6).toString('hex')}.tmp`;
-    try {
-      const descriptor = openSync(beside, 'wx', 0o600);
-      try {
-        // A reply may be confidential, so a new file is its owner's alone; an old one's mode was somebody's choice.
-        fchmodSync(descriptor, this.#stats === null ? 0o600 : this.#stats.mode & 0o777);
-        writeFileSync(descriptor, text);
-        fsyncSync(descriptor);
-      } finally {
-        closeSync(descriptor);
-      }
-      renameSync(beside, this.#path);
-    } catch (cause) {
-      rmSync(beside, { force: true });
-      throw cause;
-    }
   }
 }
 

@@ -1,68 +1,97 @@
-import { randomUUID } from 'node:crypto';
 import {
-  chmodSync,
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
-  fsyncSync,
-  mkdirSync,
+  lstatSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
-  rmSync,
-  writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { UsageError } from '../errors.ts';
-import { createPrivateFile, errorCode } from '../files/private-files.ts';
+import { CllmError, UsageError } from '../errors.ts';
+import { LockHeld, withFileLock } from '../files/file-lock.ts';
+import type { OwnProcess } from '../files/own-process.ts';
+import { errorCode, ownDirectory } from '../files/private-files.ts';
+import { identifyProcess } from '../files/process-identity.ts';
+import { replaceFile } from '../files/replace-file.ts';
+import { readTrustedFile, UntrustedFile } from '../files/trusted-file.ts';
 
 /** A settings file larger than this is a mistake (the wrong file, a device), not a settings file. */
 const maxBytes = 1024 * 1024;
 
+/** A change takes milliseconds: what has not come to its end by then never will. */
+const lockPatienceMs = 15_000;
+const lockAbandonedMs = 10_000;
+
 /**
- * Makes the directory, and those above it that are missing, for its owner alone (0700) whatever the umask. It may be a
- * symbolic link: people keep their settings in a repository of their own and link to it.
+ * The text of a file whose content is obeyed, settings or keys: null when there is none. It must be this user's or the
+ * administrator's, and nobody else's to write or to replace; it may be a link to such a file.
  *
- * @throws UsageError `config_invalid`
+ * @throws UsageError `config_invalid` when it is not to be trusted, can not be read, or is larger than 1 MiB
  */
-export function ensurePrivateDirectory(directory: string): void {
+export function readOwnFile(path: string, uid: number | null): { text: string; mode: number } | null {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    chmodSync(directory, 0o700);
+    const file = readTrustedFile(path, { uid, mostBytes: maxBytes, mayBeLink: true });
+    return file && { text: file.bytes.toString('utf8').replace(/^\uFEFF/, ''), mode: file.mode };
   } catch (error) {
-    throw unwritable(directory, error);
+    throw error instanceof UntrustedFile ? untrusted(error) : unreadable(path, error);
   }
 }
 
 /**
- * Replaces the file in one step, readable by its owner alone: a reader sees the old text or the new, never half of one,
- * and two writers never share a temporary file.
+ * Runs a change of such a file while no other cllm changes it. The folder is there then, and is the user's alone.
  *
- * @throws UsageError `config_invalid`
+ * @throws UsageError `config_invalid` when the file can not be changed, or is a link: what it leads to was put there by
+ * other means, and would no longer be what cllm reads.
  */
-export function writePrivateFile(path: string, text: string): void {
-  ensurePrivateDirectory(dirname(path));
-  const temporary = `${path}.${randomUUID()}.tmp`;
+export async function changingOwnFile<Result>(
+  path: string,
+  { pid, uid }: OwnProcess,
+  change: () => Promise<Result> | Result,
+): Promise<Result> {
+  const directory = dirname(path);
   try {
-    const descriptor = createPrivateFile(temporary);
-    if (descriptor === null) throw new Error('the temporary file is there already');
-    try {
-      writeSync(descriptor, text);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(temporary, path);
+    // People keep their settings in a repository of their own and link to it.
+    ownDirectory(directory, uid, { mayBeLink: true });
+    assertNoLink(path);
+    return await withFileLock(path, identifyProcess(pid), change, {
+      patienceMs: lockPatienceMs,
+      abandonedMs: lockAbandonedMs,
+    });
   } catch (error) {
-    rmSync(temporary, { force: true });
+    if (error instanceof CllmError) throw error;
+    if (error instanceof UntrustedFile) throw untrusted(error);
+    if (error instanceof LockHeld) throw held(path, error);
     throw unwritable(path, error);
   }
 }
 
-/** Takes group and others off a file that an editor or a copy left open to them. A file of somebody else stays as it is. */
+/**
+ * Replaces the file in one step, readable by its owner alone: a reader sees the old text or the new, never half of one.
+ * Its folder is made where it is missing, and must be the user's own.
+ *
+ * @throws UsageError `config_invalid`
+ */
+export function writePrivateFile(path: string, text: string, uid: number | null): void {
+  try {
+    ownDirectory(dirname(path), uid, { mayBeLink: true });
+    replaceFile(path, text);
+  } catch (error) {
+    throw error instanceof UntrustedFile ? untrusted(error) : unwritable(path, error);
+  }
+}
+
+/** Takes group and others off a file that an editor or a copy left open to them. What is not ours, or a link, stays as it is. */
 export function tightenFile(path: string): void {
   try {
-    chmodSync(path, 0o600);
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      fchmodSync(descriptor, 0o600);
+    } finally {
+      closeSync(descriptor);
+    }
   } catch {
     // Not ours to change: reading it is still what was asked for.
   }
@@ -113,6 +142,35 @@ export function unwritable(path: string, error: unknown): UsageError {
     code: 'config_invalid',
     cause: error,
     hint: 'Check who owns it and its permissions, or set CLLM_HOME to a directory that you can write to.',
+  });
+}
+
+function assertNoLink(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
+  const target = realpathOrNull(path);
+  throw new UsageError(`${path} is a symbolic link, and cllm changes no file elsewhere`, {
+    code: 'config_invalid',
+    hint: target === null ? `Remove it: rm ${path}` : `Change ${target} by hand, or replace the link by a copy of it.`,
+  });
+}
+
+function realpathOrNull(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
+
+function untrusted({ flaw: { path, reason, hint } }: UntrustedFile): UsageError {
+  return new UsageError(`${path} ${reason}`, { code: 'config_invalid', hint });
+}
+
+function held(path: string, { holder: { pid, claim } }: LockHeld): UsageError {
+  const who = pid === null ? "another user's cllm" : `another cllm, process ${pid},`;
+  return new UsageError(`${who} is changing ${path} and does not come to its end`, {
+    code: 'config_invalid',
+    hint: `If it has ended, remove its claim: rm ${claim}`,
   });
 }
 

@@ -1,6 +1,7 @@
 import { normalizeBaseUrl } from '../client/base-url.ts';
 import { UsageError } from '../errors.ts';
-import { moveAside, readSmallFile, tightenFile, writePrivateFile } from './config-file.ts';
+import type { OwnProcess } from '../files/own-process.ts';
+import { changingOwnFile, moveAside, readOwnFile, tightenFile, writePrivateFile } from './config-file.ts';
 
 /** A kept key as it may be shown. */
 export interface CredentialSummary {
@@ -23,15 +24,17 @@ interface Credential {
  */
 export class Credentials {
   readonly file: string;
+  readonly #own: OwnProcess;
 
-  constructor(file: string) {
+  constructor(file: string, own: OwnProcess) {
     this.file = file;
+    this.#own = own;
   }
 
   /**
    * The key for a base URL (any spelling of it), or null.
    *
-   * @throws UsageError `config_invalid` when the file can not be read or is broken
+   * @throws UsageError `config_invalid` when the file can not be read, is broken, or somebody else may have written it
    */
   get(baseUrl: string): string | null {
     return this.#read().get(normalizeBaseUrl(baseUrl))?.key ?? null;
@@ -43,21 +46,28 @@ export class Credentials {
    * @returns where a broken file was moved to, or null
    * @throws UsageError `input_invalid` when the key could not stand in a header
    */
-  set(baseUrl: string, key: string, now: Date = new Date()): { movedTo: string | null } {
+  async set(baseUrl: string, key: string, now: Date = new Date()): Promise<{ movedTo: string | null }> {
     const credential = { key: readKey(key, 'the key'), created_at: now.toISOString() };
     const url = normalizeBaseUrl(baseUrl);
-    const kept = this.#readOrNull();
-    const movedTo = kept === null ? moveAside(this.file, now) : null;
-    this.#write(new Map([...(kept ?? []), [url, credential]]));
-    return { movedTo };
+    return changingOwnFile(this.file, this.#own, () => {
+      const kept = this.#readOrNull();
+      const movedTo = kept === null ? moveAside(this.file, now) : null;
+      this.#write(new Map([...(kept ?? []), [url, credential]]));
+      return { movedTo };
+    });
   }
 
   /** Forgets the key for a base URL; false when there was none. */
-  delete(baseUrl: string): boolean {
-    const credentials = this.#read();
-    const wasKept = credentials.delete(normalizeBaseUrl(baseUrl));
-    if (wasKept) this.#write(credentials);
-    return wasKept;
+  async delete(baseUrl: string): Promise<boolean> {
+    const url = normalizeBaseUrl(baseUrl);
+    // Where nothing was ever kept there is nothing to lock.
+    if (!this.#read().has(url)) return false;
+    return changingOwnFile(this.file, this.#own, () => {
+      const credentials = this.#read();
+      const wasKept = credentials.delete(url);
+      if (wasKept) this.#write(credentials);
+      return wasKept;
+    });
   }
 
   /** What is kept, by base URL, masked. */
@@ -78,7 +88,7 @@ export class Credentials {
 
   /** Null when the file is there but makes no sense. */
   #readOrNull(): Map<string, Credential> | null {
-    const file = readSmallFile(this.file);
+    const file = readOwnFile(this.file, this.#own.uid);
     if (file === null) return new Map();
     if ((file.mode & 0o077) !== 0) tightenFile(this.file);
     try {
@@ -93,7 +103,8 @@ export class Credentials {
   }
 
   #write(credentials: ReadonlyMap<string, Credential>): void {
-    writePrivateFile(this.file, `${JSON.stringify({ version: 1, keys: Object.fromEntries(credentials) }, null, 2)}\n`);
+    const text = `${JSON.stringify({ version: 1, keys: Object.fromEntries(credentials) }, null, 2)}\n`;
+    writePrivateFile(this.file, text, this.#own.uid);
   }
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { UsageError } from '../errors.ts';
+import type { OwnProcess } from '../files/own-process.ts';
 import type { Json } from '../protocol/types.ts';
 import { changeUserFile, readUserFile } from './user-file.ts';
 import { validateSettings } from './validation.ts';
@@ -21,35 +22,36 @@ export async function setSetting(
   name: string,
   text: string,
   cwd: string,
+  own: OwnProcess,
 ): Promise<{ value: Json; movedTo: string | null }> {
   const path = settingPath(name);
-  const { values, warnings } = validateSettings(withValue({}, path, parseValue(path, text, cwd)), userFile);
+  const { values: checked, warnings } = validateSettings(withValue({}, path, parseValue(path, text, cwd)), userFile);
   // In a file an unknown name is only worth a warning; this one was typed just now.
   if (warnings[0] !== undefined) {
     throw new UsageError(warnings[0], { code: 'config_invalid', hint: '`cllm config explain` lists the settings.' });
   }
-  const value = valueAt(values as Values, path);
+  const value = valueAt(checked as Values, path);
   if (value === undefined) {
     throw new UsageError(`${name} needs a value`, {
       code: 'config_invalid',
       hint: `\`cllm config unset ${name}\` removes it.`,
     });
   }
-  const { movedTo } = await changeUserFile(userFile, (own) => withValue(own, path, value));
+  const { movedTo } = await changeUserFile(userFile, own, (values) => withValue(values, path, value));
   return { value: value as Json, movedTo };
 }
 
 /** Takes a name out of the user file, also one that no setting has; false when it was not there. */
-export async function unsetSetting(userFile: string, name: string): Promise<boolean> {
+export async function unsetSetting(userFile: string, name: string, own: OwnProcess): Promise<boolean> {
   const path = settingPath(name);
-  if (valueAt(readUserFile(userFile) ?? {}, path) === undefined) return false;
-  await changeUserFile(userFile, (values) => withValue(values, path, undefined));
+  if (valueAt(readUserFile(userFile, own.uid) ?? {}, path) === undefined) return false;
+  await changeUserFile(userFile, own, (values) => withValue(values, path, undefined));
   return true;
 }
 
 /** What the user file itself says, under the names that `setSetting` takes. Unknown names are among them. */
-export function listUserSettings(userFile: string): { name: string; value: Json }[] {
-  return flatten(readUserFile(userFile) ?? {}, '');
+export function listUserSettings(userFile: string, uid: number | null): { name: string; value: Json }[] {
+  return flatten(readUserFile(userFile, uid) ?? {}, '');
 }
 
 function flatten(values: Values, prefix: string): { name: string; value: Json }[] {

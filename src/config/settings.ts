@@ -90,11 +90,12 @@ interface Layer {
 /**
  * Finds and reads the two files and resolves everything.
  *
+ * @param sources.uid The user that the process runs as; null where the platform has none.
  * @throws UsageError `config_invalid`, `base_url_invalid` (naming file, setting and value) or `usage` (unknown profile)
  */
-export async function loadSettings(sources: SettingsSources): Promise<Settings> {
+export async function loadSettings(sources: SettingsSources & { uid: number | null }): Promise<Settings> {
   const { userFile } = configPaths(sources.env, sources.cwd);
-  const user = { file: userFile, values: readUserFile(userFile) };
+  const user = { file: userFile, values: readUserFile(userFile, sources.uid) };
   const found = findProjectFile(sources.cwd, searchOptions(sources));
   if (found === null) return resolveSettings({ ...sources, userFile: user, projectFile: null });
   if (!(await isObeyed(found, sources))) {

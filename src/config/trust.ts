@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { normalizeBaseUrl } from '../client/base-url.ts';
 import { UsageError } from '../errors.ts';
 import { errorCode } from '../files/private-files.ts';
-import { readSmallFile, unwritable, writePrivateFile } from './config-file.ts';
+import { readOwnFile, unwritable, writePrivateFile } from './config-file.ts';
 import type { Environment } from './paths.ts';
 
 /**
@@ -50,7 +50,7 @@ export class TrustStore {
   add(grant: Grant, now: Date = new Date()): void {
     const { kind, folder, value } = grant;
     const text = JSON.stringify({ kind, folder, value, granted_at: now.toISOString() });
-    writePrivateFile(join(this.#directory, nameOf(grant)), `${text}\n`);
+    writePrivateFile(join(this.#directory, nameOf(grant)), `${text}\n`, this.#uid);
   }
 
   /** Takes back all that the folder was allowed, and gives what that was. */
@@ -87,11 +87,14 @@ export class TrustStore {
     }
   }
 
-  /** Null for what is not there, for what somebody else wrote, and for a file that says another thing than its name. */
+  /**
+   * Null for what is not there, and for a file that says another thing than its name.
+   *
+   * @throws UsageError `config_invalid` for what somebody else may have written
+   */
   #read(name: string): KeptGrant | null {
-    const file = readSmallFile(join(this.#directory, name));
-    if (file === null || (this.#uid !== null && file.uid !== this.#uid)) return null;
-    const grant = grantOf(file.text);
+    const file = readOwnFile(join(this.#directory, name), this.#uid);
+    const grant = file === null ? null : grantOf(file.text);
     return grant !== null && nameOf(grant) === name ? grant : null;
   }
 }

@@ -1,15 +1,16 @@
 import { basename, dirname, extname } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { ensurePrivateDirectory, moveAside, readSmallFile, tightenFile, unwritable } from './config-file.ts';
+import type { OwnProcess } from '../files/own-process.ts';
+import { changingOwnFile, moveAside, readOwnFile, tightenFile, unwritable } from './config-file.ts';
 
 /**
  * The user file as plain data: one JSON object, unchecked.
  *
  * @returns null when there is none
- * @throws UsageError `config_invalid` when it is no JSON object
+ * @throws UsageError `config_invalid` when it is no JSON object, or somebody else may have written it
  */
-export function readUserFile(path: string): Record<string, unknown> | null {
-  const file = readSmallFile(path);
+export function readUserFile(path: string, uid: number | null): Record<string, unknown> | null {
+  const file = readOwnFile(path, uid);
   if (file === null) return null;
   const values = parseObject(file.text);
   if (values === null) {
@@ -22,8 +23,8 @@ export function readUserFile(path: string): Record<string, unknown> | null {
 }
 
 /**
- * Changes the user file: `change` gets what is in it and gives what shall be in it. A file that is no JSON is moved
- * aside first, so that a broken file never stands in the way of the command that would mend it.
+ * Changes the user file: `change` gets what is in it and gives what shall be in it, while no other cllm changes it. A file
+ * that is no JSON is moved aside first, so that a broken file never stands in the way of the command that would mend it.
  *
  * conf does the writing, because it replaces the file in one step. It is imported here and only here: its import alone,
  * with the schema validator it brings, costs as much as starting Node twice, and every plain `ask` would pay for it.
@@ -33,34 +34,36 @@ export function readUserFile(path: string): Record<string, unknown> | null {
  */
 export async function changeUserFile(
   path: string,
+  own: OwnProcess,
   change: (values: Readonly<Record<string, unknown>>) => Record<string, unknown>,
   now: Date = new Date(),
 ): Promise<{ movedTo: string | null }> {
-  const file = readSmallFile(path);
-  const values = file === null ? {} : parseObject(file.text);
-  const changed = change(values ?? {});
-  ensurePrivateDirectory(dirname(path));
-  const movedTo = values === null ? moveAside(path, now) : null;
   const { default: Conf } = await import('conf');
-  const extension = extname(path);
-  try {
-    const conf = new Conf<Record<string, unknown>>({
-      cwd: dirname(path),
-      configName: basename(path, extension),
-      fileExtension: extension.slice(1),
-      projectSuffix: '',
-      configFileMode: 0o600,
-      // A dot is part of many names here: `aliases.gpt-4.1` is no path.
-      accessPropertiesByDotNotation: false,
-      // What conf finds here was judged above; only an empty file is left that it would stumble over.
-      clearInvalidConfig: true,
-    });
-    conf.store = changed;
-  } catch (error) {
-    throw unwritable(path, error);
-  }
-  tightenFile(path);
-  return { movedTo };
+  return changingOwnFile(path, own, () => {
+    const file = readOwnFile(path, own.uid);
+    const values = file === null ? {} : parseObject(file.text);
+    const changed = change(values ?? {});
+    const movedTo = values === null ? moveAside(path, now) : null;
+    const extension = extname(path);
+    try {
+      const conf = new Conf<Record<string, unknown>>({
+        cwd: dirname(path),
+        configName: basename(path, extension),
+        fileExtension: extension.slice(1),
+        projectSuffix: '',
+        configFileMode: 0o600,
+        // A dot is part of many names here: `aliases.gpt-4.1` is no path.
+        accessPropertiesByDotNotation: false,
+        // What conf finds here was judged above; only an empty file is left that it would stumble over.
+        clearInvalidConfig: true,
+      });
+      conf.store = changed;
+    } catch (error) {
+      throw unwritable(path, error);
+    }
+    tightenFile(path);
+    return { movedTo };
+  });
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

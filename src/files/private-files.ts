@@ -7,41 +7,69 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  realpathSync,
   type Stats,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CllmError } from '../errors.ts';
+import { linkFlaw, notRegular, UntrustedFile } from './trusted-file.ts';
+import { type Flaw, foreign, isTrustedOwner, placeFlaw } from './write-access.ts';
 
 /**
  * Makes the directory, and those above it that are missing, for its owner alone. What is there already must be a
- * directory of ours: one that a symbolic link leads to, that somebody else owns, or whose parent anybody may write to
- * could have been prepared to make us write a file that is not ours (CWE-59).
+ * directory of ours: one that a symbolic link leads to, that somebody else owns, or that lies, at any depth, where
+ * others may write could have been prepared to make us write a file that is not ours (CWE-59).
  *
  * @param uid The user that the process runs as; null where the platform has none.
  * @throws CllmError `history_unusable`
  */
 export function securePrivateDirectory(directory: string, uid: number | null): void {
-  const found = statOrNull(directory);
-  if (found === null) {
+  try {
+    ownDirectory(directory, uid);
+  } catch (error) {
+    throw error instanceof UntrustedFile ? refusal(error.flaw) : unusable(directory, error);
+  }
+}
+
+/**
+ * The same for whoever has words of their own for what is wrong.
+ *
+ * @param options.mayBeLink Whether the directory may be a symbolic link to one of ours.
+ * @throws UntrustedFile, or what the file system throws.
+ */
+export function ownDirectory(
+  directory: string,
+  uid: number | null,
+  { mayBeLink = false }: { mayBeLink?: boolean } = {},
+): void {
+  const found = lstatSync(directory, { throwIfNoEntry: false });
+  if (found === undefined) {
     // A data directory is often two levels deeper than what a fresh account has.
-    makeDirectories(directory);
-    securePrivateDirectory(directory, uid);
+    makeDirectories(directory, uid);
+    ownDirectory(directory, uid);
     return;
   }
-  if (found.isSymbolicLink()) throw refusal(directory, 'is a symbolic link', 'name the directory that it leads to');
-  if (!found.isDirectory())
-    throw refusal(directory, 'is not a directory', `move it away: mv ${directory} ${directory}.old`);
-  assertOwner(directory, found, uid);
-  const parent = lstatSync(dirname(directory));
-  // With the sticky bit (/tmp) only the owner may rename or remove what is in it.
-  if ((parent.mode & 0o002) !== 0 && (parent.mode & 0o1000) === 0) {
-    throw refusal(
-      dirname(directory),
-      'can be written by everybody',
-      `take that right away: chmod o-w ${dirname(directory)}`,
-    );
+  if (found.isSymbolicLink() && mayBeLink) {
+    if (uid !== null && !isTrustedOwner(found.uid, uid)) throw new UntrustedFile(foreign(directory, found.uid));
+    if (uid !== null) assertPlace(directory, found.uid, uid);
+    ownDirectory(realpathSync.native(directory), uid);
+    return;
   }
-  if ((found.mode & 0o077) !== 0) change(directory, () => chmodSync(directory, 0o700));
+  if (found.isSymbolicLink()) throw new UntrustedFile(linkFlaw(directory, 'name the directory that it leads to'));
+  if (!found.isDirectory()) {
+    const hint = `move it away: mv ${directory} ${directory}.old`;
+    throw new UntrustedFile({ path: directory, reason: 'is not a directory', hint });
+  }
+  if (uid !== null) {
+    if (found.uid !== uid) throw new UntrustedFile(foreign(directory, found.uid));
+    assertPlace(directory, uid, uid);
+  }
+  if ((found.mode & 0o1000) !== 0 && (found.mode & 0o022) !== 0) {
+    // Closing /tmp to everybody else would be the end of their work.
+    const hint = `name one of your own in it: CLLM_HOME=${join(directory, 'cllm')}`;
+    throw new UntrustedFile({ path: directory, reason: 'is a directory that users share', hint });
+  }
+  if ((found.mode & 0o077) !== 0) chmodSync(directory, 0o700);
 }
 
 /**
@@ -74,9 +102,9 @@ export function createPrivateFile(path: string, flags = 0): number | null {
 export function securePrivateFile(path: string, uid: number | null): Stats | null {
   const found = statOrNull(path);
   if (found === null) return null;
-  if (found.isSymbolicLink()) throw refusal(path, 'is a symbolic link', `remove the link: rm ${path}`);
-  if (!found.isFile()) throw refusal(path, 'is not a regular file', `move it away: mv ${path} ${path}.old`);
-  assertOwner(path, found, uid);
+  if (found.isSymbolicLink()) throw refusal(linkFlaw(path, `remove the link: rm ${path}`));
+  if (!found.isFile()) throw refusal(notRegular(path));
+  if (uid !== null && found.uid !== uid) throw refusal(foreign(path, found.uid));
   if ((found.mode & 0o077) !== 0) change(path, () => tighten(path));
   return found;
 }
@@ -87,20 +115,25 @@ export function errorCode(error: unknown): string | null {
   return typeof code === 'string' ? code : null;
 }
 
-function makeDirectories(directory: string): void {
-  if (statOrNull(directory) !== null) return;
+function makeDirectories(directory: string, uid: number | null): void {
   const parent = dirname(directory);
-  if (parent !== directory) makeDirectories(parent);
-  change(directory, () => {
-    try {
-      mkdirSync(directory, 0o700);
-    } catch (error) {
-      // Another cllm was faster.
-      if (errorCode(error) !== 'EEXIST') throw error;
-      return;
-    }
-    chmodSync(directory, 0o700);
-  });
+  // Nothing is made where it would be refused afterwards.
+  if (lstatSync(parent, { throwIfNoEntry: false }) !== undefined) {
+    if (uid !== null) assertPlace(directory, uid, uid);
+  } else if (parent !== directory) makeDirectories(parent, uid);
+  try {
+    mkdirSync(directory, 0o700);
+  } catch (error) {
+    // Another cllm was faster.
+    if (errorCode(error) !== 'EEXIST') throw error;
+    return;
+  }
+  chmodSync(directory, 0o700);
+}
+
+function assertPlace(path: string, owner: number, uid: number): void {
+  const flaw = placeFlaw(path, owner, uid);
+  if (flaw !== null) throw new UntrustedFile(flaw);
 }
 
 function tighten(path: string): void {
@@ -129,13 +162,7 @@ function change(path: string, action: () => void): void {
   }
 }
 
-function assertOwner(path: string, stats: Stats, uid: number | null): void {
-  if (uid !== null && stats.uid !== uid) {
-    throw refusal(path, `belongs to another user (uid ${stats.uid})`, 'set CLLM_HOME to a directory of your own');
-  }
-}
-
-function refusal(path: string, reason: string, hint: string): CllmError {
+function refusal({ path, reason, hint }: Flaw): CllmError {
   return new CllmError('history_unusable', `${path} ${reason}`, { hint });
 }
 

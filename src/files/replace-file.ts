@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 export interface ReplaceOptions {
   /** Of the new file, whatever the umask. Default 0600. */
   mode?: number;
+  /** Whether the umask may take rights away from it all the same. Default false. */
+  isMasked?: boolean;
   /** Whether it has to outlive a loss of power. Default true. */
   isSynced?: boolean;
 }
@@ -34,14 +36,14 @@ export class Replacement {
   size = 0;
 
   /** @throws What the file system throws. */
-  constructor(path: string, { mode = 0o600, isSynced = true }: ReplaceOptions = {}) {
+  constructor(path: string, { mode = 0o600, isMasked = false, isSynced = true }: ReplaceOptions = {}) {
     this.#path = path;
     this.#isSynced = isSynced;
-    const { file, descriptor } = createBeside(path);
+    const { file, descriptor } = createBeside(path, isMasked ? mode : 0o600);
     this.#beside = file;
     this.#descriptor = descriptor;
     try {
-      fchmodSync(descriptor, mode);
+      if (!isMasked) fchmodSync(descriptor, mode);
     } catch (error) {
       this.discard();
       throw error;
@@ -78,14 +80,14 @@ export class Replacement {
   }
 }
 
-/** A new file, for its owner alone, under a name that nobody can have prepared: what is there already is left alone. */
-function createBeside(path: string): { file: string; descriptor: number } {
+/** A new file under a name that nobody can have prepared: what is there already is left alone. */
+function createBeside(path: string, mode: number): { file: string; descriptor: number } {
   for (;;) {
     // The name must only be free: O_EXCL refuses whatever somebody put there, a link too.
     const file = join(dirname(path), `.cllm-${Math.random().toString(36).slice(2, 12)}.tmp`);
     try {
       const flags = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_WRONLY;
-      return { file, descriptor: openSync(file, flags, 0o600) };
+      return { file, descriptor: openSync(file, flags, mode) };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }

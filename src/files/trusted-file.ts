@@ -78,7 +78,7 @@ function openOrNull(path: string): number | null {
     // ENOTDIR: a file stands where a folder of the path should be, so there is no such file either.
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     if (code === 'ELOOP') {
-      throw new UntrustedFile({ path, reason: 'is a symbolic link', hint: `remove the link: rm ${path}` });
+      throw new UntrustedFile(linkFlaw(path, `remove the link: rm ${path}`));
     }
     // A socket, or a device without a driver.
     if (code === 'ENXIO' || code === 'ENODEV') throw new UntrustedFile(notRegular(path));
@@ -101,6 +101,10 @@ function linkTarget(path: string, uid: number | null): string | null {
   }
 }
 
-function notRegular(path: string): Flaw {
+export function linkFlaw(path: string, hint: string): Flaw {
+  return { path, reason: 'is a symbolic link', hint };
+}
+
+export function notRegular(path: string): Flaw {
   return { path, reason: 'is not a regular file', hint: `move it away: mv ${path} ${path}.old` };
 }

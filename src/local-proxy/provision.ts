@@ -1,6 +1,7 @@
-import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CllmError } from '../errors.ts';
+import { replaceFile } from '../files/replace-file.ts';
 import { runCommand, type CommandResult } from './command.ts';
 import { withLock } from './lock.ts';
 import type { Machine } from './machine.ts';
@@ -190,8 +191,7 @@ async function recordInstallation(
   const { method } = installation;
   const content: Stamp = { method, directory: options.directory, requirements: wanted.requirements };
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
-  await writeFile(`${stampFile(options)}.new`, `${JSON.stringify(content)}\n`);
-  await rename(`${stampFile(options)}.new`, stampFile(options));
+  replaceFile(stampFile(options), `${JSON.stringify(content)}\n`);
   options.report({ type: 'done', message: `LiteLLM ${wanted.version} is installed` });
   return installation;
 }

@@ -32,7 +32,7 @@ export async function assertProjectTrusted(question: TrustQuestion): Promise<voi
   if (grant === null || question.isTrustedByFlag) return;
   const store = new TrustStore(paths.trustDirectory, io.uid);
   if (trustedUrls(io.env).includes(grant.value)) return;
-  if (new Credentials(paths.credentialsFile).get(grant.value) !== null || store.has(grant)) return;
+  if (new Credentials(paths.credentialsFile, io).get(grant.value) !== null || store.has(grant)) return;
   if (!mayAsk(io, question.isInputIgnored)) throw untrusted(settings, grant, 'and nobody here has allowed that');
   await remark(
     io.stderr,

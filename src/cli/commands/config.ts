@@ -53,6 +53,7 @@ export const config: Command = {
           settingOf(flags),
           textFlag(flags, 'value') ?? '',
           context.io.cwd,
+          context.io,
         );
         if (movedTo !== null) context.remark(`the user file could not be read and was moved to ${movedTo}`);
         return null;
@@ -63,7 +64,7 @@ export const config: Command = {
       describe: 'take it out of the user file',
       configure: (parser) => parser.positional('name', name),
       async run(flags, context) {
-        if (await unsetSetting(context.paths.userFile, settingOf(flags))) return null;
+        if (await unsetSetting(context.paths.userFile, settingOf(flags), context.io)) return null;
         throw new UsageError(`${settingOf(flags)} is not in ${context.paths.userFile}`, {
           code: 'config_invalid',
           hint: 'cllm config list shows what is',
@@ -75,7 +76,7 @@ export const config: Command = {
       describe: 'what the user file says',
       configure: (parser) => parser.options(json),
       async run(flags, context) {
-        const rows = listUserSettings(context.paths.userFile);
+        const rows = listUserSettings(context.paths.userFile, context.io.uid);
         if (isSet(flags, 'json'))
           return print(context, `${JSON.stringify(Object.fromEntries(rows.map((row) => [row.name, row.value])))}\n`);
         return print(

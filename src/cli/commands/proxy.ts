@@ -72,7 +72,7 @@ const down: Command = {
     const { service } = await serviceStatus(proxy);
     const wasRunning = await takeDown(proxy);
     // The next one has a new key, so this one is worth nothing any more.
-    if (service !== null) new Credentials(context.paths.credentialsFile).delete(service.baseUrl);
+    if (service !== null) await new Credentials(context.paths.credentialsFile, context.io).delete(service.baseUrl);
     context.remark(wasRunning ? 'stopped' : 'no proxy was running');
     return null;
   },
