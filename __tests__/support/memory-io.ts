@@ -1,4 +1,5 @@
 import { type Input, type InputKind, type Io, type Output, soleReader } from '../../src/cli/io.ts';
+import { OutgoingText } from '../../src/cli/render/outgoing-text.ts';
 
 export interface MemoryOutput extends Output {
   text: string;
@@ -27,8 +28,8 @@ export function memoryIo(options: MemoryIoOptions = {}): MemoryIo {
   let time = 0;
   return {
     stdin: memoryInput(options.stdin ?? { kind: 'none' }),
-    stdout: memoryOutput(options.isTTY ?? false),
-    stderr: memoryOutput(options.isTTY ?? false),
+    stdout: memoryOutput(options.isTTY ?? false, false),
+    stderr: memoryOutput(options.isTTY ?? false, true),
     env: options.env ?? {},
     cwd: options.cwd ?? '/nowhere',
     homeDirectory: '/nowhere',
@@ -45,7 +46,8 @@ export function memoryIo(options: MemoryIoOptions = {}): MemoryIo {
   };
 }
 
-function memoryOutput(isTTY: boolean): MemoryOutput {
+function memoryOutput(isTTY: boolean, isForPeople: boolean): MemoryOutput {
+  const outgoing = new OutgoingText({ isTTY, isForPeople });
   return {
     isTTY,
     columns: 80,
@@ -55,12 +57,14 @@ function memoryOutput(isTTY: boolean): MemoryOutput {
     failure: null,
     text: '',
     write(text) {
-      this.text += text;
+      this.text += outgoing.write(text);
     },
     stream() {
       throw new Error('a memory has no stream');
     },
-    async flush() {},
+    async flush() {
+      this.text += outgoing.end();
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import { amount } from '../batch/cost-cap.ts';
 import type { Output } from './io.ts';
-import { terminalSafe } from './render/terminal-safe.ts';
+import { drawn, ours, type OwnText } from './render/own-text.ts';
 import { foldLines } from '../protocol/fold-lines.ts';
 
 /** How far a batch is. */
@@ -43,7 +43,7 @@ export class ProgressDisplay {
 
   /** A line that stays, above the bar. */
   say(text: string): void {
-    void this.#output.write(`${this.#erase()}cllm: ${terminalSafe(foldLines(text))}\n`);
+    void this.#output.write(ours`${this.#erase()}cllm: ${foldLines(text)}\n`);
   }
 
   end(): void {
@@ -54,11 +54,11 @@ export class ProgressDisplay {
   #show(): void {
     const elapsed = this.#now() - this.#startedAt;
     if (!this.#isBar) this.say(progressLine(this.#progress, elapsed));
-    else void this.#output.write(`${this.#erase()}${progressBar(this.#progress, elapsed, this.#output.columns)}`);
+    else void this.#output.write(ours`${this.#erase()}${progressBar(this.#progress, elapsed, this.#output.columns)}`);
   }
 
-  #erase(): string {
-    return this.#isBar ? '\r\u001b[K' : '';
+  #erase(): OwnText {
+    return drawn(this.#isBar ? '\r\u001b[K' : '');
   }
 }
 

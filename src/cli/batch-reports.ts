@@ -11,6 +11,7 @@ import type { ReportFacts } from '../batch/reporters/report-facts.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import { Replacement } from '../files/replace-file.ts';
 import type { Io } from './io.ts';
+import { runnerCommand } from './render/own-text.ts';
 
 const names = ['github', 'junit', 'markdown'] as const;
 type ReporterName = (typeof names)[number];
@@ -125,7 +126,7 @@ async function reportToGithub(
   if (!summaryFile && !outputFile)
     say('--reporter github: this is no step of GitHub Actions, so there is only the log');
   // The runner reads commands from stderr as well; stdout stays free.
-  await io.stderr.write(githubAnnotations(facts));
+  await io.stderr.write(runnerCommand(githubAnnotations(facts)));
   if (summaryFile) appendFileSync(summaryFile, `${markdownReport(facts)}\n`);
   if (!outputFile) return;
   const { summary } = facts;

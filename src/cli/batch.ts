@@ -22,6 +22,7 @@ import type { Context } from './context.ts';
 import { inputMark, isSet, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import { remark } from './render/report.ts';
+import type { OwnText } from './render/own-text.ts';
 import { table } from './render/table.ts';
 import { requestBody } from './request-body.ts';
 import { capReached, prepareSpending } from './spending.ts';
@@ -325,7 +326,7 @@ class BatchCommand {
   }
 
   /** Why items failed: a row a reason, with the first lines that met it. */
-  #failureTable(): string {
+  #failureTable(): string | OwnText {
     const rows = this.#summary.failures.map(({ code, count, examples }) => [
       count,
       code,

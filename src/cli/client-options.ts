@@ -18,6 +18,7 @@ import {
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
 import { flagParams } from './request-body.ts';
+import { ours } from './render/own-text.ts';
 
 /** What the command line says, under the names that the settings files use. */
 export async function flagSettings(flags: Flags, io: FlagFileIo, demo: DemoProxy | null): Promise<SettingValues> {
@@ -60,7 +61,7 @@ export async function clientOptions(
     maxReplyBytes: numberFlag(flags, 'max-reply-bytes', { least: 1, isWhole: true }),
     ca: await authorities(flags, io, settings.baseUrl.value),
     ...(await clientCertificate(flags, io)),
-    onDebug: isSet(flags, 'debug') ? (line: string) => void io.stderr.write(`${line}\n`) : undefined,
+    onDebug: isSet(flags, 'debug') ? (line: string) => void io.stderr.write(ours`${line}\n`) : undefined,
   };
   return {
     baseUrl: settings.baseUrl.value,

@@ -3,7 +3,7 @@ import { type Every, every } from './batch-progress.ts';
 import type { Output } from './io.ts';
 import { DeltaReader } from './render/deltas.ts';
 import { LiveRegion, screenOf } from './render/live-region.ts';
-import { styled } from './render/style.ts';
+import { drawn, styled } from './render/own-text.ts';
 import { terminalSafe } from './render/terminal-safe.ts';
 import { padded, width } from './render/width.ts';
 
@@ -64,7 +64,7 @@ export class CompareProgress {
   /** Takes the lines away; what is written next stands in their place. */
   end(): void {
     this.#stop();
-    void this.#output.write(this.#region.draw([], [], screenOf(this.#output)));
+    void this.#output.write(drawn(this.#region.draw([], [], screenOf(this.#output))));
   }
 
   #show(): void {
@@ -78,8 +78,8 @@ export class CompareProgress {
     );
     const lines = this.#lines(nameColumns);
     // One row each, or drawing over them would leave pieces behind.
-    const rows = lines.map((line) => styled(this.#output, 'dim', cut(line, columns - 1)));
-    void this.#output.write(this.#region.draw([], rows, screenOf(this.#output)));
+    const rows = lines.map((line) => String(styled(this.#output, 'dim', cut(line, columns - 1))));
+    void this.#output.write(drawn(this.#region.draw([], rows, screenOf(this.#output))));
   }
 
   /** As many as there are rows for: lines that scrolled away can not be drawn over. */

@@ -12,7 +12,9 @@ import type { Context } from './context.ts';
 import { isSet, listFlag, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import { remark } from './render/report.ts';
-import { styled } from './render/style.ts';
+import { drawn, type OwnText } from './render/own-text.ts';
+import { paintFor } from './render/style.ts';
+import { jsonLine } from './render/terminal-safe.ts';
 import { requestBody } from './request-body.ts';
 import { prepareSpending } from './spending.ts';
 
@@ -89,19 +91,22 @@ function resultLine({ model, turn, error }: Answer): string {
     completion: turn.completion,
     figures: turn.receipt,
   });
-  return `${JSON.stringify({ type, model, ...rest })}\n`;
+  return jsonLine({ type, model, ...rest });
 }
 
-function sideBySide(answers: readonly Answer[], { io }: Context): string {
+function sideBySide(answers: readonly Answer[], { io }: Context): OwnText {
+  const paint = paintFor(io.stdout);
   const columns = answers.map((answer) => ({
     heading: answer.model,
     text: textOf(answer.turn.completion).trim() || '(nothing)',
     footer: figures(answer),
   }));
-  return inColumns(columns, io.stdout.columns, {
-    heading: (text) => styled(io.stdout, 'bold', text),
-    footer: (text) => styled(io.stdout, 'dim', text),
-  });
+  return drawn(
+    inColumns(columns, io.stdout.columns, {
+      heading: (text) => paint('bold', text),
+      footer: (text) => paint('dim', text),
+    }),
+  );
 }
 
 /** For a pipe: one after the other, each under its model. */

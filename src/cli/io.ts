@@ -4,6 +4,8 @@ import { fstatSync, readFileSync, statSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { watchInterrupts } from './interrupt-watch.ts';
+import { OutgoingText } from './render/outgoing-text.ts';
+import type { OwnText } from './render/own-text.ts';
 
 /** A stream that people or programs read. */
 export interface Output {
@@ -21,9 +23,12 @@ export interface Output {
   /**
    * Resolves when there is room for more: awaiting it carries a slow reader's pace up to the socket. Once `Io.signal` is
    * aborted it waits for nobody, so that what came is saved though the reader is stuck. Never rejects.
+   *
+   * A string is a stranger's: on a terminal, and for people, its controls become visible escapes. Codes of ours come as an
+   * `OwnText` (render/outgoing-text.ts).
    */
-  write(text: string): Promise<void> | void;
-  /** The stream itself, for line editing at a terminal. */
+  write(text: string | OwnText): Promise<void> | void;
+  /** The stream itself, for line editing at a terminal: nothing is made safe on it. */
   stream(): NodeJS.WriteStream;
   /** Resolves when all that was written has left the process, or never will. */
   flush(): Promise<void>;
@@ -92,13 +97,20 @@ class StreamOutput implements Output {
   readonly #stream: NodeJS.WriteStream;
   readonly #isStyled: boolean;
   readonly #signal: AbortSignal;
+  readonly #outgoing: OutgoingText;
   #writing: (() => void)[] = [];
   #flushing: (() => void)[] = [];
 
-  constructor(stream: NodeJS.WriteStream & { fd: number }, env: Env, signal: AbortSignal, onClose: () => void) {
+  constructor(
+    stream: NodeJS.WriteStream & { fd: number },
+    env: Env,
+    signal: AbortSignal,
+    { isForPeople, onClose }: { isForPeople: boolean; onClose: () => void },
+  ) {
     this.#stream = stream;
     this.#signal = signal;
     this.isTTY = isatty(stream.fd);
+    this.#outgoing = new OutgoingText({ isTTY: this.isTTY, isForPeople });
     this.#isStyled = this.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
     this.reflows = reflows(env);
     signal.addEventListener('abort', () => this.#resumeWriters());
@@ -121,7 +133,11 @@ class StreamOutput implements Output {
     return this.#isStyled;
   }
 
-  write(text: string): Promise<void> | void {
+  write(text: string | OwnText): Promise<void> | void {
+    return this.#write(this.#outgoing.write(text));
+  }
+
+  #write(text: string): Promise<void> | void {
     if (text === '' || this.isClosed || this.failure) return;
     if (this.#stream.write(text) || this.#signal.aborted) return;
     return new Promise((resolve) => this.#writing.push(resolve));
@@ -132,6 +148,7 @@ class StreamOutput implements Output {
   }
 
   async flush(): Promise<void> {
+    void this.#write(this.#outgoing.end());
     if (this.isClosed || this.failure || this.#stream.writableLength === 0) {
       // Errors of a synchronous write are still on their way when it returns.
       await new Promise((resolve) => setImmediate(resolve));
@@ -263,10 +280,11 @@ export function processIo(cwd: string): Io {
   const env = process.env;
   return {
     stdin: new ProcessInput(),
-    stdout: new StreamOutput(process.stdout, env, controller.signal, () => {
-      controller.abort(new InterruptedError(null, 'the reader closed the pipe'));
+    stdout: new StreamOutput(process.stdout, env, controller.signal, {
+      isForPeople: false,
+      onClose: () => controller.abort(new InterruptedError(null, 'the reader closed the pipe')),
     }),
-    stderr: new StreamOutput(process.stderr, env, controller.signal, () => {}),
+    stderr: new StreamOutput(process.stderr, env, controller.signal, { isForPeople: true, onClose: () => {} }),
     env,
     cwd,
     hasTornArguments,

@@ -7,6 +7,7 @@ import type { ProvisionReport } from '../local-proxy/provision.ts';
 import type { ServiceOptions } from '../local-proxy/service.ts';
 import path from 'node:path';
 import type { Context } from './context.ts';
+import { drawn, ours } from './render/own-text.ts';
 import { terminalSafe } from './render/terminal-safe.ts';
 
 /**
@@ -39,7 +40,7 @@ export class Progress {
     const { stderr, now } = this.#context.io;
     if (type === 'progress' && stderr.isTTY) {
       const line = terminalSafe(message.replaceAll(/\s+/g, ' ')).slice(0, Math.max(20, stderr.columns - 3));
-      void stderr.write(`\r\u001b[K  ${line}`);
+      void stderr.write(ours`\r\u001b[K  ${line}`);
       this.#hasOpenLine = true;
       return;
     }
@@ -51,7 +52,7 @@ export class Progress {
 
   /** Takes the changing line off the screen. */
   end(): void {
-    if (this.#hasOpenLine) void this.#context.io.stderr.write('\r\u001b[K');
+    if (this.#hasOpenLine) void this.#context.io.stderr.write(drawn('\r\u001b[K'));
     this.#hasOpenLine = false;
   }
 }

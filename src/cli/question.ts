@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { UsageError } from '../errors.ts';
 import type { Io } from './io.ts';
+import { foldLines } from '../protocol/fold-lines.ts';
 import { terminalSafe } from './render/terminal-safe.ts';
 
 /** Asks on a terminal before something is lost; elsewhere nobody can answer, so `--yes` has to say it. */
@@ -14,7 +15,7 @@ export async function isAgreed(question: string, isYes: boolean, io: Io): Promis
   const lines = createInterface({ input: io.stdin.stream(), output: io.stderr.stream() });
   try {
     return /^y(es)?$/i.test(
-      (await lines.question(`${terminalSafe(question.replaceAll(/\s+/g, ' '))} [y/N] `, { signal: io.signal })).trim(),
+      (await lines.question(`${terminalSafe(foldLines(question))} [y/N] `, { signal: io.signal })).trim(),
     );
   } finally {
     lines.close();

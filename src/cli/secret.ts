@@ -3,6 +3,8 @@ import { Writable } from 'node:stream';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { decodeText } from '../files/text-encoding.ts';
 import type { Io } from './io.ts';
+import { ours } from './render/own-text.ts';
+import { terminalSafe } from './render/terminal-safe.ts';
 
 /** Longer than any key; a pipe that never ends must not fill the memory. */
 const longestSecret = 65_536;
@@ -28,9 +30,10 @@ export function askLine(io: Io, question: string, { isHidden = false } = {}): Pr
     });
     // Ctrl-D.
     lines.once('close', () => reject(new UsageError('nothing was entered', { code: 'input_invalid' })));
-    if (isHidden) terminal.write(question);
-    lines.question(isHidden ? '' : question, (answer) => {
-      if (isHidden) terminal.write('\n');
+    // readline writes by itself, past the output that makes a stranger's words safe.
+    if (isHidden) void io.stderr.write(question);
+    lines.question(isHidden ? '' : terminalSafe(question), (answer) => {
+      if (isHidden) void io.stderr.write(ours`\n`);
       resolve(answer.trim());
       lines.close();
     });

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import type { CompletionMessage } from '../../../src/protocol/types.ts';
 import type { Output } from '../../../src/cli/io.ts';
 import { MarkdownPrinter } from '../../../src/cli/render/markdown-printer.ts';
+import { OutgoingText } from '../../../src/cli/render/outgoing-text.ts';
 import { PlainPrinter } from '../../../src/cli/render/plain-printer.ts';
-import { plainPaint } from '../../../src/cli/render/style.ts';
 import { table } from '../../../src/cli/render/table.ts';
 import { TerminalSafe, terminalSafe } from '../../../src/cli/render/terminal-safe.ts';
 import { toolCallText } from '../../../src/cli/render/tool-call.ts';
@@ -45,7 +45,9 @@ const texts = fc.oneof(
   fc.array(fc.constantFrom(...hostile), { maxLength: 20 }).map((parts) => parts.join('')),
 );
 
+/** A terminal that makes strings safe as the real one does, and is trusting of what renderers made. */
 function outputOf(isStyled: boolean): Output & { written: string } {
+  const outgoing = new OutgoingText({ isTTY: true, isForPeople: false });
   return {
     written: '',
     isTTY: true,
@@ -55,10 +57,12 @@ function outputOf(isStyled: boolean): Output & { written: string } {
     isClosed: false,
     failure: null,
     write(text) {
-      this.written += text;
+      this.written += typeof text === 'string' ? outgoing.write(text) : String(text);
     },
     stream: () => ({ rows: 10, on() {}, off() {} }) as unknown as NodeJS.WriteStream,
-    flush: async () => {},
+    async flush() {
+      this.written += outgoing.end();
+    },
   };
 }
 
@@ -95,6 +99,7 @@ describe('text on its way to a terminal', () => {
         const printer = kind === 'plain' ? new PlainPrinter(output) : new MarkdownPrinter(output, () => 0);
         for (const part of cutAt(text, cuts)) await printer.write(part);
         await printer.end();
+        await output.flush();
         expect(output.written.replaceAll('\r\n', '')).not.toMatch(control);
       }),
       { seed, numRuns: 300 },
@@ -124,10 +129,10 @@ describe('text on its way to a terminal', () => {
         >[number];
         for (const shown of [
           table(outputOf(false), ['a'], [[text]]),
-          toolCallText(message, plainPaint),
+          toolCallText(message, outputOf(false)),
           terminalSafe(text),
         ]) {
-          expect(shown.replaceAll('\r\n', '')).not.toMatch(control);
+          expect(String(shown).replaceAll('\r\n', '')).not.toMatch(control);
         }
       }),
       { seed, numRuns: 500 },

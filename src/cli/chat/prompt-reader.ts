@@ -1,7 +1,7 @@
 import { emitKeypressEvents } from 'node:readline';
 import type { Io } from '../io.ts';
+import { drawn, ours, type OwnText, styled } from '../render/own-text.ts';
 import { paintFor } from '../render/style.ts';
-import { terminalSafe } from '../render/terminal-safe.ts';
 import { EditorScreen } from './editor-screen.ts';
 import { type Key, LineEditor } from './line-editor.ts';
 
@@ -22,7 +22,7 @@ export interface PromptReaderOptions {
 
 const prompt = '> ';
 /** The terminal then marks a paste, so that its lines do not count as Enter. */
-const [markPastes, leavePastes] = ['\u001b[?2004h', '\u001b[?2004l'];
+const [markPastes, leavePastes] = [drawn('\u001b[?2004h'), drawn('\u001b[?2004l')];
 
 /**
  * Reads prompts from a terminal in raw mode. Between two prompts, while a reply comes, Ctrl-C is told to `onInterrupt` and
@@ -116,7 +116,7 @@ export class PromptReader {
         void this.#complete();
         break;
       case 'clear':
-        this.#write('\u001b[H\u001b[2J');
+        this.#write(drawn('\u001b[H\u001b[2J'));
         this.#draw();
         break;
       case 'edited':
@@ -139,9 +139,9 @@ export class PromptReader {
     else if (common.length > word.length) editor.insert(common.slice(word.length));
     else if (candidates.length > 1) {
       this.#leave();
-      const shown = candidates.slice(0, 40).map((each) => terminalSafe(each));
+      const shown = candidates.slice(0, 40);
       const more = candidates.length > 40 ? `  … ${candidates.length - 40} more` : '';
-      this.#write(`${paintFor(this.#io.stderr)('dim', shown.join('  ') + more)}\n`);
+      this.#write(ours`${styled(this.#io.stderr, 'dim', shown.join('  ') + more)}\n`);
     }
     this.#draw();
     for (const [characters, key] of this.#waiting.splice(0)) this.#press(characters, key);
@@ -163,7 +163,7 @@ export class PromptReader {
     const { stderr } = this.#io;
     const shown = paintFor(stderr)('bold', prompt);
     const rows = stderr.stream().rows || 24;
-    this.#write(this.#screen.draw(shown, prompt.length, text, cursor, { columns: stderr.columns, rows }));
+    this.#write(drawn(this.#screen.draw(shown, prompt.length, text, cursor, { columns: stderr.columns, rows })));
   }
 
   #leave(): void {
@@ -171,10 +171,10 @@ export class PromptReader {
   }
 
   #leaveText(text: string): void {
-    this.#write(this.#screen.leave(text, prompt.length, this.#io.stderr.columns));
+    this.#write(drawn(this.#screen.leave(text, prompt.length, this.#io.stderr.columns)));
   }
 
-  #write(text: string): void {
+  #write(text: OwnText): void {
     void this.#io.stderr.write(text);
   }
 }

@@ -5,8 +5,7 @@ import { isSet } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
 import { modelNames } from '../model-names.ts';
 import { remark, reportError } from '../render/report.ts';
-import { styled } from '../render/style.ts';
-import { terminalSafe } from '../render/terminal-safe.ts';
+import { joined, ours, styled } from '../render/own-text.ts';
 import { asCllmError } from '../thrown.ts';
 import { editText } from './editor-program.ts';
 import { PromptHistory } from './prompt-history.ts';
@@ -123,10 +122,12 @@ class TerminalChat {
     }
     if (written.trim() === '') return this.#say('nothing was written, so nothing is sent');
     await this.#context.io.stderr.write(
-      `${terminalSafe(written.replaceAll('\r\n', '\n'))
-        .split('\n')
-        .map((line) => `> ${line}`)
-        .join('\n')}\n`,
+      joined(
+        written
+          .replaceAll('\r\n', '\n')
+          .split('\n')
+          .map((line) => ours`> ${line}\n`),
+      ),
     );
     await this.#send(written);
   }
@@ -175,6 +176,6 @@ class TerminalChat {
 
   #line(text: string): void {
     const { stderr } = this.#context.io;
-    void stderr.write(`${styled(stderr, 'dim', terminalSafe(text))}\n`);
+    void stderr.write(ours`${styled(stderr, 'dim', text)}\n`);
   }
 }

@@ -7,17 +7,19 @@ import { trust, untrust } from '../config/trusting.ts';
 import type { Context } from '../context.ts';
 import { isSet, textFlag } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
+import type { OwnText } from '../render/own-text.ts';
 import { table } from '../render/table.ts';
+import { jsonLine, safeJson } from '../render/terminal-safe.ts';
 
 const name = { type: 'string', describe: 'a setting, e.g. model or timeouts.idle' } as const;
 const json = { json: { type: 'boolean', describe: 'as JSON' } } as const;
 
 /** A text as it is, anything else as JSON: what `config set` takes again. */
 function shown(value: Json): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' ? value : safeJson(JSON.stringify(value));
 }
 
-async function print({ io }: Context, text: string): Promise<null> {
+async function print({ io }: Context, text: string | OwnText): Promise<null> {
   await io.stdout.write(text);
   return null;
 }
@@ -78,7 +80,7 @@ export const config: Command = {
       async run(flags, context) {
         const rows = listUserSettings(context.paths.userFile, context.io.uid);
         if (isSet(flags, 'json'))
-          return print(context, `${JSON.stringify(Object.fromEntries(rows.map((row) => [row.name, row.value])))}\n`);
+          return print(context, jsonLine(Object.fromEntries(rows.map((row) => [row.name, row.value]))));
         return print(
           context,
           table(
@@ -109,7 +111,7 @@ export const config: Command = {
             { name: 'attribution.user_agent', value: userAgent, origin },
           );
         }
-        if (isSet(flags, 'json')) return print(context, `${JSON.stringify(rows)}\n`);
+        if (isSet(flags, 'json')) return print(context, jsonLine(rows));
         const cells = rows.map((row) => [row.name, row.value === null ? '' : shown(row.value), row.origin]);
         return print(context, table(context.io.stdout, ['setting', 'value', 'from'], cells));
       },

@@ -6,8 +6,9 @@ import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { isSet, textFlag } from '../flag-values.ts';
 import { limitFlags, modelFlags, proxyFlags, type Flags } from '../flags.ts';
-import { styled, type Style } from '../render/style.ts';
-import { terminalSafe } from '../render/terminal-safe.ts';
+import { ours, type OwnText, styled } from '../render/own-text.ts';
+import type { Style } from '../render/style.ts';
+import { jsonLine } from '../render/terminal-safe.ts';
 import { foldLines } from '../../protocol/fold-lines.ts';
 
 const marks: Readonly<Record<Finding['status'], readonly [mark: string, style: Style]>> = {
@@ -41,16 +42,16 @@ export const doctor: Command = {
       if (!isSet(flags, 'json')) await stdout.write(lineOf(finding, context));
     }
     const error = findings.find(({ status }) => status === 'failed')?.error ?? null;
-    if (isSet(flags, 'json')) await stdout.write(`${JSON.stringify(report(findings, error, context), null, 2)}\n`);
+    if (isSet(flags, 'json')) await stdout.write(jsonLine(report(findings, error, context), 2));
     return error;
   },
 };
 
-function lineOf({ step, status, message, fix }: Finding, { io }: Context): string {
+function lineOf({ step, status, message, fix }: Finding, { io }: Context): OwnText {
   const [mark, style] = marks[status];
-  const safe = (text: string): string => foldLines(io.stdout.isTTY ? terminalSafe(text) : text);
-  const line = `${styled(io.stdout, style, mark)} ${step.padEnd(14)} ${safe(message)}\n`;
-  return fix === null ? line : `${line}  ${' '.repeat(14)} ${styled(io.stdout, 'yellow', '→')} ${safe(fix)}\n`;
+  const line = ours`${styled(io.stdout, style, mark)} ${step.padEnd(14)} ${foldLines(message)}\n`;
+  if (fix === null) return line;
+  return ours`${line}  ${' '.repeat(14)} ${styled(io.stdout, 'yellow', '→')} ${foldLines(fix)}\n`;
 }
 
 function report(

@@ -3,6 +3,7 @@ import { isSet } from '../flag-values.ts';
 import { limitFlags, proxyFlags } from '../flags.ts';
 import { rememberModels } from '../model-names.ts';
 import { table } from '../render/table.ts';
+import { jsonLine } from '../render/terminal-safe.ts';
 import { servedModels, type ServedModel } from '../served-models.ts';
 
 export const models: Command = {
@@ -23,7 +24,7 @@ export const models: Command = {
       served.map(({ id }) => id),
     );
     if (isSet(flags, 'json')) {
-      await io.stdout.write(`${JSON.stringify(served.map(toJson), null, 2)}\n`);
+      await io.stdout.write(jsonLine(served.map(toJson), 2));
       return null;
     }
     const heading = ['model', 'mode', 'context', 'in $/M', 'out $/M', 'provider'];

@@ -9,6 +9,7 @@ import type { Command } from '../command.ts';
 import { isSet, numberFlag, textFlag } from '../flag-values.ts';
 import { adopt, localProxy, Progress } from '../local-proxy.ts';
 import { table } from '../render/table.ts';
+import { jsonLine } from '../render/terminal-safe.ts';
 
 const methods = ['docker', 'uv', 'venv'] as const;
 
@@ -86,7 +87,7 @@ const status: Command = {
     const { stdout } = context.io;
     const found = await serviceStatus(localProxy(context));
     const facts = found.service === null ? {} : factsOf(found.service);
-    if (isSet(flags, 'json')) await stdout.write(`${JSON.stringify({ status: found.status, ...facts }, null, 2)}\n`);
+    if (isSet(flags, 'json')) await stdout.write(jsonLine({ status: found.status, ...facts }, 2));
     else await stdout.write(table(stdout, ['what', 'value'], Object.entries({ status: found.status, ...facts })));
     if (found.status === 'running') return null;
     return new CllmError('local_proxy_failed', `the proxy is ${found.status}`, { hint: 'start it: cllm proxy up' });
@@ -106,19 +107,25 @@ const logs: Command = {
     const proxy = localProxy(context);
     let shown = await readLog(proxy, numberFlag(flags, 'lines', { least: 1, isWhole: true }) ?? 100);
     if (shown === '') context.remark('there is no log: no proxy was started here (cllm proxy up)');
-    await io.stdout.write(redactSecrets(shown));
+    await io.stdout.write(readable(shown));
     while (isSet(flags, 'follow') && !io.stdout.isClosed) {
       await wait(300, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
       const now = await readLog(proxy, 5_000);
       const at = shown === '' ? 0 : now.lastIndexOf(shown.slice(-2_000));
       // A log that starts anew belongs to a proxy that was started anew.
       const more = at === -1 ? now : now.slice(shown === '' ? 0 : at + shown.slice(-2_000).length);
-      await io.stdout.write(redactSecrets(more));
+      await io.stdout.write(readable(more));
       shown = now;
     }
     return null;
   },
 };
+
+/** LiteLLM colours its log. Whose words a colour is around nobody can tell, so none is handed on. */
+function readable(log: string): string {
+  // oxlint-disable-next-line no-control-regex -- the styles of a terminal
+  return redactSecrets(log.replace(/\u001b\[[\d;]*m/g, ''));
+}
 
 export const proxyCommand: Command = {
   usage: 'proxy',

@@ -4,6 +4,7 @@ import { limitFlags, proxyFlags } from '../flags.ts';
 import { keyFacts, type KeyFacts } from '../key-facts.ts';
 import { moment } from '../moment.ts';
 import { table, type Cell } from '../render/table.ts';
+import { jsonLine } from '../render/terminal-safe.ts';
 
 export const whoami: Command = {
   usage: 'whoami',
@@ -21,7 +22,7 @@ export const whoami: Command = {
     const facts = await keyFacts(client, io.signal);
     const key = { base_url: client.baseUrl, key: maskedKey, key_from: origin };
     if (isSet(flags, 'json')) {
-      await io.stdout.write(`${JSON.stringify({ ...key, ...toJson(facts) }, null, 2)}\n`);
+      await io.stdout.write(jsonLine({ ...key, ...toJson(facts) }, 2));
       return null;
     }
     const rows: [string, Cell][] = [

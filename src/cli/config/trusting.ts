@@ -14,7 +14,9 @@ import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { isSet, textFlag } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
+import type { OwnText } from '../render/own-text.ts';
 import { table } from '../render/table.ts';
+import { jsonLine } from '../render/terminal-safe.ts';
 
 const folder = {
   type: 'string',
@@ -33,9 +35,7 @@ export const trust: Command = {
     const { io } = context;
     const store = storeOf(context);
     if (isSet(flags, 'list') || isSet(flags, 'json')) {
-      await io.stdout.write(
-        isSet(flags, 'json') ? `${JSON.stringify(store.list().map(asJson))}\n` : listed(store.list(), context),
-      );
+      await io.stdout.write(isSet(flags, 'json') ? jsonLine(store.list().map(asJson)) : listed(store.list(), context));
       return null;
     }
     const found = projectFileOf(flags, context);
@@ -109,7 +109,7 @@ function asJson({ kind, folder: where, value, grantedAt }: KeptGrant): Record<st
   return { kind, folder: where, value, granted_at: grantedAt };
 }
 
-function listed(grants: readonly KeptGrant[], { io }: Context): string {
+function listed(grants: readonly KeptGrant[], { io }: Context): string | OwnText {
   const rows = grants.map(({ kind, folder: where, value, grantedAt }) => [
     where,
     kind === 'owner' ? `files of user ${value}` : value,

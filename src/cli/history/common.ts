@@ -3,6 +3,7 @@ import type { ConversationSummary } from '../../history/history.ts';
 import type { Context } from '../context.ts';
 import { textFlag } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
+import type { OwnText } from '../render/own-text.ts';
 
 export const reference = {
   type: 'string',
@@ -20,7 +21,7 @@ export async function named(flags: Flags, context: Context): Promise<Conversatio
   return found;
 }
 
-export async function print({ io }: Context, text: string): Promise<null> {
+export async function print({ io }: Context, text: string | OwnText): Promise<null> {
   await io.stdout.write(text);
   return null;
 }

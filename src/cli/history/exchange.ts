@@ -8,6 +8,7 @@ import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { isSet, textFlag } from '../flag-values.ts';
 import { inputBytes, namedFileBytes } from '../named-file.ts';
+import { safeJson } from '../render/terminal-safe.ts';
 import { reference } from './common.ts';
 
 export const exportHistory: Command = {
@@ -27,7 +28,7 @@ export const exportHistory: Command = {
       }
       return null;
     }
-    for (const line of history.export(name)) await stdout.write(`${line}\n`);
+    for (const line of history.export(name)) await stdout.write(`${safeJson(line)}\n`);
     return null;
   },
 };

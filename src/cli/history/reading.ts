@@ -5,7 +5,7 @@ import { isSet, numberFlag, textFlag } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
 import { conversationJson, conversationText } from '../render/conversation.ts';
 import { table } from '../render/table.ts';
-import { terminalSafe } from '../render/terminal-safe.ts';
+import { jsonLine } from '../render/terminal-safe.ts';
 import { json, named, print, reference } from './common.ts';
 
 const limit = { limit: { type: 'string', alias: 'n', requiresArg: true, describe: 'how many at most' } } as const;
@@ -16,8 +16,7 @@ export const list: Command = {
   configure: (parser) => parser.options({ ...limit, ...json }),
   async run(flags, context) {
     const conversations = (await context.history()).list(limitOf(flags));
-    if (isSet(flags, 'json'))
-      return print(context, `${JSON.stringify(conversations.map((each) => conversationJson(each)))}\n`);
+    if (isSet(flags, 'json')) return print(context, jsonLine(conversations.map((each) => conversationJson(each))));
     const rows = conversations.map((each) => [
       each.id,
       each.name,
@@ -44,10 +43,10 @@ export const show: Command = {
     const turns = (await context.history()).turns(summary.id);
     const format = textFlag(flags, 'format') ?? 'text';
     if (format === 'json') {
-      return print(context, `${JSON.stringify(conversationJson(summary, turns))}\n`);
+      return print(context, jsonLine(conversationJson(summary, turns)));
     }
     const text = format === 'markdown' ? conversationMarkdown(summary, turns) : conversationText(summary, turns);
-    return print(context, context.io.stdout.isTTY ? terminalSafe(text) : text);
+    return print(context, text);
   },
 };
 
@@ -59,7 +58,7 @@ export const search: Command = {
   async run(flags, context) {
     const { stdout } = context.io;
     const hits = (await context.history()).search((flags['query'] as string[]).join(' '), limitOf(flags));
-    if (isSet(flags, 'json')) return print(context, `${JSON.stringify(hits)}\n`);
+    if (isSet(flags, 'json')) return print(context, jsonLine(hits));
     const rows = hits.map((hit) => [
       hit.conversationId,
       hit.name,

@@ -1,4 +1,4 @@
-import { type ErrorObject, resultObject, type ResultObject, schemaVersion } from '../../result.ts';
+import { resultObject, type ResultObject, schemaVersion } from '../../result.ts';
 import { exits } from '../../outcome.ts';
 import { decidingChoice } from '../../protocol/verdict.ts';
 import type { Arrived } from '../../protocol/chunk-run.ts';
@@ -6,6 +6,7 @@ import type { ToolCall } from '../../protocol/types.ts';
 import type { RetryNotice } from '../../client/completion-stream.ts';
 import type { Output } from '../io.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
+import { jsonLine as line } from './terminal-safe.ts';
 import type { TurnOutcome, View } from './view.ts';
 
 /** What the views for programs need to know beside the turn. */
@@ -119,10 +120,6 @@ function resultOf(outcome: TurnOutcome, timestamp: string, durationMs: number): 
     conversationId: outcome.conversationId,
     durationMs,
   });
-}
-
-function line(event: Record<string, unknown> | ErrorObject | ResultObject): string {
-  return `${JSON.stringify(event)}\n`;
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Output } from '../io.ts';
 import { loadLanguage } from './highlight.ts';
 import { LiveRegion, type RegionScreen, screenOf } from './live-region.ts';
 import { type Frame, MarkdownStream } from './markdown-stream.ts';
+import { drawn } from './own-text.ts';
 import { PlainPrinter } from './plain-printer.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
 import { colourPaint, paintFor } from './style.ts';
@@ -100,7 +101,7 @@ export class MarkdownPrinter implements ReplyPrinter {
     } catch {
       return this.#goOnPlain();
     }
-    return this.#output.write(text);
+    return this.#output.write(drawn(text));
   }
 
   /** What stands stays; in place of the open lines comes their source. */
@@ -109,7 +110,7 @@ export class MarkdownPrinter implements ReplyPrinter {
     const { committed, source } = this.#stream.abandon();
     // In one breath: more of the reply may come while a slow terminal is waited for.
     await Promise.all([
-      this.#output.write(this.#region.draw(committed, [], this.#screen())),
+      this.#output.write(drawn(this.#region.draw(committed, [], this.#screen()))),
       this.#fallback()?.write(source),
     ]);
   }

@@ -1,11 +1,9 @@
 import type { Output } from '../io.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
-import { TerminalSafe } from './terminal-safe.ts';
 
-/** The text as it comes: raw into a pipe or a file, made safe for a terminal. */
+/** The text as it comes. */
 export class PlainPrinter implements ReplyPrinter {
   readonly #output: Output;
-  readonly #safe = new TerminalSafe();
   #last = '\n';
 
   constructor(output: Output) {
@@ -15,11 +13,10 @@ export class PlainPrinter implements ReplyPrinter {
   write(text: string): Promise<void> | void {
     if (text === '') return;
     this.#last = text.at(-1) as string;
-    return this.#output.write(this.#output.isTTY ? this.#safe.write(text) : text);
+    return this.#output.write(text);
   }
 
   async settle(): Promise<void> {
-    if (this.#output.isTTY) await this.#output.write(this.#safe.end());
     if (this.#last !== '\n') await this.#output.write('\n');
     this.#last = '\n';
   }

@@ -1,7 +1,7 @@
 import type { Receipt } from '../../client/receipt.ts';
 import type { Verdict } from '../../outcome.ts';
-import { type Paint, plainPaint } from './style.ts';
-import { terminalSafe } from './terminal-safe.ts';
+import type { Output } from '../io.ts';
+import { ours, type OwnText, styled } from './own-text.ts';
 
 export interface ReceiptFacts {
   receipt: Receipt;
@@ -15,12 +15,12 @@ export interface ReceiptFacts {
  * One dim line that says who served a reply and what it cost, and first, in red, why it is not complete. What nobody
  * knows is left out, never shown as 0.
  */
-export function receiptLine(facts: ReceiptFacts, paint: Paint = plainPaint): string {
+export function receiptLine(facts: ReceiptFacts, output: Output): OwnText {
   const { verdict = null } = facts;
-  const line = paint('dim', terminalSafe(partsOf(facts).join(' · ')));
+  const line = styled(output, 'dim', partsOf(facts).join(' · '));
   return verdict === null || verdict === 'complete'
     ? line
-    : `${paint('red', verdict.replaceAll('_', ' '))}${paint('dim', ' · ')}${line}`;
+    : ours`${styled(output, 'red', verdict.replaceAll('_', ' '))}${styled(output, 'dim', ' · ')}${line}`;
 }
 
 function partsOf({ receipt, conversationId, verdict = null, keptIn = null }: ReceiptFacts): string[] {

@@ -1,5 +1,5 @@
 import type { Output } from '../io.ts';
-import { styled } from './style.ts';
+import { drawn, ours, styled } from './own-text.ts';
 
 const dots = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const interval = 100;
@@ -32,7 +32,7 @@ export class Spinner {
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
-    if (this.#isShown) void this.#output.write('\r\u001b[K');
+    if (this.#isShown) void this.#output.write(drawn('\r\u001b[K'));
     this.#isShown = false;
   }
 
@@ -42,6 +42,6 @@ export class Spinner {
     this.#isShown = true;
     const dot = dots[(this.#frame += 1) % dots.length] as string;
     const line = `${dot} ${this.label} ${Math.floor(elapsed / 1000)} s`;
-    void this.#output.write(`\r${styled(this.#output, 'dim', line)}\u001b[K`);
+    void this.#output.write(ours`\r${styled(this.#output, 'dim', line)}\u001b[K`);
   }
 }

@@ -17,6 +17,9 @@ const codes = {
 
 export type Style = keyof typeof codes;
 
+/** All of their numbers, for who tells our styles from a stranger's. */
+export const styleCodes: readonly number[] = Object.values(codes).flat();
+
 /** Puts a style around a text, or leaves it as it is. */
 export type Paint = (style: Style, text: string) => string;
 
@@ -32,9 +35,4 @@ export const colourPaint: Paint = (style, text) => {
 
 export function paintFor(output: Output): Paint {
   return output.isStyled ? colourPaint : plainPaint;
-}
-
-/** The text in a style, where the output takes one. */
-export function styled(output: Output, style: Style, text: string): string {
-  return paintFor(output)(style, text);
 }

@@ -1,5 +1,5 @@
 import type { Output } from '../io.ts';
-import { styled } from './style.ts';
+import { joined, ours, type OwnText, styled } from './own-text.ts';
 import { terminalSafe } from './terminal-safe.ts';
 import { width } from './width.ts';
 import { wrap } from './wrap.ts';
@@ -18,23 +18,23 @@ export function table(
   heading: readonly string[],
   rows: readonly (readonly Cell[])[],
   { isTextLast = false } = {},
-): string {
+): string | OwnText {
   const texts = rows.map((row) => row.map((cell) => (cell === null ? '' : String(cell).replace(/[\t\r\n]+/g, ' '))));
   if (!output.isTTY || rows.length === 0) return texts.map((row) => `${row.join('\t')}\n`).join('');
   const all = [[...heading], ...texts].map((row) => row.map((cell) => terminalSafe(cell)));
   const widths = heading.map((_, column) => all.reduce((most, row) => Math.max(most, width(row[column] ?? '')), 0));
   const indent = widths.slice(0, -1).reduce((sum, each) => sum + each + 2, 0);
   const room = output.columns - indent;
-  const last = (text: string): string =>
-    isTextLast && room >= leastRoom ? wrap(text, room).join(`\n${' '.repeat(indent)}`) : text;
-  return all
-    .map((row, at) => {
-      const line = row
-        .map((cell, column) =>
-          column === row.length - 1 ? last(cell) : cell + ' '.repeat((widths[column] ?? 0) - width(cell)),
-        )
-        .join('  ');
-      return `${at === 0 ? styled(output, 'bold', line) : line}\n`;
-    })
-    .join('');
+  // What a line is too short for goes on below; each part of it is a line of the terminal.
+  const last = (text: string): OwnText =>
+    joined(isTextLast && room >= leastRoom ? wrap(text, room) : [text], `\n${' '.repeat(indent)}`);
+  return joined(
+    all.map((row, at) => {
+      const cells = row.map((cell, column) =>
+        column === row.length - 1 ? last(cell) : cell + ' '.repeat((widths[column] ?? 0) - width(cell)),
+      );
+      const line = joined(cells, '  ');
+      return ours`${at === 0 ? styled(output, 'bold', line) : line}\n`;
+    }),
+  );
 }

@@ -10,7 +10,8 @@ import { receiptLine } from './receipt-line.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
 import { remark, reportError } from './report.ts';
 import { Spinner } from './spinner.ts';
-import { paintFor, styled } from './style.ts';
+import { drawn, ours } from './own-text.ts';
+import { paintFor } from './style.ts';
 import { TerminalSafe } from './terminal-safe.ts';
 import { toolCallText } from './tool-call.ts';
 import type { TurnOutcome, View } from './view.ts';
@@ -91,13 +92,12 @@ export class TextView implements View {
 
   async #endnotes(outcome: TurnOutcome): Promise<void> {
     const message = decidingChoice(outcome.completion)?.message;
-    const paint = paintFor(this.#stderr);
-    for (const call of message?.tool_calls ?? []) await this.#stderr.write(`${toolCallText(call, paint)}\n`);
+    for (const call of message?.tool_calls ?? []) await this.#stderr.write(ours`${toolCallText(call, this.#stderr)}\n`);
     if (message?.refusal) await remark(this.#stderr, `the model refused: ${message.refusal}`);
     const { receipt, completion, conversationId, verdict } = outcome;
     if (receipt !== null && completion !== null && !this.#options.isQuiet) {
       const keptIn = conversationId === null ? null : this.#options.keptIn;
-      await this.#stderr.write(`${receiptLine({ receipt, conversationId, verdict, keptIn }, paint)}\n`);
+      await this.#stderr.write(ours`${receiptLine({ receipt, conversationId, verdict, keptIn }, this.#stderr)}\n`);
     }
     for (const error of outcome.errors) {
       // A reader that has gone needs no word about it.
@@ -144,13 +144,16 @@ export class TextView implements View {
     // A model may think again after its first words: they are ended, and go on below.
     if (this.#lastReasoning === '\n') await this.#printer?.settle();
     this.#lastReasoning = content.at(-1) as string;
-    await this.#stderr.write(styled(this.#stderr, 'dim', this.#safeReasoning.write(content)));
+    const isStyled = this.#stderr.isStyled;
+    await this.#stderr.write(
+      isStyled ? drawn(paintFor(this.#stderr)('dim', this.#safeReasoning.write(content))) : content,
+    );
   }
 
   async #endReasoning(): Promise<void> {
     if (this.#lastReasoning === '\n') return;
     this.#lastReasoning = '\n';
-    await this.#stderr.write('\n\n');
+    await this.#stderr.write(ours`\n\n`);
   }
 }
 

@@ -1,21 +1,20 @@
 import type { ToolCall } from '../../protocol/types.ts';
-import type { Paint } from './style.ts';
-import { terminalSafe } from './terminal-safe.ts';
+import type { Output } from '../io.ts';
+import { joined, ours, type OwnText, styled } from './own-text.ts';
 
 /** The longest arguments that stand beside the name of their tool. */
 const shortArguments = 60;
 
 /** A call for people: which tool, with what, and the id that an answer would name. JSON arguments are laid out. */
-export function toolCallText(call: ToolCall, paint: Paint): string {
+export function toolCallText(call: ToolCall, output: Output): OwnText {
   const [name, input] =
     'custom' in call ? [call.custom.name, call.custom.input] : [call.function.name, call.function.arguments];
-  const title = `${paint('dim', 'tool call')} ${paint('bold', terminalSafe(name ?? '(without a name)'))}`;
-  const id = call.id === null ? '' : ` ${paint('dim', terminalSafe(`(${call.id})`))}`;
-  const shown = laidOut(input);
-  if (shown === '') return `${title}${id}`;
-  if (!shown.includes('\n')) return `${title} ${terminalSafe(shown)}${id}`;
-  const lines = terminalSafe(shown.replaceAll('\r\n', '\n')).split('\n');
-  return `${title}${id}\n${lines.map((line) => `  ${line}`).join('\n')}`;
+  const title = ours`${styled(output, 'dim', 'tool call')} ${styled(output, 'bold', name ?? '(without a name)')}`;
+  const id = call.id === null ? '' : ours` ${styled(output, 'dim', `(${call.id})`)}`;
+  const shown = laidOut(input).replaceAll('\r\n', '\n');
+  if (shown === '') return ours`${title}${id}`;
+  if (!shown.includes('\n')) return ours`${title} ${shown}${id}`;
+  return ours`${title}${id}${joined(shown.split('\n').map((line) => ours`\n  ${line}`))}`;
 }
 
 function laidOut(input: string): string {
