@@ -72,7 +72,7 @@ describe('precedence', () => {
   test('timeouts are merged one by one, each with its own origin', () => {
     const settings = resolved({
       flags: { timeouts: { idle: 1, connect: undefined } },
-      project: { timeouts: { idle: 2, total: 60.5 } },
+      project: { timeouts: { idle: 2, total: 2.5 } },
       user: { timeouts: { idle: 3, total: 4, first_token: 5 } },
     });
     const seconds = Object.entries(settings.timeouts).map(([name, { value, origin }]) => [
@@ -84,8 +84,38 @@ describe('precedence', () => {
       ['connect', 10, 'default'],
       ['firstToken', 5, userFile],
       ['idle', 1, '--idle-timeout'],
-      ['total', 60.5, projectFile],
+      ['total', 2.5, projectFile],
     ]);
+  });
+
+  test.each([
+    ['longer than the default', { idle: 600 }, 'idle', 120, 'timeouts.idle 600, since 120 is stricter'],
+    [
+      'none at all',
+      { firstToken: 0, first_token: 0 },
+      'firstToken',
+      300,
+      'timeouts.first_token 0, since 300 is stricter',
+    ],
+    ['none where the default is none', { total: 0 }, 'total', 0, null],
+    ['shorter', { connect: 1 }, 'connect', 1, null],
+  ] as const)('a timeout of a project file that is %s', (_name, timeouts, name, seconds, notTaken) => {
+    const settings = resolved({ project: { timeouts: { ...timeouts, firstToken: undefined } } });
+    expect(settings.timeouts[name].value).toBe(seconds);
+    expect(settings.projectNotTaken).toEqual(notTaken === null ? [] : [notTaken]);
+    expect(resolved({ user: { timeouts: { idle: 600 } } }).timeouts.idle.value).toBe(600);
+  });
+
+  test('of two limits of tokens the lower one counts, unless a flag says another', () => {
+    const both = {
+      project: { params: { max_tokens: 9_000, max_completion_tokens: 10 } },
+      user: { params: { max_tokens: 50, max_completion_tokens: 20 } },
+    };
+    const settings = resolved(both);
+    expect(paramValues(settings.params)).toEqual({ max_tokens: 50, max_completion_tokens: 10 });
+    expect(settings.projectNotTaken).toEqual(['params.max_tokens 9000, since 50 is stricter']);
+    expect(paramValues(resolved({ ...both, flags: { params: { max_tokens: 70 } } }).params)['max_tokens']).toBe(70);
+    expect(paramValues(resolved({ project: both.project }).params)['max_tokens']).toBe(9_000);
   });
 
   test('params are merged field by field, and null is a value of its own there', () => {
@@ -229,8 +259,8 @@ describe('what a file may say', () => {
     ['a param that is no JSON', { params: { seed: Number.NaN } }, 'params.seed must be a JSON value, and is a number'],
     [
       'a date deep in a param',
-      { params: { a: [{ b: new Date(0) }] } },
-      'params.a.0.b must be a JSON value, and is a date',
+      { params: { stop: [{ b: new Date(0) }] } },
+      'params.stop.0.b must be a JSON value, and is a date',
     ],
     ['a profile with a dot', { profiles: { 'a.b': {} } }, 'profiles.a.b must have a name of letters, digits, _ and -'],
     [

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { UsageError } from '../errors.ts';
+import { steeringReason } from '../protocol/request-fields.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import type { Line } from './lines.ts';
 
@@ -27,9 +28,6 @@ export interface ItemRequest {
   /** The other fields of the request body; they win over the batch's. */
   params: Record<string, unknown>;
 }
-
-/** Fields that would send the request, or a key, somewhere else than to the proxy. */
-const forbidden = ['api_key', 'api_base', 'base_url', 'extra_headers'];
 
 /** A line that begins like an object says that the file is JSON lines; the name of a file says it more surely. */
 export function formatOf(fileName: string | null, firstLine: string): InputFormat {
@@ -110,8 +108,9 @@ function bodyOf(envelope: Record<string, unknown>): Record<string, unknown> {
 
 function requestOf(fields: Record<string, unknown>): ItemRequest {
   const { custom_id: _id, prompt, messages, system, ...params } = fields;
-  const refused = forbidden.find((name) => name in params);
-  if (refused !== undefined) throw invalid(`has ${refused}, which never stands in a request`, 'take it out');
+  refuseSteering(params);
+  // LiteLLM reads what steers it there as well.
+  for (const name of ['metadata', 'litellm_metadata']) if (isObject(params[name])) refuseSteering(params[name]);
   if (params['model'] !== undefined && (typeof params['model'] !== 'string' || params['model'] === '')) {
     throw invalid('has a model that is no name');
   }
@@ -119,6 +118,16 @@ function requestOf(fields: Record<string, unknown>): ItemRequest {
   if (prompt !== undefined && messages !== undefined) throw invalid('has both a prompt and messages');
   if (prompt === undefined && messages === undefined) throw invalid('has neither a prompt nor messages');
   return { messages: prompt === undefined ? messagesOf(messages) : [promptOf(prompt)], system: system ?? null, params };
+}
+
+/** A line may say how a model answers it, and not where it goes, what guards it or what it costs. */
+function refuseSteering(fields: Record<string, unknown>): void {
+  for (const name of Object.keys(fields)) {
+    const reason = steeringReason(name);
+    if (reason === null) continue;
+    const shown = /^[\w .-]{1,60}$/.test(name) ? name : 'a field';
+    throw invalid(`has ${shown}, which never stands in a request`, `take it out: ${reason}`);
+  }
 }
 
 function promptOf(prompt: unknown): ChatMessage {

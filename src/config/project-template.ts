@@ -15,7 +15,7 @@ export const projectTemplate = `# Settings of this project for cllm; they hold f
 # system: |
 #   Answer in one paragraph.
 
-# Any fields of the request body.
+# How the model answers: temperature, top_p, max_tokens, seed, stop, reasoning_effort, response_format and the like.
 # params:
 #   temperature: 0.2
 #   max_tokens: 2000
@@ -29,7 +29,7 @@ export const projectTemplate = `# Settings of this project for cllm; they hold f
 # off keeps nothing of what is asked here.
 # history: on
 
-# Seconds, 0 = none.
+# Seconds, 0 = none. A project file may only tighten: what is longer than a person's own setting does not count.
 # timeouts:
 #   connect: 10
 #   first_token: 300

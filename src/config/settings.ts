@@ -4,6 +4,7 @@ import type { Json } from '../protocol/types.ts';
 import { nearestName } from './nearest-name.ts';
 import { configPaths, type Environment } from './paths.ts';
 import { findProjectFile, type ProjectFile, projectPath, readProjectFile, searchOptions } from './project-file.ts';
+import { tightened } from './project-limits.ts';
 import { shellWord } from './shell-word.ts';
 import { readUserFile } from './user-file.ts';
 import { timeoutNames, validateSettings, type SettingValues, type TimeoutName } from './validation.ts';
@@ -48,6 +49,8 @@ export interface Settings {
   projectFile: string | null;
   /** The folder of the project file, without links. */
   projectFolder: string | null;
+  /** What the project file sets and does not get, with the reason. */
+  projectNotTaken: readonly string[];
   /** Lines for people: unknown names, each with its file and the nearest known name; a project file that is not obeyed. */
   warnings: readonly string[];
 }
@@ -120,7 +123,7 @@ async function isObeyed(found: ProjectFile, sources: SettingsSources): Promise<b
   if (store.has({ kind: 'owner', folder, value: String(strangerUid) })) return true;
   const urls = trustedUrls(env);
   if (urls.length === 0) return false;
-  const { base_url: baseUrl } = validateSettings(await readProjectFile(found), found.file).values;
+  const { base_url: baseUrl } = validateSettings(await readProjectFile(found), found.file, { isProject: true }).values;
   return baseUrl !== undefined && urls.includes(baseUrl);
 }
 
@@ -140,8 +143,8 @@ export function resolveSettings(
   sources: SettingsSources & { userFile: SettingsFile; projectFile: SettingsFile | null },
 ): Settings {
   const warnings: string[] = [];
-  const check = (values: unknown, file: string): SettingValues => {
-    const checked = validateSettings(values, file);
+  const check = (values: unknown, file: string, options: { isProject?: boolean } = {}): SettingValues => {
+    const checked = validateSettings(values, file, options);
     warnings.push(...checked.warnings);
     return checked.values;
   };
@@ -150,7 +153,7 @@ export function resolveSettings(
     sources.projectFile === null
       ? null
       : fileLayers(
-          check(sources.projectFile.values, sources.projectFile.file),
+          check(sources.projectFile.values, sources.projectFile.file, { isProject: true }),
           'project file',
           sources.projectFile.file,
         );
@@ -168,6 +171,11 @@ export function resolveSettings(
   const own = layersOf([user]);
   const layers = project === null ? own : layersOf([project, user]);
 
+  const decidedBy = (from: readonly Layer[]): Pick<Settings, 'params' | 'timeouts'> => ({
+    params: mergeEntries(from, 'params'),
+    timeouts: pickTimeouts(from),
+  });
+  const decided = decidedBy(layers);
   const aliases = mergeEntries(layers, 'aliases');
   const model = pick(layers, 'model', null);
   return {
@@ -175,11 +183,10 @@ export function resolveSettings(
     ownBaseUrl: pick(own, 'base_url', defaults.base_url).value,
     model: { ...model, value: model.value === null ? null : followAlias(model.value, aliases) },
     system: pick(layers, 'system', null),
-    params: mergeEntries(layers, 'params'),
+    ...(project === null ? { ...decided, projectNotTaken: [] } : tightened(decided, decidedBy(own))),
     outputSchema: schemaPath(pick(layers, 'output_schema', null), sources.cwd),
     render: pick(layers, 'render', defaults.render),
     history: pick(layers, 'history', defaults.history),
-    timeouts: pickTimeouts(layers),
     tags: pick(layers, 'tags', defaults.tags),
     aliases,
     profile,

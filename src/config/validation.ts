@@ -2,7 +2,9 @@ import { normalizeBaseUrl } from '../client/base-url.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import { redactSecrets } from '../protocol/redact-secrets.ts';
 import type { Json } from '../protocol/types.ts';
+import { squashed } from '../protocol/request-fields.ts';
 import { nearestName } from './nearest-name.ts';
+import { projectParamReason, projectParams } from './project-params.ts';
 
 /** The settings of one source (flags, environment, a file, a profile), under the names that both files use. */
 export interface SettingValues {
@@ -31,16 +33,24 @@ export type TimeoutName = (typeof timeoutNames)[number];
 
 export const timeoutNames = ['connect', 'first_token', 'idle', 'total'] as const;
 
-/** Fields that cllm itself writes, and fields that would send the request, or a key, somewhere else. */
-const forbiddenParams: Readonly<Record<string, string>> = {
-  model: 'it has its own setting, `model`',
-  messages: 'messages come from the prompt and the conversation',
-  stream: '--stream and --no-stream say that',
-  api_key: 'a key never stands in a request body',
-  api_base: 'the proxy decides where a model is served',
-  base_url: 'the proxy decides where a model is served',
-  extra_headers: '--header sends a header to the proxy',
-};
+/** Fields that cllm itself writes, and fields that would send the request, or a key, somewhere else; in any spelling. */
+const forbiddenParams = new Map(
+  Object.entries({
+    model: 'it has its own setting, `model`',
+    messages: 'messages come from the prompt and the conversation',
+    stream: '--stream and --no-stream say that',
+    api_key: 'a key never stands in a request body',
+    api_base: 'the proxy decides where a model is served',
+    base_url: 'the proxy decides where a model is served',
+    extra_headers: '--header sends a header to the proxy',
+  }).map(([name, reason]) => [squashed(name), reason]),
+);
+
+/** A file with more unknown names is another kind of file. */
+const mostWarnings = 5;
+
+/** A base URL that is longer was not written for people to read. */
+const longestUrl = 2_048;
 
 /** Far deeper than any schema in a `response_format`. */
 const maxDepth = 64;
@@ -51,7 +61,10 @@ type Reader = (value: unknown, at: Place) => unknown;
 interface Place {
   file: string;
   name: string;
-  warn: (warning: string) => void;
+  /** A project file is not the user's own word. */
+  isProject: boolean;
+  /** Takes what makes the warning: the search for the nearest name is work, and a file may hold many wrong ones. */
+  warn: (warning: () => string) => void;
 }
 
 const readers: { readonly [Name in SettingName]-?: Reader } = {
@@ -81,12 +94,23 @@ const keyName = /(^|_)(api_?)?(key|token|secret|password)$/i;
  *
  * @param values as parsed; null or undefined for an empty file
  * @param file named in every message: a path, `environment` or `command line`
+ * @param options.isProject A project file may set less: somebody else may have written it.
  * @throws UsageError `config_invalid` (or `base_url_invalid`) naming file, setting and value
  */
-export function validateSettings(values: unknown, file: string): { values: SettingValues; warnings: string[] } {
+export function validateSettings(
+  values: unknown,
+  file: string,
+  { isProject = false }: { isProject?: boolean } = {},
+): { values: SettingValues; warnings: string[] } {
   const warnings: string[] = [];
-  const at: Place = { file, name: '', warn: (warning) => warnings.push(warning) };
-  return { values: readSettings(values ?? {}, at, settingNames), warnings };
+  let untold = 0;
+  const warn = (warning: () => string): void => {
+    if (warnings.length < mostWarnings) warnings.push(warning());
+    else untold += 1;
+  };
+  const settings = readSettings(values ?? {}, { file, name: '', isProject, warn }, settingNames);
+  if (untold > 0) warnings.push(`${file}: ${untold} more unknown settings`);
+  return { values: settings, warnings };
 }
 
 function readSettings(value: unknown, at: Place, names: readonly SettingName[]): SettingValues {
@@ -99,11 +123,11 @@ function readSettings(value: unknown, at: Place, names: readonly SettingName[]):
     } else if (isKeyName(name)) {
       throw keyInSettings(place.name, at.file);
     } else {
-      const nearest = nearestName(name, names);
-      at.warn(
-        `${at.file}: unknown setting ${quote(place.name)}` +
-          (nearest === null ? '' : ` (did you mean ${quote(inside(at, nearest))}?)`),
-      );
+      at.warn(() => {
+        const nearest = nearestName(name, names);
+        const meant = nearest === null ? '' : ` (did you mean ${quote(inside(at, nearest))}?)`;
+        return `${at.file}: unknown setting ${quote(place.name)}${meant}`;
+      });
     }
   }
   return settings;
@@ -137,11 +161,11 @@ function readNamed(value: unknown, at: Place, names: readonly string[], read: Re
     if (names.includes(name)) {
       if (entry !== null && entry !== undefined) named[name] = read(entry, { ...at, name: inside(at, name) });
     } else {
-      const nearest = nearestName(name, names);
-      at.warn(
-        `${at.file}: unknown setting ${quote(inside(at, name))} (` +
-          (nearest === null ? `known: ${names.join(', ')})` : `did you mean ${quote(inside(at, nearest))}?)`),
-      );
+      at.warn(() => {
+        const nearest = nearestName(name, names);
+        const meant = nearest === null ? `known: ${names.join(', ')}` : `did you mean ${quote(inside(at, nearest))}?`;
+        return `${at.file}: unknown setting ${quote(inside(at, name))} (${meant})`;
+      });
     }
   }
   return named;
@@ -149,6 +173,10 @@ function readNamed(value: unknown, at: Place, names: readonly string[], read: Re
 
 function entriesOf(value: unknown, at: Place): [string, unknown][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    // Whatever else the file is, a key or a password say, must not be shown.
+    if (at.isProject || at.name === '') {
+      throw invalid(at, `must be a mapping of names to values; it is ${kindOf(value)}`);
+    }
     throw invalid(at, 'must be a mapping of names to values', value);
   }
   const entries = Object.entries(value);
@@ -169,6 +197,11 @@ function readSystem(value: unknown, at: Place): string {
 }
 
 function readBaseUrl(url: string, at: Place): string {
+  if (url.length > longestUrl) {
+    throw new UsageError(`${where(at)} must be a URL of at most ${longestUrl} characters`, {
+      code: 'base_url_invalid',
+    });
+  }
   try {
     return normalizeBaseUrl(url);
   } catch (error) {
@@ -181,8 +214,15 @@ function readBaseUrl(url: string, at: Place): string {
 }
 
 function readParam(value: unknown, at: Place, name: string): Json {
-  const reason = Object.hasOwn(forbiddenParams, name) ? forbiddenParams[name] : undefined;
+  const reason = forbiddenParams.get(squashed(name));
   if (reason !== undefined) throw invalid(at, `can not be a param: ${reason}`);
+  const projectReason = at.isProject ? projectParamReason(name) : null;
+  if (projectReason !== null) {
+    throw new UsageError(`${where(at)} can not be a param of a project file: ${projectReason}`, {
+      code: 'config_invalid',
+      hint: `A project file may set ${Object.keys(projectParams).join(', ')}; -p and your own settings more.`,
+    });
+  }
   assertJson(value, at);
   return value;
 }
@@ -242,7 +282,13 @@ function invalid(at: Place, rule: string, value?: unknown, nearest: string | nul
 }
 
 function where(at: Place): string {
-  return at.name === '' ? at.file : `${at.file}: ${redactSecrets(at.name)}`;
+  if (at.name === '') return at.file;
+  return `${at.file}: ${at.isProject ? shownName(at.name) : redactSecrets(at.name)}`;
+}
+
+/** A name out of a file: as it is where it looks like one, else only that it is there. */
+function shownName(name: string): string {
+  return /^[\p{L}\p{N}_.:/@[\]-]{1,80}$/u.test(name) ? redactSecrets(name) : `a name of ${name.length} characters`;
 }
 
 function inside(at: Place, name: string): string {
@@ -268,7 +314,11 @@ function kindOf(value: unknown): string {
   return typeof value === 'object' ? 'a mapping' : `a ${typeof value}`;
 }
 
+/**
+ * A name that no setting has. It may be anything, a line of a file of passwords too: only what looks like a setting that
+ * was mistyped is repeated.
+ */
 function quote(name: string): string {
-  const safe = redactSecrets(name);
-  return JSON.stringify(safe.length > 60 ? `${safe.slice(0, 60)}…` : safe);
+  const isLikeOne = name.split('.').every((part) => /^[\p{L}_-]{1,24}$/u.test(part));
+  return isLikeOne && name.length <= 60 ? JSON.stringify(name) : `(a name of ${name.length} characters)`;
 }
