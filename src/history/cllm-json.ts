@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts';
 import { errorCode } from '../files/private-files.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { checksum } from './checksum.ts';
-import type { ExportedConversation, ExportedTurn } from './exchange.ts';
+import type { ExportedConversation, ExportedTurn } from './exported-line.ts';
 import { textOf, titleOf } from './turn.ts';
 
 /** A conversation of the original cllm, which was written in Python: one JSON file each. */

@@ -1,41 +1,7 @@
-import { UsageError } from '../errors.ts';
-import { verdicts, type Verdict } from '../outcome.ts';
-import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
+import { type ExportedConversation, type ExportedTurn, invalid, parsedLine } from './exported-line.ts';
+import { hasIdentifierForm } from './identifiers.ts';
 import type { Records } from './records.ts';
-import { type ConversationRow, json, textOf, titleOf, type Turn, type TurnError } from './turn.ts';
-
-/** One line of an export. Names are snake_case as in all JSON that cllm prints. */
-export interface ExportedConversation {
-  type: 'conversation';
-  version: 1;
-  id: string;
-  name: string | null;
-  title: string;
-  system: string | null;
-  /** Of a fork: `turns` begin after `seq`. */
-  parent: { id: string; seq: number } | null;
-  /** Where it was imported from before; null for one of our own. */
-  origin: string | null;
-  created_at: string;
-  updated_at: string;
-  /** 1 for the conversation that was used longest ago. */
-  rank: number;
-  turns: ExportedTurn[];
-}
-
-export interface ExportedTurn {
-  id: string;
-  seq: number;
-  model: string;
-  created_at: string;
-  ended_at: string | null;
-  messages: ChatMessage[];
-  request: Record<string, unknown> | null;
-  completion: ChatCompletion | null;
-  verdict: Verdict | null;
-  error: TurnError | null;
-  receipt: Record<string, unknown> | null;
-}
+import { type ConversationRow, json, textOf, type Turn } from './turn.ts';
 
 export interface ImportReport {
   /** Conversations that are new here. */
@@ -56,8 +22,7 @@ export function* exportHistory(records: Records): Generator<string> {
       'SELECT *, row_number() OVER (ORDER BY activity) AS rank FROM conversations ORDER BY position',
     );
     for (const row of parentsFirst(rows)) {
-      const turns = records.turns(row.id).filter(({ seq }) => seq > (row.parent_seq ?? 0));
-      yield JSON.stringify(exported(row, row.rank, turns));
+      yield JSON.stringify(exported(row, row.rank, records.turns(row.id, row.parent_seq ?? 0)));
     }
   } finally {
     database.execute('COMMIT');
@@ -74,9 +39,9 @@ function parentsFirst<Row extends ConversationRow>(rows: readonly Row[]): Row[] 
     const line: Row[] = [];
     for (let next = left.get(row.id); next !== undefined; next = left.get(next.parent_id ?? '')) {
       left.delete(next.id);
-      line.unshift(next);
+      line.push(next);
     }
-    return line;
+    return line.toReversed();
   });
 }
 
@@ -137,21 +102,19 @@ class Importer {
   }
 
   add(conversation: ExportedConversation, line: number): void {
-    const existing =
-      (conversation.origin === null ? undefined : this.#records.byOrigin(conversation.origin)) ??
-      this.#records.byId(conversation.id);
-    const missing = existing === undefined ? null : missingTurns(conversation, this.#records.turns(existing.id));
+    const existing = this.#records.byOrigin(originOf(conversation)) ?? this.#records.byId(conversation.id);
+    const parentId = conversation.parent === null ? null : this.#ids.get(conversation.parent.id);
+    const parent = parentId === null || parentId === undefined ? null : this.#records.byId(parentId);
+    // Not one that is only here: a stranger's fork of it would keep its turns when it is deleted.
+    if (conversation.parent !== null && (parent?.turn_count ?? 0) < conversation.parent.seq) {
+      throw invalid(line, `its parent ${conversation.parent.id} is not in the file before it`);
+    }
+    const missing = existing === undefined ? null : this.#missingTurns(conversation, existing, parent?.id ?? null);
     if (existing !== undefined && missing !== null) {
       this.#ids.set(conversation.id, existing.id);
       for (const turn of missing) this.#addTurn(existing.id, turn);
       this.#report[missing.length === 0 ? 'unchanged' : 'extended'] += 1;
       return;
-    }
-    const parentId =
-      conversation.parent === null ? null : (this.#ids.get(conversation.parent.id) ?? conversation.parent.id);
-    const parent = parentId === null ? null : this.#records.byId(parentId);
-    if (conversation.parent !== null && (parent?.turn_count ?? 0) < conversation.parent.seq) {
-      throw invalid(line, `its parent ${conversation.parent.id} is not in the file before it`);
     }
     this.#insert(conversation, parent?.id ?? null, existing !== undefined);
   }
@@ -170,7 +133,8 @@ class Importer {
   }
 
   #insert(conversation: ExportedConversation, parentId: string | null, isIdTaken: boolean): void {
-    const id = isIdTaken ? this.#records.newConversationId() : conversation.id;
+    const isShadow = this.#isShadow(conversation.id);
+    const id = isIdTaken || isShadow ? this.#records.newConversationId() : conversation.id;
     const name = this.#freeName(conversation.name);
     if (id !== conversation.id) this.#report.renamed.push({ from: conversation.id, to: id });
     if (name !== null && name !== conversation.name)
@@ -185,7 +149,7 @@ class Importer {
       turn_count: conversation.parent?.seq ?? 0,
       created_at: conversation.created_at,
       // The other conversation keeps it.
-      origin: isIdTaken ? null : conversation.origin,
+      origin: isIdTaken ? null : isShadow ? originOf(conversation) : conversation.origin,
     });
     for (const turn of conversation.turns) this.#addTurn(id, turn);
     this.#records.database.run('UPDATE conversations SET updated_at = ? WHERE id = ?', conversation.updated_at, id);
@@ -209,154 +173,55 @@ class Importer {
     if (turn.ended_at !== null) this.#records.updateEnd(id, turn, turn.ended_at);
   }
 
+  /** Whether an id would stand for something else here: it is somebody's name, looks like one, or begins an id of ours. */
+  #isShadow(id: string): boolean {
+    return !/^\d/.test(id) || this.#records.byName(id) !== undefined || this.#records.isPrefix(id);
+  }
+
+  /** A name that nobody has, and that can not be taken for an id, ours or one to come. */
   #freeName(name: string | null): string | null {
     if (name === null) return null;
+    const isTaken = (candidate: string): boolean =>
+      this.#records.byName(candidate) !== undefined ||
+      hasIdentifierForm(candidate) ||
+      this.#records.byId(candidate) !== undefined ||
+      (candidate.length >= 4 && this.#records.isPrefix(candidate));
     for (let number = 1; ; number += 1) {
       const candidate = number === 1 ? name : `${name} (${number})`;
-      if (this.#records.byName(candidate) === undefined) return candidate;
+      if (!isTaken(candidate)) return candidate;
     }
   }
-}
 
-/** The turns that the conversation here lacks; null when the two have gone different ways. */
-function missingTurns(conversation: ExportedConversation, here: Turn[]): ExportedTurn[] | null {
-  const missing: ExportedTurn[] = [];
-  for (const turn of conversation.turns) {
-    const other = here[turn.seq - 1];
-    if (other === undefined) missing.push(turn);
-    else if (other.createdAt !== turn.created_at || JSON.stringify(other.messages) !== JSON.stringify(turn.messages))
-      return null;
+  /**
+   * The turns that the conversation here lacks; null when the two have gone different ways, or nothing shows that they are
+   * the same: an id is only a claim. Either they leave the same parent at the same turn, or a turn of theirs is the same.
+   */
+  #missingTurns(
+    conversation: ExportedConversation,
+    existing: ConversationRow,
+    parentId: string | null,
+  ): ExportedTurn[] | null {
+    const { parent, turns } = conversation;
+    const here = new Map(this.#records.turns(existing.id, parent?.seq ?? 0).map((turn) => [turn.seq, turn]));
+    let isSame = existing.parent_id === parentId && existing.parent_seq === (parent?.seq ?? null);
+    const missing: ExportedTurn[] = [];
+    for (const turn of turns) {
+      const other = here.get(turn.seq);
+      if (other === undefined) missing.push(turn);
+      else if (isSameTurn(other, turn)) isSame = true;
+      else return null;
+    }
+    const [first] = missing;
+    if (first === undefined) return [];
+    return isSame && first.seq === existing.turn_count + 1 ? missing : null;
   }
-  return missing[0] === undefined || missing[0].seq === here.length + 1 ? missing : null;
 }
 
-function parsedLine(line: string, number: number): ExportedConversation {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    throw invalid(number, 'it is no JSON');
-  }
-  if (!isRecord(value) || value['type'] !== 'conversation')
-    throw invalid(number, 'it is no conversation that cllm exported');
-  if (value['version'] !== 1) throw invalid(number, `a newer cllm wrote it (version ${String(value['version'])})`);
-  const field = fieldsOf(value, number);
-  const id = field('id', isIdentifier);
-  const name = field('name', orNull(isName));
-  const parent = field('parent', orNull(isParent));
-  const turns = field('turns', isArray).map((turn) => parsedTurn(turn, number));
-  turns.forEach((turn, index) => {
-    if (turn.seq !== (parent?.seq ?? 0) + index + 1) throw invalid(number, `turn ${turn.seq} is out of order`);
-  });
-  const prompt = textOf(turns[0]?.messages ?? []);
-  return {
-    type: 'conversation',
-    version: 1,
-    id,
-    name,
-    title: field('title', orNull(isString)) ?? titleOf(prompt),
-    system: field('system', orNull(isString)),
-    parent,
-    origin: field('origin', orNull(isString)),
-    created_at: field('created_at', isTime),
-    updated_at: field('updated_at', isTime),
-    rank: field('rank', isNumber),
-    turns,
-  };
+/** What an import is known by when it comes again under an id that could not be kept. */
+function originOf({ id, origin }: ExportedConversation): string {
+  return origin ?? `import:${id}`;
 }
 
-function parsedTurn(value: unknown, line: number): ExportedTurn {
-  if (!isRecord(value)) throw invalid(line, 'a turn is no object');
-  const field = fieldsOf(value, line);
-  return {
-    id: field('id', isIdentifier),
-    seq: field('seq', isSeq),
-    model: field('model', isString),
-    created_at: field('created_at', isTime),
-    ended_at: field('ended_at', orNull(isTime)),
-    messages: field('messages', isMessages),
-    request: field('request', orNull(isRecord)),
-    completion: field('completion', orNull(isCompletion)),
-    verdict: field('verdict', orNull(isVerdict)),
-    error: field('error', orNull(isTurnError)),
-    receipt: field('receipt', orNull(isRecord)),
-  };
-}
-
-type Guard<Type> = (value: unknown) => value is Type;
-
-/** Reads fields of a line; one that is missing counts as null. */
-function fieldsOf(value: Record<string, unknown>, line: number) {
-  return <Type>(name: string, is: Guard<Type>): Type => {
-    const field = Object.hasOwn(value, name) ? value[name] : null;
-    if (!is(field)) throw invalid(line, `"${name}" is ${field === null ? 'missing' : 'not what it should be'}`);
-    return field;
-  };
-}
-
-function orNull<Type>(is: Guard<Type>): Guard<Type | null> {
-  return (value): value is Type | null => value === null || is(value);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isArray(value: unknown): value is unknown[] {
-  return Array.isArray(value);
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === 'string';
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number';
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
-}
-
-function isIdentifier(value: unknown): value is string {
-  return typeof value === 'string' && /^[0-9a-z]{1,64}$/.test(value);
-}
-
-function isSeq(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) > 0;
-}
-
-function isParent(value: unknown): value is { id: string; seq: number } {
-  return isRecord(value) && isIdentifier(value['id']) && isSeq(value['seq']);
-}
-
-function isTime(value: unknown): value is string {
-  return typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value);
-}
-
-function isMessages(value: unknown): value is ChatMessage[] {
-  return Array.isArray(value) && value.every((message) => isRecord(message) && typeof message['role'] === 'string');
-}
-
-function isCompletion(value: unknown): value is ChatCompletion {
-  return (
-    isRecord(value) &&
-    Array.isArray(value['choices']) &&
-    value['choices'].every((choice) => isRecord(choice) && isRecord(choice['message']))
-  );
-}
-
-function isVerdict(value: unknown): value is Verdict {
-  return verdicts.includes(value as Verdict);
-}
-
-function isTurnError(value: unknown): value is TurnError {
-  return isRecord(value) && typeof value['code'] === 'string' && typeof value['message'] === 'string';
-}
-
-function invalid(line: number, reason: string): UsageError {
-  return new UsageError(`line ${line} can not be imported: ${reason}`, {
-    code: 'input_invalid',
-    hint: 'nothing was imported; give a file that `cllm history export` wrote',
-  });
+function isSameTurn(here: Turn, turn: ExportedTurn): boolean {
+  return here.createdAt === turn.created_at && JSON.stringify(here.messages) === JSON.stringify(turn.messages);
 }

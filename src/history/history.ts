@@ -198,6 +198,11 @@ export class History {
     return this.#records.turns(conversationId);
   }
 
+  /** The turns that a conversation has by itself: of a fork, those that came after it left its parent. */
+  ownTurns({ id, parent }: Pick<ConversationSummary, 'id' | 'parent'>): Turn[] {
+    return this.#records.turns(id, parent?.seq ?? 0);
+  }
+
   /**
    * The turns whose prompt or reply has every word of the query, the latest first. A word may be the beginning of a
    * longer one; words in double quotes stand together.
@@ -326,7 +331,8 @@ export class History {
 
   /**
    * Adds what `export` gave, all of it or, after an error, nothing. What is there already is not added again, a
-   * conversation that has gone on is extended, and one that has gone another way comes in under a new id.
+   * conversation that has gone on is extended, and one that has gone another way comes in under a new id. So does one
+   * whose id stands for something else here, and a name that is or looks like an id gets a number behind it.
    *
    * @throws UsageError `input_invalid`, naming the line.
    */

@@ -15,3 +15,8 @@ export function newIdentifier(random: () => number = Math.random): string {
 export function prefixEnd(prefix: string): string {
   return `${prefix}\u{10FFFF}`;
 }
+
+/** Whether a word could be an id of a conversation, one that is here or one to come. */
+export function hasIdentifierForm(word: string): boolean {
+  return /^\d[0-9a-z]{7}$/.test(word);
+}

@@ -7,13 +7,13 @@ import { textOf, type ConversationSummary, type Turn } from './turn.ts';
  */
 export function conversationMarkdown(conversation: ConversationSummary, turns: readonly Turn[]): string {
   const facts = [
-    `- conversation: ${conversation.id}${conversation.name === null ? '' : ` (${conversation.name})`}`,
+    `- conversation: ${conversation.id}${conversation.name === null ? '' : ` (${oneLine(conversation.name)})`}`,
     `- started: ${conversation.createdAt}`,
     ...(conversation.parent === null
       ? []
       : [`- forked from: ${conversation.parent.id} after turn ${conversation.parent.seq}`]),
   ];
-  const blocks = [`# ${conversation.name ?? conversation.title}`, facts.join('\n')];
+  const blocks = [`# ${oneLine(conversation.name ?? conversation.title)}`, facts.join('\n')];
   if (conversation.system !== null) blocks.push('## System', conversation.system);
   for (const turn of turns) blocks.push(...turnBlocks(turn));
   return `${blocks.map((block) => block.trimEnd()).join('\n\n')}\n`;
@@ -22,10 +22,13 @@ export function conversationMarkdown(conversation: ConversationSummary, turns: r
 function turnBlocks(turn: Turn): string[] {
   const blocks = [`## ${turn.seq}. Prompt`];
   for (const message of turn.messages) {
-    if (message.role !== 'user') blocks.push(`*${message.role}:*`);
+    if (message.role !== 'user') blocks.push(`*${oneLine(message.role)}:*`);
     blocks.push(textOf([message]), ...attachments(message));
   }
-  blocks.push(`## ${turn.seq}. Reply (${turn.completion?.model ?? turn.model})`, ...replyBlocks(turn.completion));
+  blocks.push(
+    `## ${turn.seq}. Reply (${oneLine(turn.completion?.model || turn.model)})`,
+    ...replyBlocks(turn.completion),
+  );
   const note = noteOf(turn);
   if (note !== null) blocks.push(`> ${note}`);
   return blocks.filter((block) => block !== '');
@@ -38,7 +41,7 @@ function replyBlocks(completion: ChatCompletion | null): string[] {
   for (const call of message.tool_calls ?? []) {
     const [name, input] =
       'custom' in call ? [call.custom.name, call.custom.input] : [call.function.name, call.function.arguments];
-    blocks.push(fenced('json', input, `Tool call \`${name ?? '?'}\`:`));
+    blocks.push(fenced('json', input, `Tool call \`${oneLine(name ?? '?')}\`:`));
   }
   return blocks.filter((block) => block !== '');
 }
@@ -52,7 +55,12 @@ function noteOf(turn: Turn): string | null {
 /** What is not text is named, not copied: an image in a message is megabytes of base64. */
 function attachments(message: ChatMessage): string[] {
   if (!Array.isArray(message.content)) return [];
-  return message.content.map((part) => `*(${kindOf(part)})*`).filter((text) => text !== '*(text)*');
+  return message.content.map((part) => `*(${oneLine(kindOf(part))})*`).filter((text) => text !== '*(text)*');
+}
+
+/** A heading is one line: a name, a role or a model's word with a line break could write others. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ');
 }
 
 function kindOf(part: Json): string {
@@ -62,7 +70,7 @@ function kindOf(part: Json): string {
 
 /** A fence that is longer than every run of backticks in the text. */
 function fenced(language: string, text: string, caption: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  const longest = [...text.matchAll(/`+/g)].reduce((most, [run]) => Math.max(most, run.length), 2);
   const fence = '`'.repeat(longest + 1);
   return `${caption}\n\n${fence}${language}\n${text}\n${fence}`;
 }

@@ -1,7 +1,7 @@
 import { CllmError } from '../errors.ts';
 import { checksum } from './checksum.ts';
 import type { Database } from './database.ts';
-import { newIdentifier } from './identifiers.ts';
+import { newIdentifier, prefixEnd } from './identifiers.ts';
 import { type ConversationRow, json, type Turn, type TurnEnd, turnOf, type TurnRow } from './turn.ts';
 
 /** What a new row of `conversations` is made from; the rest has its beginning. */
@@ -53,24 +53,36 @@ export class Records {
   }
 
   byOrigin(origin: string): ConversationRow | undefined {
-    return this.database.get('SELECT * FROM conversations WHERE origin = ?', origin) as ConversationRow | undefined;
+    return this.database.get('SELECT * FROM conversations WHERE origin = ?', withoutNul(origin)) as
+      | ConversationRow
+      | undefined;
+  }
+
+  /** Whether the id of a conversation begins so, and is longer. */
+  isPrefix(word: string): boolean {
+    const found = this.database.get('SELECT 1 FROM conversations WHERE id > ? AND id < ?', word, prefixEnd(word));
+    return found !== undefined;
   }
 
   turnRow(turnId: string): TurnRow | undefined {
     return this.database.get('SELECT * FROM turns WHERE id = ?', turnId) as TurnRow | undefined;
   }
 
-  /** Of a fork with those that it shares. */
-  turns(conversationId: string): Turn[] {
+  /** The turns after one, in their order; of a fork with those that it shares. */
+  turns(conversationId: string, after = 0): Turn[] {
+    // UNION without ALL: of parents that somebody made a circle, each is visited once.
     return this.database
       .all<TurnRow>(
         `WITH RECURSIVE line (id, last_seq) AS (
           SELECT id, 9223372036854775807 FROM conversations WHERE id = ?
-          UNION ALL
-          SELECT parent_id, min(last_seq, parent_seq) FROM conversations JOIN line USING (id) WHERE parent_id IS NOT NULL
+          UNION
+          SELECT parent_id, min(last_seq, parent_seq) FROM conversations JOIN line USING (id)
+          WHERE parent_id IS NOT NULL AND min(last_seq, parent_seq) > ?
         )
-        SELECT turns.* FROM line JOIN turns ON conversation_id = line.id AND seq <= last_seq ORDER BY seq`,
+        SELECT turns.* FROM line JOIN turns ON conversation_id = line.id AND seq > ? AND seq <= last_seq ORDER BY seq`,
         conversationId,
+        after,
+        after,
       )
       .map(turnOf);
   }
@@ -88,11 +100,11 @@ export class Records {
       activity: 0,
       turn_count: 0,
       model: null,
-      origin: null,
       ...facts,
       name: withoutNul(facts.name),
       title: withoutNul(facts.title),
       system: withoutNul(facts.system),
+      origin: withoutNul(facts.origin ?? null),
     };
     row.checksum = conversationChecksum(row);
     this.database.run(
@@ -130,7 +142,7 @@ export class Records {
   }
 
   insertTurn(given: NewRecord): void {
-    const record = { ...given, prompt: withoutNul(given.prompt) };
+    const record = { ...given, prompt: withoutNul(given.prompt), model: withoutNul(given.model) };
     this.database.run(
       `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -180,7 +192,7 @@ export class Records {
   newConversationId(): string {
     for (;;) {
       const id = newIdentifier(this.#random);
-      if (this.byId(id) === undefined) return id;
+      if (this.byId(id) === undefined && this.byName(id) === undefined) return id;
     }
   }
 

@@ -23,8 +23,11 @@ export const exportHistory: Command = {
     const { stdout } = context.io;
     const name = textFlag(flags, 'name');
     if (textFlag(flags, 'format') === 'markdown') {
+      // In a document of all, the turns that a fork shares stand under its parent.
       for (const each of name === undefined ? history.list() : [history.find(name)]) {
-        await stdout.write(conversationMarkdown(each, history.turns(each.id)));
+        await stdout.write(
+          conversationMarkdown(each, name === undefined ? history.ownTurns(each) : history.turns(each.id)),
+        );
       }
       return null;
     }
@@ -97,7 +100,7 @@ export const verify: Command = {
   },
 };
 
-async function readLines({ io }: Context, file: string | null): Promise<string[]> {
+async function readLines({ io }: Context, file: string | null): Promise<Iterable<string>> {
   if (file === null && io.stdin.kind === 'terminal') {
     throw new UsageError('which file?', { hint: 'cllm history import history.jsonl, or pipe it in' });
   }
@@ -114,11 +117,34 @@ async function readLines({ io }: Context, file: string | null): Promise<string[]
       cause,
     });
   }
+  const name = file ?? 'standard input';
+  const bytes = Buffer.concat(pieces);
   // On line feeds only: other separators may stand inside a JSON string.
-  const decoded = decodeText(Buffer.concat(pieces));
-  if (decoded.problem === null) return decoded.text.split('\n');
-  throw new UsageError(`${file ?? 'standard input'} ${decoded.problem}`, {
-    code: 'input_invalid',
-    hint: decoded.hint,
-  });
+  return bytes.length <= longestLine ? decoded(bytes, name).split('\n') : linesOf(bytes, name);
+}
+
+/** Longer than any conversation, and well below what a string can hold. */
+const longestLine = 256 * 1024 * 1024;
+
+/** A history that is too large for one string, line by line. */
+function* linesOf(bytes: Buffer, name: string): Generator<string> {
+  let number = 1;
+  for (let start = 0; start <= bytes.length; number += 1) {
+    const found = bytes.indexOf(0x0a, start);
+    const end = found === -1 ? bytes.length : found;
+    if (end - start > longestLine) {
+      throw new UsageError(`line ${number} can not be imported: it is longer than 256 MiB`, {
+        code: 'input_invalid',
+        hint: 'nothing was imported; give a file that `cllm history export` wrote',
+      });
+    }
+    yield decoded(bytes.subarray(start, end), name);
+    start = end + 1;
+  }
+}
+
+function decoded(bytes: Buffer, name: string): string {
+  const found = decodeText(bytes);
+  if (found.problem === null) return found.text;
+  throw new UsageError(`${name} ${found.problem}`, { code: 'input_invalid', hint: found.hint });
 }
