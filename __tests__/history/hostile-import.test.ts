@@ -32,19 +32,21 @@ function line(facts: Record<string, unknown> = {}, ...turns: Record<string, unkn
 }
 
 describe('an import can not stand for what is here', () => {
-  test.each(['the whole id', 'the first six characters of an id', 'an id to come'])(
-    'a name that is %s gets a number, and says so',
-    (which) => {
-      const history = openHistory();
-      const mine = addTurn(history, 'mine', 'M');
-      const name = which === 'an id to come' ? '0zzzzzzz' : which === 'the whole id' ? mine : mine.slice(0, 6);
-      const report = history.import([line({ name })]);
-      expect(report.renamed).toEqual([{ from: name, to: `${name} (2)` }]);
-      if (which !== 'an id to come') expect(history.find(name).id).toBe(mine);
-      history.delete(mine);
-      expect(history.find(`${name} (2)`).title).toBe('q');
-    },
-  );
+  test.each([8, 6, 4])('a name that is the first %i characters of an id gets a number, and says so', (length) => {
+    const history = openHistory();
+    const mine = addTurn(history, 'mine', 'M');
+    const name = mine.slice(0, length);
+    expect(history.import([line({ name })]).renamed).toEqual([{ from: name, to: `${name} (2)` }]);
+    expect(history.find(name).id).toBe(mine);
+    history.delete(name);
+    expect(history.find(`${name} (2)`).title).toBe('q');
+  });
+
+  test('so does a name that could be an id to come', () => {
+    expect(openHistory().import([line({ name: '0zzzzzzz' })]).renamed).toEqual([
+      { from: '0zzzzzzz', to: '0zzzzzzz (2)' },
+    ]);
+  });
 
   test.each(['plan', '2plan', '0'])('an id that is the name %j of mine is another one', (name) => {
     const history = openHistory();

@@ -243,7 +243,7 @@ describe('choices', () => {
     const indexes = (...given: unknown[]) =>
       readCompletion({ choices: given.map((index) => ({ index, message: {} })) })?.choices.map(({ index }) => index);
     expect(indexes(undefined, null)).toEqual([0, 1]);
-    expect(indexes('1', '0')).toEqual([1, 0]);
+    expect(indexes('1', '0')).toEqual([0, 1]);
     expect(indexes(0, 0, 1)).toEqual([0, 1, 2]);
     expect(indexes(-1, 0.5, 2 ** 60)).toEqual([0, 1, 2]);
   });

@@ -4,6 +4,7 @@
  */
 export class OddValues {
   #state: number;
+  #texts = 0;
 
   constructor(seed: number) {
     this.#state = seed | 0;
@@ -70,7 +71,7 @@ export class OddValues {
     const call = { id: this.pick(scalars), type: this.pick(['function', 'custom', this.pick(scalars)]) };
     switch (name) {
       case 'content':
-        return this.pick(['words', this.#list(() => this.#part(), 4), this.#part()]);
+        return this.pick([this.#words(), this.#list(() => this.#part(), 4), this.#part()]);
       case 'tool_calls':
         return this.#list(
           () => ({
@@ -93,16 +94,22 @@ export class OddValues {
 
   #part(): unknown {
     return this.pick([
-      { type: 'text', text: 'words' },
+      { type: 'text', text: this.#words() },
       { type: 'text', text: this.value(1) },
       { type: 'thinking', thinking: this.value(2), signature: this.pick(scalars) },
       { type: 'image_url', image_url: this.value(1) },
       { type: 'input_audio', input_audio: this.value(1) },
       { type: 'tool_use', id: this.pick(scalars), name: this.pick(scalars), input: this.value(2) },
       { type: 'refusal', refusal: this.pick(scalars) },
-      'words',
+      this.#words(),
       this.value(2),
     ]);
+  }
+
+  /** A text of the reply that can be found again wherever it is shown: `words17.`. */
+  #words(): string {
+    this.#texts += 1;
+    return `words${this.#texts}.`;
   }
 
   #list<Item>(item: () => Item, most: number, least = 0): Item[] {

@@ -16,7 +16,7 @@ import { readUsage } from './usage-reader.ts';
  *   signed, `thinking_blocks`, a `tool_use` one of `tool_calls`; parts that have no member of their own stay in
  *   `provider_specific_fields.content_parts`. A number as content is its text, an object that is no part its JSON.
  * - Choices, calls, images or blocks that are an object instead of a list are the list of it, or of its values where
- *   it is numbered; null in a list is nothing. A choice without an index has that of its place.
+ *   it is numbered; null in a list is nothing. Choices are ordered by their index; one without has that of its place.
  * - `arguments` that are no text are their JSON; without any they are `{}`. A call whose function is not named as such
  *   is read from the call itself; one that holds nothing is none.
  * - A finish_reason of another kind is kept as its JSON, a word that no table knows.
@@ -127,7 +127,8 @@ function choicesOf(value: unknown): CompletionChoice[] {
         finish_reason: wordOf(choice['finish_reason']),
         ...(logprobs === null ? {} : { logprobs }),
       };
-    });
+    })
+    .toSorted((one, other) => one.index - other.index);
 }
 
 function positionOf(index: unknown): number | null {
