@@ -1,6 +1,7 @@
 import type { CllmError } from './errors.ts';
 import { nextStep } from './next-step.ts';
 import { exitCodeOf, type ExitCode, type Verdict } from './outcome.ts';
+import { redactSecrets } from './protocol/redact-secrets.ts';
 import type { ChatCompletion } from './protocol/types.ts';
 import { decidingChoice } from './protocol/verdict.ts';
 
@@ -84,7 +85,13 @@ export interface ResultObject {
 }
 
 export function errorObject(error: CllmError, timestamp: string): ErrorObject {
-  return { type: 'error', timestamp, code: error.code, message: error.message, hint: nextStep(error) };
+  return {
+    type: 'error',
+    timestamp,
+    code: error.code,
+    message: redactSecrets(error.message),
+    hint: redactSecrets(nextStep(error)),
+  };
 }
 
 /** `is_error` is true exactly when the exit code is not 0, for both come from the same error. */

@@ -194,3 +194,27 @@ describe('--api-key-file', () => {
     });
   });
 });
+
+describe('in a CI job', () => {
+  const ci = { ...environment, CI: 'true' };
+  test.each<[string, Situation]>([
+    ['of the environment', { env: ci }],
+    ['of a file', { env: { JENKINS_URL: 'http://ci' }, keyFile: environmentKey }],
+    ['of the environment, the URL being empty', { env: { ...ci, LITELLM_PROXY_URL: '' } }],
+  ])('a key %s goes nowhere without a base URL', async (_name, situation) => {
+    await expect(keyFor(situation)).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining('which proxy the key is for'),
+      hint: expect.stringContaining('LITELLM_PROXY_URL=http://localhost:4000'),
+    });
+  });
+
+  test.each<[string, Situation]>([
+    ['by the environment', { env: { ...ci, LITELLM_PROXY_URL: 'http://localhost:4000' } }],
+    ['by a flag', { env: ci, flags: { base_url: 'http://localhost:4000' } }],
+    ['by the user file', { env: ci, user: { base_url: 'http://localhost:4000' } }],
+    ['where CI says no', { env: { ...environment, CI: 'false' } }],
+  ])('it goes where it is meant to go %s', async (_name, situation) => {
+    expect(await keyFor(situation)).toMatchObject({ key: environmentKey, baseUrl: 'http://localhost:4000' });
+  });
+});

@@ -328,7 +328,9 @@ describe('an HTTP proxy on the way', () => {
   afterEach(() => httpProxy.close());
 
   test('that lets everything through is named', async () => {
-    const { code, report } = await doctor(upstream.baseUrl, [], { env: { HTTP_PROXY: httpProxy.url } });
+    const { code, report } = await doctor(`http://litellm.test:${upstream.port}`, [], {
+      env: { HTTP_PROXY: httpProxy.url },
+    });
     expect(code).toBe(0);
     expect(report.steps.find(({ step }) => step === 'http proxy')).toMatchObject({
       status: 'ok',
@@ -355,7 +357,9 @@ describe('an HTTP proxy on the way', () => {
 
   test('that is not there', async () => {
     await httpProxy.close();
-    const { code, failed } = await doctor(upstream.baseUrl, [], { env: { HTTP_PROXY: httpProxy.url } });
+    const { code, failed } = await doctor(`http://litellm.test:${upstream.port}`, [], {
+      env: { HTTP_PROXY: httpProxy.url },
+    });
     expect(code).toBe(5);
     expect(failed).toMatchObject([
       { step: 'tcp', message: expect.stringContaining('the HTTP proxy'), fix: expect.stringContaining('HTTP_PROXY') },

@@ -68,8 +68,21 @@ describe('an HTTP proxy of the environment', () => {
   });
 
   test('is left alone for the hosts of NO_PROXY', async () => {
-    const env = { HTTP_PROXY: httpProxy.url, NO_PROXY: '10.0.0.0/8, 127.0.0.0/8', no_proxy: '' };
-    expect(await ask(env)).toMatchObject(ok);
+    const env = {
+      LITELLM_PROXY_URL: behind(upstream),
+      HTTP_PROXY: httpProxy.url,
+      NO_PROXY: '10.0.0.0/8, .test',
+      no_proxy: '',
+    };
+    expect(await ask({ ...env, NO_PROXY: '' })).toMatchObject(ok);
+    expect(httpProxy.requests).toHaveLength(1);
+    // No such name can be found, so the way is another one than before.
+    expect(await ask(env)).toMatchObject({ code: 5 });
+    expect(httpProxy.requests).toHaveLength(1);
+  });
+
+  test('is left alone for what listens on this machine', async () => {
+    expect(await ask({ HTTP_PROXY: httpProxy.url })).toMatchObject(ok);
     expect(httpProxy.requests).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import { type Input, type InputKind, type Io, type Output, soleReader } from '../../src/cli/io.ts';
 import { OutgoingText } from '../../src/cli/render/outgoing-text.ts';
+import { KnownSecrets } from '../../src/cli/known-secrets.ts';
 
 export interface MemoryOutput extends Output {
   text: string;
@@ -26,10 +27,12 @@ export interface MemoryIo extends Io {
 export function memoryIo(options: MemoryIoOptions = {}): MemoryIo {
   const controller = new AbortController();
   let time = 0;
+  const secrets = new KnownSecrets(options.env ?? {});
   return {
+    secrets,
     stdin: memoryInput(options.stdin ?? { kind: 'none' }),
-    stdout: memoryOutput(options.isTTY ?? false, false),
-    stderr: memoryOutput(options.isTTY ?? false, true),
+    stdout: memoryOutput(options.isTTY ?? false, false, secrets.masked),
+    stderr: memoryOutput(options.isTTY ?? false, true, secrets.masked),
     env: options.env ?? {},
     cwd: options.cwd ?? '/nowhere',
     homeDirectory: '/nowhere',
@@ -46,9 +49,10 @@ export function memoryIo(options: MemoryIoOptions = {}): MemoryIo {
   };
 }
 
-function memoryOutput(isTTY: boolean, isForPeople: boolean): MemoryOutput {
+function memoryOutput(isTTY: boolean, isForPeople: boolean, masked: (text: string) => string): MemoryOutput {
   const outgoing = new OutgoingText({ isTTY, isForPeople });
   return {
+    masked,
     isTTY,
     columns: 80,
     isStyled: false,

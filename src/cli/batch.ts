@@ -18,7 +18,7 @@ import { type BatchSource, openSource, spooled } from './batch-input.ts';
 import { type Progress, ProgressDisplay } from './batch-progress.ts';
 import { type Report, reportsOf, writeReports } from './batch-reports.ts';
 import { requestHeaders } from './client-options.ts';
-import type { Context } from './context.ts';
+import { type Context, refuseKey } from './context.ts';
 import { inputMark, isSet, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import { remark } from './render/report.ts';
@@ -137,6 +137,7 @@ class BatchCommand {
       },
     });
     const settings = await this.#context.settings();
+    if (settings.model.value !== null) refuseKey(this.#context.io, 'the model', settings.model.value);
     const spending = await prepareSpending(
       this.#flags,
       this.#context,

@@ -2,7 +2,7 @@ import type { LiteLLMClient } from '../client/client.ts';
 import { Conversation } from '../conversation/conversation.ts';
 import type { Store } from '../conversation/turn.ts';
 import { CllmError, UsageError } from '../errors.ts';
-import type { Context } from './context.ts';
+import { type Context, refuseKey } from './context.ts';
 import { isSet, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 
@@ -21,6 +21,7 @@ export async function chooseConversation(
   const isContinued = isSet(flags, 'continue');
   if (isContinued && reference !== undefined)
     throw new UsageError('-c and -C name two conversations', { hint: 'give one of them' });
+  if (reference !== undefined) refuseKey(context.io, 'the conversation', reference);
   const { system } = await context.settings();
   const fresh = (): Conversation =>
     new Conversation(client, store, { name: reference ?? null, system: system.value, isReadOnly });

@@ -8,7 +8,7 @@ import { resultObject, textOf } from '../result.ts';
 import { promptMessage } from './ask.ts';
 import { inColumns } from './compare-columns.ts';
 import { CompareProgress } from './compare-progress.ts';
-import type { Context } from './context.ts';
+import { type Context, refuseKey } from './context.ts';
 import { isSet, listFlag, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import { remark } from './render/report.ts';
@@ -31,6 +31,7 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
   if (listFlag(flags, 'model').includes(''))
     throw new UsageError('--model needs a value', { hint: '`cllm models` lists them' });
   const models = listFlag(flags, 'model').map((name) => followAlias(name, settings.aliases));
+  for (const model of models) refuseKey(io, 'a model', model);
   if (models.length < 2) {
     throw new UsageError('compare needs two models or more', {
       hint: 'cllm compare -m A -m B "…"; `cllm models` lists them',

@@ -1,6 +1,7 @@
 import { type Attribution, attributionOf } from '../client/attribution.ts';
 import type { ClientOptions, LiteLLMClient } from '../client/client.ts';
 import { type ApiKey, resolveApiKey } from '../config/api-key.ts';
+import { isCi } from '../config/ci.ts';
 import { Credentials } from '../config/credentials.ts';
 import { isProjectsAlone, loadSettings, type Settings } from '../config/settings.ts';
 import { configPaths, type Paths } from '../config/paths.ts';
@@ -95,7 +96,9 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     const name = textFlag(flags, 'api-key-file');
     if (name === undefined) return null;
     // A key is short: anything larger is the wrong file.
-    return { name, text: await readFlagFile('--api-key-file', name, io, 65_536) };
+    const text = await readFlagFile('--api-key-file', name, io, 65_536);
+    io.secrets.add(text.trim());
+    return { name, text };
   };
 
   const explained = async (error: CllmError): Promise<CllmError> => {
@@ -105,9 +108,8 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
   };
 
   const attribution = once(async () => {
-    // One of these is set in every CI system that is told apart; elsewhere there is no need to load the list of them.
-    const isCi = ['CI', 'JENKINS_URL', 'TF_BUILD'].some((name) => io.env[name]);
-    if (flags['attribution'] === false || !isCi) return null;
+    // Elsewhere there is no need to load the list of CI systems.
+    if (flags['attribution'] === false || !isCi(io.env)) return null;
     const { ciService } = await import('./ci-service.ts');
     return attributionOf(ciService, io.env, version);
   });
@@ -185,7 +187,10 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     store,
     async model() {
       const { model, baseUrl } = await settings();
-      if (model.value !== null) return model.value;
+      if (model.value !== null) {
+        refuseKey(io, 'the model', model.value);
+        return model.value;
+      }
       throw await noModel(await client(), { baseUrl: baseUrl.value, signal: io.signal, explained });
     },
     remark: say,
@@ -194,6 +199,14 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
       for (const close of closers.toReversed()) await close();
     },
   };
+}
+
+/** What stands where a name is meant is sent, kept and shown: none of that may happen to a key. */
+export function refuseKey({ secrets }: Io, what: string, name: string): void {
+  if (!secrets.isKey(name)) return;
+  throw new UsageError(`${what} that was named is a key`, {
+    hint: 'a key never stands on the command line: LITELLM_PROXY_API_KEY, --api-key-file or cllm login',
+  });
 }
 
 function once<Value>(make: () => Promise<Value>): () => Promise<Value> {

@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { fstatSync, readFileSync, statSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { InterruptedError, UsageError } from '../errors.ts';
+import { KnownSecrets } from './known-secrets.ts';
 import { watchInterrupts } from './interrupt-watch.ts';
 import { OutgoingText } from './render/outgoing-text.ts';
 import type { OwnText } from './render/own-text.ts';
@@ -28,6 +29,8 @@ export interface Output {
    * `OwnText` (render/outgoing-text.ts).
    */
   write(text: string | OwnText): Promise<void> | void;
+  /** What the command says itself, with keys masked; the reply's own text does not go through here. */
+  masked(text: string): string;
   /** The stream itself, for line editing at a terminal: nothing is made safe on it. */
   stream(): NodeJS.WriteStream;
   /** Resolves when all that was written has left the process, or never will. */
@@ -63,6 +66,8 @@ export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The keys that nothing the command says may hold; both outputs mask them. */
+  readonly secrets: KnownSecrets;
   /** Absolute. It may have been deleted. */
   readonly cwd: string;
   /** Whether an argument holds bytes that are no UTF-8, in whose place Node puts U+FFFD. */
@@ -92,6 +97,7 @@ type Env = Io['env'];
 class StreamOutput implements Output {
   readonly isTTY: boolean;
   readonly reflows: boolean;
+  readonly masked: (text: string) => string;
   isClosed = false;
   failure: Error | null = null;
   readonly #stream: NodeJS.WriteStream;
@@ -103,10 +109,10 @@ class StreamOutput implements Output {
 
   constructor(
     stream: NodeJS.WriteStream & { fd: number },
-    env: Env,
-    signal: AbortSignal,
+    { env, secrets, signal }: { env: Env; secrets: KnownSecrets; signal: AbortSignal },
     { isForPeople, onClose }: { isForPeople: boolean; onClose: () => void },
   ) {
+    this.masked = secrets.masked;
     this.#stream = stream;
     this.#signal = signal;
     this.isTTY = isatty(stream.fd);
@@ -278,16 +284,19 @@ export function processIo(cwd: string): Io {
   };
   setTimeout(watch, watchAfter).unref();
   const env = process.env;
+  const secrets = new KnownSecrets(env);
+  const around = { env, secrets, signal: controller.signal };
   return {
     stdin: new ProcessInput(),
-    stdout: new StreamOutput(process.stdout, env, controller.signal, {
+    stdout: new StreamOutput(process.stdout, around, {
       isForPeople: false,
       onClose: () => controller.abort(new InterruptedError(null, 'the reader closed the pipe')),
     }),
-    stderr: new StreamOutput(process.stderr, env, controller.signal, { isForPeople: true, onClose: () => {} }),
+    stderr: new StreamOutput(process.stderr, around, { isForPeople: true, onClose: () => {} }),
     env,
     cwd,
     hasTornArguments,
+    secrets,
     homeDirectory: env['HOME'] ?? '/',
     pid: process.pid,
     uid: process.getuid?.() ?? null,

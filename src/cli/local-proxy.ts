@@ -39,8 +39,8 @@ export class Progress {
   report({ type, message }: ProvisionReport): void {
     const { stderr, now } = this.#context.io;
     if (type === 'progress' && stderr.isTTY) {
-      const line = terminalSafe(message.replaceAll(/\s+/g, ' ')).slice(0, Math.max(20, stderr.columns - 3));
-      void stderr.write(ours`\r\u001b[K  ${line}`);
+      const text = terminalSafe(stderr.masked(message).replaceAll(/\s+/g, ' '));
+      void stderr.write(ours`\r\u001b[K  ${text.slice(0, Math.max(20, stderr.columns - 3))}`);
       this.#hasOpenLine = true;
       return;
     }

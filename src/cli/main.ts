@@ -3,6 +3,8 @@ import { CllmError, UsageError } from '../errors.ts';
 import { decisive, exitCodeOf } from '../outcome.ts';
 import type { Command } from './command.ts';
 import { ask } from './commands/ask.ts';
+import { Credentials } from '../config/credentials.ts';
+import { configPaths } from '../config/paths.ts';
 import { nearestName } from '../config/nearest-name.ts';
 import { claimInput } from './claimed-input.ts';
 import { commandTable } from './command-table.ts';
@@ -30,6 +32,8 @@ type Run = (command: Command, flags: Flags) => Promise<void>;
  * and a code. Never throws and never ends the process.
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
+  // Read when the first message is masked: a mistake in the command line comes before there is a context.
+  io.secrets.addSource(() => new Credentials(configPaths(io.env, io.cwd).credentialsFile, io).keys());
   let error: CllmError | null;
   let hasKeptReply = false;
   try {

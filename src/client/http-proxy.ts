@@ -11,28 +11,33 @@ export interface ProxySettings {
 /**
  * The proxy settings that an environment holds. The lower-case name is stronger, as for curl, but an empty one does not
  * mask the other: `no_proxy= ` in a container image is no wish. `ALL_PROXY` stands in for both.
+ *
+ * In a CGI program (REQUEST_METHOD is set) HTTP_PROXY holds the `Proxy:` header of whoever made the request (httpoxy,
+ * CVE-2016-5385), so it is not read there; `http_proxy` can not be made that way.
  */
 export function proxySettingsOf(environment: Readonly<Record<string, string | undefined>>): ProxySettings {
   const read = (name: string) =>
     [environment[name.toLowerCase()], environment[name]].map((value) => value?.trim()).find(Boolean);
   const all = read('ALL_PROXY');
+  const isCgi = (environment['REQUEST_METHOD'] ?? '') !== '';
   const settings = {
     httpsProxy: read('HTTPS_PROXY') ?? all,
-    httpProxy: read('HTTP_PROXY') ?? all,
+    httpProxy: (isCgi ? environment['http_proxy']?.trim() || undefined : read('HTTP_PROXY')) ?? all,
     noProxy: read('NO_PROXY'),
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }
 
 /**
- * The HTTP proxy between here and `url`, or null for a direct connection.
+ * The HTTP proxy between here and `url`, or null for a direct connection. What listens on this machine is never asked for
+ * through a proxy, which would be given its key and has another machine at that address.
  *
  * @throws UsageError when the setting is no URL, or of a kind that is not spoken here (SOCKS).
  */
 export function proxyFor(url: URL, settings: ProxySettings): URL | null {
   const isHttps = url.protocol === 'https:';
   const value = (isHttps ? settings.httpsProxy : settings.httpProxy)?.trim();
-  if (!value || isExempt(url, settings.noProxy ?? '')) return null;
+  if (!value || isLoopback(url.hostname) || isExempt(url, settings.noProxy ?? '')) return null;
   const name = isHttps ? 'HTTPS_PROXY' : 'HTTP_PROXY';
   // `proxy.corp:3128` is what half of the world writes, and what `new URL` takes for a scheme.
   const text = /^[a-z][a-z\d+.-]*:\/\//i.test(value) ? value : `http://${value}`;
@@ -73,6 +78,13 @@ function isExempt(url: URL, noProxy: string): boolean {
       if (parts?.[2] !== undefined && parts[2] !== port) return false;
       return name !== '' && (host === name || (isIP(host) === 0 && host.endsWith(`.${name}`)));
     });
+}
+
+/** `localhost` and names below it (RFC 6761), 127.0.0.0/8 and ::1, as IPv4 in IPv6 as well. */
+export function isLoopback(hostname: string): boolean {
+  const host = bare(hostname);
+  if (host === 'localhost' || host.endsWith('.localhost')) return true;
+  return isInBlock(host, '127.0.0.0', 8) || isInBlock(host, '::1', 128) || isInBlock(host, '::ffff:7f00:0', 104);
 }
 
 function isInBlock(host: string, network: string, prefix: number): boolean {

@@ -123,7 +123,7 @@ function proxyError(thrown: ConnectFailure, request: RequestLine, proxy: URL, re
   const { host } = new URL(request.url);
   let what = `the HTTP proxy ${proxy.host} can not be reached (${reason})`;
   if (status !== null) what = `the HTTP proxy ${proxy.host} refused the way to ${host} (HTTP ${status})`;
-  let hint = `Check ${name}, or put ${isLoopback(host) ? 'localhost,127.0.0.1' : host} in NO_PROXY.`;
+  let hint = `Check ${name}, or put ${host} in NO_PROXY.`;
   if (status === 407) hint = `Put the proxy's user name and password into ${name}: http://user:password@${proxy.host}.`;
   return failure('http_proxy_failed', what, request, {
     cause: thrown.cause,

@@ -1,3 +1,5 @@
+import { UsageError } from '../errors.ts';
+import { isCi } from './ci.ts';
 import { maskKey, readKey, type Credentials } from './credentials.ts';
 import type { Environment } from './paths.ts';
 import { describeOrigin, type Settings } from './settings.ts';
@@ -19,7 +21,11 @@ export interface ApiKey {
  * key without such a bond (`--api-key-file`, `LITELLM_PROXY_API_KEY`) goes where it would go if there were no project
  * file: a `cllm.yaml` comes with a repository, and somebody else may have written the base URL in it.
  *
- * @throws UsageError `input_invalid` (a key that is none), `config_invalid` (broken file of keys)
+ * In a CI job a key without a base URL goes nowhere: whoever listens on the default address there, a service container or
+ * another job of the same runner, would be sent it.
+ *
+ * @throws UsageError `input_invalid` (a key that is none), `config_invalid` (broken file of keys; in a CI job a key without
+ * a base URL)
  */
 export function resolveApiKey(sources: {
   settings: Pick<Settings, 'baseUrl' | 'ownBaseUrl'>;
@@ -31,7 +37,15 @@ export function resolveApiKey(sources: {
   const { baseUrl, ownBaseUrl } = sources.settings;
   const unbound = unboundKey(sources);
   const isOwn = baseUrl.value === ownBaseUrl;
-  if (unbound !== null && isOwn) return found(unbound.key, unbound.origin);
+  if (unbound !== null && isOwn) {
+    if (baseUrl.origin.from === 'default' && isCi(sources.env)) {
+      throw new UsageError(`a CI job with a key of ${unbound.origin} has to say which proxy the key is for`, {
+        code: 'config_invalid',
+        hint: `set LITELLM_PROXY_URL, for a service container too: LITELLM_PROXY_URL=${baseUrl.value}`,
+      });
+    }
+    return found(unbound.key, unbound.origin);
+  }
   const kept = sources.credentials.get(baseUrl.value);
   if (kept !== null) return found(kept, `login for ${baseUrl.value}`);
   return {

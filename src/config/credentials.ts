@@ -77,6 +77,11 @@ export class Credentials {
       .toSorted((left, right) => (left.baseUrl < right.baseUrl ? -1 : 1));
   }
 
+  /** The keys themselves, to know what must not be shown; none of a broken file. */
+  keys(): string[] {
+    return [...(this.#readOrNull()?.values() ?? [])].map(({ key }) => key);
+  }
+
   #read(): Map<string, Credential> {
     const credentials = this.#readOrNull();
     if (credentials !== null) return credentials;

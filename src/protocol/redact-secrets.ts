@@ -11,7 +11,7 @@ export function redactSecrets(text: string): string {
     .replaceAll(/\b(AKIA|ASIA)[0-9A-Z]{16}\b/g, '$1****')
     .replaceAll(/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, 'eyJ****')
     .replaceAll(/\b(gh[opsu]|ghr|github_pat|xox[abprs]|hf|gsk|glpat)[_-][\w-]{16,}/g, '$1_****')
-    .replaceAll(/:\/\/[^/\s@]+@/g, '://****@')
+    .replaceAll(/:\/\/[^/\s@"]+@/g, '://****@')
     .replaceAll(/\b[0-9a-f]{64}\b/g, '****');
 }
 

@@ -56,6 +56,7 @@ function outputOf(isStyled: boolean): Output & { written: string } {
     reflows: true,
     isClosed: false,
     failure: null,
+    masked: (text) => text,
     write(text) {
       this.written += typeof text === 'string' ? outgoing.write(text) : String(text);
     },

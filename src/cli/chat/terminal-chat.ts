@@ -176,6 +176,6 @@ class TerminalChat {
 
   #line(text: string): void {
     const { stderr } = this.#context.io;
-    void stderr.write(ours`${styled(stderr, 'dim', text)}\n`);
+    void stderr.write(ours`${styled(stderr, 'dim', stderr.masked(text))}\n`);
   }
 }

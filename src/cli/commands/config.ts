@@ -1,6 +1,7 @@
 import { listUserSettings, setSetting, unsetSetting } from '../../config/edit.ts';
 import { explainSettings, getSetting } from '../../config/explain.ts';
 import { CllmError, UsageError } from '../../errors.ts';
+import { withoutSecretValues } from '../../config/secret-values.ts';
 import type { Json } from '../../protocol/types.ts';
 import type { Command } from '../command.ts';
 import { trust, untrust } from '../config/trusting.ts';
@@ -20,7 +21,8 @@ function shown(value: Json): string {
 }
 
 async function print({ io }: Context, text: string | OwnText): Promise<null> {
-  await io.stdout.write(text);
+  // No setting is a key, but somebody may have put one there.
+  await io.stdout.write(typeof text === 'string' ? io.stdout.masked(text) : text);
   return null;
 }
 
@@ -38,7 +40,9 @@ export const config: Command = {
       configure: (parser) => parser.positional('name', name),
       async run(flags, context) {
         const value = getSetting(await context.settings(), settingOf(flags));
-        if (value !== undefined) return print(context, `${shown(value)}\n`);
+        if (value !== undefined) {
+          return print(context, `${shown(withoutSecretValues(settingOf(flags), value))}\n`);
+        }
         throw new CllmError('config_invalid', `${settingOf(flags)} is not set`, {
           hint: `set it with: cllm config set ${settingOf(flags)} VALUE`,
         });
@@ -78,7 +82,10 @@ export const config: Command = {
       describe: 'what the user file says',
       configure: (parser) => parser.options(json),
       async run(flags, context) {
-        const rows = listUserSettings(context.paths.userFile, context.io.uid);
+        const rows = listUserSettings(context.paths.userFile, context.io.uid).map(({ name: setting, value }) => ({
+          name: setting,
+          value: withoutSecretValues(setting, value),
+        }));
         if (isSet(flags, 'json'))
           return print(context, jsonLine(Object.fromEntries(rows.map((row) => [row.name, row.value]))));
         return print(
@@ -86,7 +93,7 @@ export const config: Command = {
           table(
             context.io.stdout,
             ['setting', 'value'],
-            rows.map((row) => [row.name, shown(row.value)]),
+            rows.map((row) => [row.name, shown(row.value)].map((cell) => context.io.stdout.masked(cell))),
           ),
         );
       },
@@ -101,7 +108,10 @@ export const config: Command = {
           attribution: { type: 'boolean', describe: 'with what CI calls are marked with (default)' },
         }),
       async run(flags, context) {
-        const rows = explainSettings(await context.settings(), await context.apiKey());
+        const rows = explainSettings(await context.settings(), await context.apiKey()).map((row) =>
+          // The key itself is masked already, as far as to tell which one it is.
+          row.name === 'api_key' ? row : { ...row, value: withoutSecretValues(row.name, row.value) },
+        );
         const attribution = await context.attribution();
         if (attribution !== null) {
           const { name: origin, tags, metadata, userAgent } = attribution;
@@ -112,7 +122,11 @@ export const config: Command = {
           );
         }
         if (isSet(flags, 'json')) return print(context, jsonLine(rows));
-        const cells = rows.map((row) => [row.name, row.value === null ? '' : shown(row.value), row.origin]);
+        const cells = rows.map((row) =>
+          [row.name, row.value === null ? '' : shown(row.value), row.origin].map((cell) =>
+            context.io.stdout.masked(cell),
+          ),
+        );
         return print(context, table(context.io.stdout, ['setting', 'value', 'from'], cells));
       },
     },

@@ -42,16 +42,17 @@ export const doctor: Command = {
       if (!isSet(flags, 'json')) await stdout.write(lineOf(finding, context));
     }
     const error = findings.find(({ status }) => status === 'failed')?.error ?? null;
-    if (isSet(flags, 'json')) await stdout.write(jsonLine(report(findings, error, context), 2));
+    if (isSet(flags, 'json')) await stdout.write(stdout.masked(jsonLine(report(findings, error, context), 2)));
     return error;
   },
 };
 
 function lineOf({ step, status, message, fix }: Finding, { io }: Context): OwnText {
   const [mark, style] = marks[status];
-  const line = ours`${styled(io.stdout, style, mark)} ${step.padEnd(14)} ${foldLines(message)}\n`;
+  const said = (text: string): string => foldLines(io.stdout.masked(text));
+  const line = ours`${styled(io.stdout, style, mark)} ${step.padEnd(14)} ${said(message)}\n`;
   if (fix === null) return line;
-  return ours`${line}  ${' '.repeat(14)} ${styled(io.stdout, 'yellow', '→')} ${foldLines(fix)}\n`;
+  return ours`${line}  ${' '.repeat(14)} ${styled(io.stdout, 'yellow', '→')} ${said(fix)}\n`;
 }
 
 function report(

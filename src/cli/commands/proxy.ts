@@ -4,9 +4,9 @@ import { Credentials } from '../../config/credentials.ts';
 import { CllmError } from '../../errors.ts';
 import type { ProvisionMethod } from '../../local-proxy/provision.ts';
 import { bringUp, readLog, serviceStatus, takeDown, type Service } from '../../local-proxy/service.ts';
-import { redactSecrets } from '../../protocol/redact-secrets.ts';
 import type { Command } from '../command.ts';
 import { isSet, numberFlag, textFlag } from '../flag-values.ts';
+import type { Io } from '../io.ts';
 import { adopt, localProxy, Progress } from '../local-proxy.ts';
 import { table } from '../render/table.ts';
 import { jsonLine } from '../render/terminal-safe.ts';
@@ -107,14 +107,14 @@ const logs: Command = {
     const proxy = localProxy(context);
     let shown = await readLog(proxy, numberFlag(flags, 'lines', { least: 1, isWhole: true }) ?? 100);
     if (shown === '') context.remark('there is no log: no proxy was started here (cllm proxy up)');
-    await io.stdout.write(readable(shown));
+    await io.stdout.write(readable(shown, io));
     while (isSet(flags, 'follow') && !io.stdout.isClosed) {
       await wait(300, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
       const now = await readLog(proxy, 5_000);
       const at = shown === '' ? 0 : now.lastIndexOf(shown.slice(-2_000));
       // A log that starts anew belongs to a proxy that was started anew.
       const more = at === -1 ? now : now.slice(shown === '' ? 0 : at + shown.slice(-2_000).length);
-      await io.stdout.write(readable(more));
+      await io.stdout.write(readable(more, io));
       shown = now;
     }
     return null;
@@ -122,9 +122,9 @@ const logs: Command = {
 };
 
 /** LiteLLM colours its log. Whose words a colour is around nobody can tell, so none is handed on. */
-function readable(log: string): string {
+function readable(log: string, { stdout }: Io): string {
   // oxlint-disable-next-line no-control-regex -- the styles of a terminal
-  return redactSecrets(log.replace(/\u001b\[[\d;]*m/g, ''));
+  return stdout.masked(log.replace(/\u001b\[[\d;]*m/g, ''));
 }
 
 export const proxyCommand: Command = {

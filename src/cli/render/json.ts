@@ -3,6 +3,7 @@ import { exits } from '../../outcome.ts';
 import { decidingChoice } from '../../protocol/verdict.ts';
 import type { Arrived } from '../../protocol/chunk-run.ts';
 import type { ToolCall } from '../../protocol/types.ts';
+import { maskError } from '../../protocol/redact-secrets.ts';
 import type { RetryNotice } from '../../client/completion-stream.ts';
 import type { Output } from '../io.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
@@ -35,7 +36,7 @@ export class JsonView implements View {
 
   async end(outcome: TurnOutcome): Promise<void> {
     const { stdout, timestamp, now } = this.#options;
-    await stdout.write(line(resultOf(outcome, timestamp(), now() - this.#startedAt)));
+    await stdout.write(line(resultOf(stdout, outcome, timestamp(), now() - this.#startedAt)));
   }
 }
 
@@ -62,7 +63,7 @@ export class EventsView implements View {
       attempt,
       max_retries: maxRetries,
       retry_delay_ms: Math.round(delayMs),
-      error: { code: error.code, message: error.message },
+      error: { code: error.code, message: this.#options.stdout.masked(error.message) },
     };
     void this.#options.stdout.write(line(event));
   }
@@ -74,7 +75,7 @@ export class EventsView implements View {
   async end(outcome: TurnOutcome): Promise<void> {
     const { stdout, timestamp, now, model } = this.#options;
     const at = timestamp();
-    const result = resultOf(outcome, at, now() - this.#startedAt);
+    const result = resultOf(stdout, outcome, at, now() - this.#startedAt);
     let lines = '';
     // A turn that never began has an init all the same; only a mistake in the command line itself has none.
     if (!this.#hasBegun && result.exit_code !== exits.usage.code) lines += this.#init(outcome.conversationId, model);
@@ -110,10 +111,10 @@ export class EventsView implements View {
   }
 }
 
-function resultOf(outcome: TurnOutcome, timestamp: string, durationMs: number): ResultObject {
+function resultOf(stdout: Output, outcome: TurnOutcome, timestamp: string, durationMs: number): ResultObject {
   return resultObject({
     timestamp,
-    error: outcome.decisive,
+    error: maskError(outcome.decisive, (text) => stdout.masked(text)),
     verdict: outcome.verdict,
     completion: outcome.completion,
     figures: outcome.receipt,

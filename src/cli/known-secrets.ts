@@ -1,0 +1,62 @@
+import { KeyMask, redactSecrets } from '../protocol/redact-secrets.ts';
+
+/** Variables that hold keys, of this proxy, of providers and of CI systems. */
+const secretVariable = /(?:KEY|TOKEN|SECRET|PASSWORD)$/i;
+
+/** A short value, or a plain word, stands in many texts and is no secret: `dummy`, `none`, `litellm`. */
+function isSecret(value: string): boolean {
+  return value.length >= (/^[a-z]+$/i.test(value) ? 20 : 7);
+}
+
+/**
+ * The keys that this run knows of. Everything that the command says itself goes through `masked`: a key is easily typed in
+ * the wrong place (`cllm logout sk-…`, `--header 'Authorization=Bearer sk-…'`), and what is echoed stands in the log of a
+ * CI job for good.
+ */
+export class KnownSecrets {
+  readonly #environment: Readonly<Record<string, string | undefined>>;
+  readonly #keys = new Set<string>();
+  #sources: (() => Iterable<string>)[] = [];
+  #mask: KeyMask | null = null;
+
+  constructor(environment: Readonly<Record<string, string | undefined>>) {
+    this.#environment = environment;
+  }
+
+  add(key: string): void {
+    this.#keys.add(key);
+    this.#mask = null;
+  }
+
+  /** Keys that are read when a text is first masked; a source that throws has none. */
+  addSource(read: () => Iterable<string>): void {
+    this.#sources.push(read);
+    this.#mask = null;
+  }
+
+  /** Without the keys that are known, and whatever else looks like one. */
+  readonly masked = (text: string): string => redactSecrets(this.#keyMask().mask(text));
+
+  /** Whether a word is a key, and so can not be meant as a name. */
+  isKey(word: string): boolean {
+    const looksLikeOne = /^(?:sk|pk|rk)-(?=[\w-]*\d)[\w-]{16,}$/.test(word);
+    return looksLikeOne || (isSecret(word) && this.#keyMask().mask(word) === '****');
+  }
+
+  #keyMask(): KeyMask {
+    if (this.#mask !== null) return this.#mask;
+    for (const read of this.#sources.splice(0)) for (const key of keysOf(read)) this.#keys.add(key);
+    const set = Object.entries(this.#environment)
+      .filter(([name]) => secretVariable.test(name))
+      .map(([, value]) => value?.trim() ?? '');
+    return (this.#mask = new KeyMask([...this.#keys, ...set].filter(isSecret)));
+  }
+}
+
+function keysOf(read: () => Iterable<string>): string[] {
+  try {
+    return [...read()];
+  } catch {
+    return [];
+  }
+}
