@@ -2,7 +2,7 @@ import type { CostCap } from '../batch/cost-cap.ts';
 import { paramValues, type Settings } from '../config/settings.ts';
 import type { CllmError } from '../errors.ts';
 import { judgement } from '../outcome.ts';
-import type { ChatMessage } from '../protocol/types.ts';
+import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { textOf } from '../result.ts';
 import { readAttachments, userMessage } from './attachments.ts';
 import { explainBudget } from './budget.ts';
@@ -11,12 +11,13 @@ import type { Context } from './context.ts';
 import { inputMark, isSet, listFlag, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import type { Io } from './io.ts';
-import { OutputFile } from './output-file.ts';
+import { mediaKindOf, OutputFile } from './output-file.ts';
 import { readPrompt } from './prompt.ts';
 import { openRecording } from './record.ts';
 import { remark } from './render/report.ts';
 import { createView } from './render/create-view.ts';
 import { failedOutcome, type TurnOutcome, type View } from './render/view.ts';
+import type { WrittenMedia } from './reply-files.ts';
 import { requestBody } from './request-body.ts';
 import type { ReplySchema } from './structured.ts';
 import { asCllmError } from './thrown.ts';
@@ -81,13 +82,22 @@ async function askOnce(
   const failure = result.error && (await context.explained(await explainBudget(result.error, await context.client())));
   const { errors } = judgement([failure, unsaved, mismatch], { isShortAllowed });
   const isInOrder = errors.every((error) => error.code === 'history_unsaved');
-  const unwritten = file !== null && isInOrder ? await file.write(textOf(result.completion), io) : null;
-  return { ...result, ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }) };
+  const written = file !== null && isInOrder ? await writeReply(file, result.completion, io) : null;
+  const { files = [], error: unwritten = null } = written ?? {};
+  return { ...result, files, ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }) };
 }
 
 function outputFile(flags: Flags, cwd: string): OutputFile | null {
   const name = textFlag(flags, 'output-last-message');
   return name === undefined ? null : new OutputFile(name, cwd);
+}
+
+/** The reply's text; under the name of an image or of a recording, those of the reply. */
+async function writeReply(file: OutputFile, completion: ChatCompletion | null, io: Io): Promise<WrittenMedia> {
+  const kind = mediaKindOf(file.name);
+  if (kind === null) return { files: [], error: await file.write(textOf(completion), io) };
+  const { writeMedia } = await import('./reply-files.ts');
+  return writeMedia(file, kind, completion, io);
 }
 
 /** What a run may cost, looked into before it is begun; null without --max-cost. */

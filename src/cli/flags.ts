@@ -109,7 +109,10 @@ export const askFlags: Record<string, Options> = {
   ...modelFlags,
   ...viewFlags,
   ...inGroup(groups.output, {
-    'output-last-message': text('write the reply to a file, whole or not at all', { alias: 'o' }),
+    'output-last-message': text(
+      'write the reply to a file, whole or not at all (.png, .wav, …: its images, its audio)',
+      { alias: 'o' },
+    ),
     'output-schema': text('a JSON schema that the reply must match'),
     record: text('keep the bytes of the stream, with their timing'),
   }),

@@ -101,7 +101,7 @@ export async function* namedFileBytes(
  */
 export async function writeToPipe(
   file: string,
-  text: string,
+  content: string | Uint8Array,
   what: string,
   io: Pick<Io, 'signal' | 'stderr'>,
 ): Promise<void> {
@@ -114,10 +114,15 @@ export async function writeToPipe(
     // From here on there is a reader, however slow.
     clearTimeout(timer);
   }
-  await writeAll(descriptor, text, what, signal);
+  await writeAll(descriptor, content, what, signal);
 }
 
-async function writeAll(descriptor: number, text: string, what: string, signal: AbortSignal): Promise<void> {
+async function writeAll(
+  descriptor: number,
+  content: string | Uint8Array,
+  what: string,
+  signal: AbortSignal,
+): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const pipe = new Socket({ fd: descriptor, readable: false, writable: true });
     const stop = (): void => void pipe.destroy(interrupted(signal, `${what} was written`));
@@ -127,7 +132,7 @@ async function writeAll(descriptor: number, text: string, what: string, signal: 
       signal.removeEventListener('abort', stop);
       resolve();
     });
-    pipe.end(text);
+    pipe.end(content);
   });
 }
 

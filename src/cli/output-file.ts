@@ -10,13 +10,14 @@ import { writeToPipe } from './named-file.ts';
  * (`-o /dev/stderr`, `-o >(wc)`) can not be replaced and is written to.
  */
 export class OutputFile {
-  readonly #name: string;
+  /** As it was given. */
+  readonly name: string;
   readonly #path: string;
   readonly #stats: Stats | null;
 
   /** @throws UsageError before anything is asked and paid for, when nothing could be written there. */
   constructor(name: string, cwd: string) {
-    this.#name = name;
+    this.name = name;
     if (name === '-') {
       throw new UsageError('-o takes a file, and - is none', { hint: 'the reply goes to standard output anyway' });
     }
@@ -26,7 +27,7 @@ export class OutputFile {
       // A symbolic link stays one: what it leads to is replaced.
       this.#path = this.#stats?.isFile() ? realpathSync(wanted) : wanted;
       if (this.#stats?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-      if (this.#isReplaced) accessSync(path.dirname(this.#path), constants.W_OK | constants.X_OK);
+      if (this.isReplaced) accessSync(path.dirname(this.#path), constants.W_OK | constants.X_OK);
     } catch (cause) {
       throw new UsageError(`-o ${name} can not be written (${codeOf(cause)})`, {
         code: 'input_invalid',
@@ -37,23 +38,33 @@ export class OutputFile {
   }
 
   /** Gives what went wrong, if anything did. A pipe is written to once somebody reads it, or a signal ends the waiting. */
-  async write(text: string, io: Pick<Io, 'signal' | 'stderr'>): Promise<CllmError | null> {
+  async write(content: string | Uint8Array, io: Pick<Io, 'signal' | 'stderr'>): Promise<CllmError | null> {
     try {
       // A reply may be confidential, so a new file is its owner's alone; an old one's mode was somebody's choice.
-      if (this.#isReplaced)
-        replaceFile(this.#path, text, { mode: this.#stats === null ? 0o600 : this.#stats.mode & 0o777 });
-      else if (this.#stats?.isFIFO()) await writeToPipe(this.#path, text, `-o ${this.#name}`, io);
-      else writeFileSync(this.#path, text);
+      if (this.isReplaced)
+        replaceFile(this.#path, content, { mode: this.#stats === null ? 0o600 : this.#stats.mode & 0o777 });
+      else if (this.#stats?.isFIFO()) await writeToPipe(this.#path, content, `-o ${this.name}`, io);
+      else writeFileSync(this.#path, content);
       return null;
     } catch (cause) {
       if (cause instanceof InterruptedError) return cause;
-      return new CllmError('output_failed', `-o ${this.#name} could not be written (${codeOf(cause)})`, { cause });
+      return new CllmError('output_failed', `-o ${this.name} could not be written (${codeOf(cause)})`, { cause });
     }
   }
 
-  get #isReplaced(): boolean {
+  /** Whether it is a file, and no pipe or device. */
+  get isReplaced(): boolean {
     return this.#stats === null || this.#stats.isFile();
   }
+}
+
+const imageSuffix = /\.(png|jpe?g|gif|webp|bmp|avif|tiff?)$/i;
+const audioSuffix = /\.(wav|mp3|m4a|ogg|opus|flac|aac|pcm)$/i;
+
+/** What a file of that name holds, if not text (an SVG is text, which models write): then -o means the reply's images, or its recordings. */
+export function mediaKindOf(name: string): 'image' | 'audio' | null {
+  if (imageSuffix.test(name)) return 'image';
+  return audioSuffix.test(name) ? 'audio' : null;
 }
 
 function codeOf(cause: unknown): string {

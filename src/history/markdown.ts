@@ -1,3 +1,4 @@
+import { mediaOf, mediaTitle } from '../protocol/media.ts';
 import type { ChatCompletion, ChatMessage, Json } from '../protocol/types.ts';
 import { textOf, type ConversationSummary, type Turn } from './turn.ts';
 
@@ -43,6 +44,9 @@ function replyBlocks(completion: ChatCompletion | null): string[] {
       'custom' in call ? [call.custom.name, call.custom.input] : [call.function.name, call.function.arguments];
     blocks.push(fenced('json', input, `Tool call \`${oneLine(name ?? '?')}\`:`));
   }
+  const old = message.function_call;
+  if (old) blocks.push(fenced('json', old.arguments, `Tool call \`${old.name ?? '?'}\`:`));
+  for (const media of mediaOf(message)) blocks.push(`*(${media.kind}: ${mediaTitle(media)})*`);
   return blocks.filter((block) => block !== '');
 }
 

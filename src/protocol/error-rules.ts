@@ -30,7 +30,6 @@ const gatewayKeyTypes = new Set(['auth_error', 'token_not_found_in_db', 'expired
 function isProviders(facts: ErrorFacts): boolean {
   return (
     facts.type === 'authentication_error' ||
-    facts.type === 'permission_error' ||
     /\b[A-Z]\w+Exception\b|^\s*b['"]|^litellm\.(AuthenticationError|PermissionDeniedError)/.test(facts.message)
   );
 }

@@ -1,5 +1,6 @@
 import type { ConversationSummary, Turn } from '../../history/history.ts';
 import type { ChatMessage } from '../../protocol/types.ts';
+import { mediaOf, mediaTitle } from '../../protocol/media.ts';
 import { withoutFinal } from '../../protocol/fold-lines.ts';
 
 /** The JSON of `history list --json`, and with turns that of `history show --format json` (docs/history.md). */
@@ -42,6 +43,8 @@ export function conversationText(summary: ConversationSummary, turns: readonly T
     if (reply?.refusal) blocks.push(reply.refusal);
     for (const call of reply?.tool_calls ?? [])
       blocks.push(`tool call: ${JSON.stringify('custom' in call ? call.custom : call.function)}`);
+    if (reply?.function_call) blocks.push(`tool call: ${JSON.stringify(reply.function_call)}`);
+    for (const media of mediaOf(reply)) blocks.push(`[${media.kind}: ${mediaTitle(media)}]`);
     if (turn.verdict !== 'complete') blocks.push(`[${ending(turn)}]`);
   }
   return `${blocks.map((block) => withoutFinal('\n', block)).join('\n\n')}\n`;

@@ -93,6 +93,16 @@ export class TextView implements View {
   async #endnotes(outcome: TurnOutcome): Promise<void> {
     const message = decidingChoice(outcome.completion)?.message;
     for (const call of message?.tool_calls ?? []) await this.#stderr.write(ours`${toolCallText(call, this.#stderr)}\n`);
+    const old = message?.function_call;
+    if (old) {
+      const call = { id: null, type: 'function', function: old };
+      await this.#stderr.write(ours`${toolCallText(call, this.#stderr)}\n`);
+    }
+    if (message?.images || message?.audio) {
+      const { mediaNotes } = await import('./media-notes.ts');
+      const { files = [], conversationId: keptAs } = outcome;
+      for (const note of mediaNotes(message, { files, conversationId: keptAs })) await remark(this.#stderr, note);
+    }
     if (message?.refusal) await remark(this.#stderr, `the model refused: ${message.refusal}`);
     const { receipt, completion, conversationId, verdict } = outcome;
     if (receipt !== null && completion !== null && !this.#options.isQuiet) {

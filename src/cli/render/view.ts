@@ -8,6 +8,8 @@ export interface TurnOutcome extends TurnResult {
   decisive: CllmError | null;
   /** Everything that went wrong, the decisive one among it. */
   errors: readonly CllmError[];
+  /** Where the reply's images and recordings were written, by their place in `mediaOf()`. */
+  files?: readonly (string | null)[];
 }
 
 /** One way to show a turn: text, one JSON object, or events. */
