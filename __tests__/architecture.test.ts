@@ -15,7 +15,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const layers: readonly (readonly string[])[] = [
   ['src/errors.ts'],
   ['src/outcome.ts'],
-  ['src/protocol/', 'src/files/', 'src/next-step.ts'],
+  ['src/protocol/', 'src/files/', 'src/spending/', 'src/next-step.ts'],
   ['src/client/', 'src/journal/', 'src/history/', 'src/result.ts'],
   ['src/conversation/', 'src/batch/', 'src/config/', 'src/demo/', 'src/local-proxy/'],
   ['src/cli/'],

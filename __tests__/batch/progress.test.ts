@@ -6,7 +6,7 @@ const erased = '\r\u001b[K';
 const half: Progress = { done: 500, earlier: 100, failed: 2, total: 1_000, costUsd: 0.5 };
 
 test('a line says how far it is, how fast, what it cost and how long it will take', () => {
-  expect(progressLine(half, 40_000)).toBe('500 of 1000 done · 2 failed · 10.0/s · $0.5000 · 0:50 left');
+  expect(progressLine(half, 40_000)).toBe('500 of 1000 done · 2 failed · 10.0/s · $0.50 · 0:50 left');
   expect(progressLine({ ...half, total: null, failed: 0, costUsd: null }, 40_000)).toBe('500 done · 10.0/s');
   expect(progressLine({ ...half, earlier: 499 }, 40_000)).toContain('5:33:20 left');
 });
@@ -42,7 +42,7 @@ test('a log gets a line a minute, without cursor codes', () => {
   expect(log.interval).toBe(60_000);
   log.tick();
   log.end();
-  expect(log.text()).toBe('cllm: 500 of 1000 done · 2 failed · 0.0/s · $0.5000\n');
+  expect(log.text()).toBe('cllm: 500 of 1000 done · 2 failed · 0.0/s · $0.50\n');
 });
 
 test('a terminal gets a bar that is drawn over and leaves nothing behind', () => {

@@ -1,3 +1,4 @@
+import { formatUsd } from '../spending/usd.ts';
 /** What a run has cost so far, and whether it may go on. */
 export class CostCap {
   readonly #mostUsd: number | null;
@@ -54,7 +55,7 @@ export class CostCap {
     }
     const counted = this.#countedUsd();
     if (counted < most) return null;
-    return `$${amount(counted)} of --max-cost ${most} is spent`;
+    return `${formatUsd(counted)} of --max-cost ${most} is spent`;
   }
 
   /**
@@ -71,10 +72,4 @@ export class CostCap {
   #countedUsd(): number {
     return this.#spentUsd + (this.#isUnknownAllowed ? 0 : (this.#unknown + this.#brokenOff) * this.#dearestUsd);
   }
-}
-
-/** A cost in USD for people: enough digits to be more than 0. */
-export function amount(usd: number): string {
-  if (usd === 0) return '0';
-  return usd >= 0.01 ? usd.toFixed(usd >= 100 ? 2 : 4) : usd.toPrecision(2);
 }

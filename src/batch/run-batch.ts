@@ -33,7 +33,6 @@ const longestHold = 10 * 60_000;
 
 /** Failures that the next item would meet as well. */
 const hopeless = new Set([
-  'no_model',
   'no_key',
   'key_rejected',
   'budget_exceeded',

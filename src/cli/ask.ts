@@ -6,7 +6,7 @@ import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { textOf } from '../result.ts';
 import { readAttachments, userMessage } from './attachments.ts';
 import { explainBudget } from './budget.ts';
-import { chooseConversation } from './choose-conversation.ts';
+import { chooseConversation, modelFor } from './choose-conversation.ts';
 import type { Context } from './context.ts';
 import { inputMark, isSet, listFlag, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
@@ -54,11 +54,11 @@ async function askOnce(
   await context.assertTrusted();
   const file = outputFile(flags, io.cwd);
   const message = await promptMessage(flags, context);
-  const model = await context.model();
+  const conversation = await chooseConversation(flags, context, await context.client(), await context.store());
+  const model = await modelFor(conversation, context);
   const body = await requestBody(flags, model, paramValues(settings.params), io);
   if (schema !== null) body['response_format'] = schema.responseFormat;
   const cap = await costCap(flags, context, model);
-  const conversation = await chooseConversation(flags, context, await context.client(), await context.store());
   const recording = await openRecording(flags, context, model);
 
   const result = await conversation.send({

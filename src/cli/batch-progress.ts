@@ -1,4 +1,4 @@
-import { amount } from '../batch/cost-cap.ts';
+import { formatUsd } from '../spending/usd.ts';
 import type { Output } from './io.ts';
 import { drawn, ours, type OwnText } from './render/own-text.ts';
 import { foldLines } from '../protocol/fold-lines.ts';
@@ -70,7 +70,7 @@ export function progressLine({ done, earlier, failed, total, costUsd }: Progress
     total === null ? `${done} done` : `${done} of ${total} done`,
     failed > 0 ? `${failed} failed` : null,
     `${rate >= 100 ? Math.round(rate) : rate.toFixed(1)}/s`,
-    costUsd === null ? null : `$${amount(costUsd)}`,
+    costUsd === null ? null : formatUsd(costUsd),
     left === null ? null : `${clockTime(left)} left`,
   ];
   return parts.filter((part) => part !== null).join(' · ');

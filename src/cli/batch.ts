@@ -1,9 +1,10 @@
+import { formatUsd } from '../spending/usd.ts';
 import path from 'node:path';
 import { AdaptiveLimit } from '../batch/adaptive-limit.ts';
 import { askItem, Holds, type ItemDefaults, type ItemEnd, refusedItem } from '../batch/ask-item.ts';
 import type { InputFormat } from '../batch/batch-item.ts';
 import { BatchSummary } from '../batch/batch-summary.ts';
-import { amount, type CostCap } from '../batch/cost-cap.ts';
+import type { CostCap } from '../batch/cost-cap.ts';
 import type { ReportFacts } from '../batch/reporters/report-facts.ts';
 import { readResults, ResultsFile } from '../batch/results-file.ts';
 import { runBatch, type Stop } from '../batch/run-batch.ts';
@@ -263,7 +264,7 @@ class BatchCommand {
     if (asked < 10 || needed <= left) return;
     this.#isWarned = true;
     this.#say(
-      `the rest will cost about $${amount(needed)}, and this key has $${amount(Math.max(0, left))} of its budget left`,
+      `the rest will cost about ${formatUsd(needed)}, and this key has ${formatUsd(Math.max(0, left))} of its budget left`,
     );
   }
 
@@ -356,7 +357,7 @@ function closingLine({ done, earlier, failed, costUsd }: Progress, summary: Batc
     `${asked} asked`,
     earlier > 0 ? `${earlier} done before` : null,
     failed > 0 ? `${failed} failed` : null,
-    costUsd === null ? null : `$${amount(costUsd)}`,
+    costUsd === null ? null : formatUsd(costUsd),
     summary.unknownCosts > 0 ? `cost of ${summary.unknownCosts} unknown` : null,
     `${(durationMs / 1000).toFixed(1)} s`,
   ];

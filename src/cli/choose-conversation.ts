@@ -1,6 +1,7 @@
 import type { LiteLLMClient } from '../client/client.ts';
 import { Conversation } from '../conversation/conversation.ts';
 import type { Store } from '../conversation/turn.ts';
+import type { Origin } from '../config/settings.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import { type Context, refuseKey } from './context.ts';
 import { isSet, textFlag } from './flag-values.ts';
@@ -25,7 +26,10 @@ export async function chooseConversation(
   const { system } = await context.settings();
   const fresh = (): Conversation =>
     new Conversation(client, store, { name: reference ?? null, system: system.value, isReadOnly });
-  if (!isContinued && reference === undefined) return fresh();
+  if (!isContinued && reference === undefined) {
+    if (isReadOnly) context.remark('--read-only without a conversation keeps nothing, as --ephemeral does');
+    return fresh();
+  }
 
   const { history } = store;
   if (history === null) throw noHistory(store);
@@ -42,9 +46,29 @@ export async function chooseConversation(
   }
   const { restoreConversation } = await import('./restore-conversation.ts');
   await restoreConversation(context, summary.id);
-  const replaced = textFlag(flags, 'system') === undefined ? null : system.value;
-  if (replaced !== null && !isReadOnly) history.setSystem(summary.id, replaced);
-  return Conversation.of(client, store, replaced === null ? summary : { ...summary, system: replaced }, isReadOnly);
+  const conversation = Conversation.of(client, store, summary, isReadOnly);
+  // Kept with the next prompt, and not before: what still can fail must not have changed anything.
+  if (textFlag(flags, 'system') !== undefined)
+    Object.assign(conversation.state, { system: system.value, hasNewSystem: true });
+  return conversation;
+}
+
+/**
+ * Who shall answer: who `-m` names, else who the conversation was had with, else the model of the settings. That another
+ * one answers is said: it reads what was said to the first.
+ */
+export async function modelFor({ state }: Conversation, context: Context): Promise<string> {
+  const { model } = await context.settings();
+  if (state.model === null) return context.model();
+  if (model.value === null || !isChosenNow(model.origin)) return state.model;
+  if (model.value !== state.model)
+    context.remark(`this conversation was had with ${state.model}; from here on ${model.value} answers`);
+  return model.value;
+}
+
+/** By a flag of this run, `--profile` among them. */
+function isChosenNow(origin: Origin): boolean {
+  return origin.from === 'flag' || ('profile' in origin && origin.profile !== null);
 }
 
 /** Nothing was printed that could be unsaved: what keeps the history from being opened is the error itself. */

@@ -1,4 +1,4 @@
-import { amount } from '../batch/cost-cap.ts';
+import { formatUsd } from '../spending/usd.ts';
 import { followAlias, paramValues } from '../config/settings.ts';
 import { Conversation } from '../conversation/conversation.ts';
 import type { TurnResult } from '../conversation/turn.ts';
@@ -123,7 +123,7 @@ function oneByOne(answers: readonly Answer[]): string {
 function figures({ turn: { receipt, verdict }, error }: Answer): string {
   const parts = [
     error === null ? null : `${verdict ?? 'no reply'}: ${error.message}`,
-    receipt === null ? null : receipt.costUsd === null ? 'cost unknown' : `$${amount(receipt.costUsd)}`,
+    receipt === null ? null : receipt.costUsd === null ? 'cost unknown' : formatUsd(receipt.costUsd),
     receipt?.ttftMs == null ? null : `first token ${(receipt.ttftMs / 1000).toFixed(2)} s`,
     receipt === null ? null : `${(receipt.durationMs / 1000).toFixed(2)} s in all`,
     receipt?.outputTokens == null ? null : `${receipt.outputTokens} tokens`,

@@ -47,9 +47,9 @@ export async function completionCandidates(
   if (before.includes('--')) return [];
   const entry = commands.find(({ usage }) => nameOf(usage) === before[0]);
   const group = entry === undefined ? ask : await entry.load();
-  const path = before.filter((word) => !word.startsWith('-'));
-  const subcommand = group.subcommands?.find(({ usage }) => nameOf(usage) === path[1]);
+  const subcommand = subcommandOf(before, group);
   const flags = declaredFlags(subcommand ?? group);
+  const path = [before[0] ?? '', ...(subcommand === undefined ? [] : [nameOf(subcommand.usage)])];
 
   const flag = flagOf(before.at(-1) ?? '', flags);
   if (flag !== null) return fitting(await flagValues(flag[0], flag[1], context), partial);
@@ -108,6 +108,13 @@ function flagWords(flags: Readonly<Record<string, Options>>): Candidate[] {
     { word: `--${name}`, about: describe ?? '' },
     ...(type === 'boolean' && /--no-/.test(describe ?? '') ? [{ word: `--no-${name}`, about: '' }] : []),
   ]);
+}
+
+/** The first word after the group that is no value of a flag: a value may be called like a subcommand. */
+function subcommandOf(before: readonly string[], { subcommands = [] }: Command): Command | undefined {
+  const flags = Object.assign({}, ...subcommands.map(declaredFlags)) as Readonly<Record<string, Options>>;
+  const word = before.slice(1).find((each, at) => !each.startsWith('-') && flagOf(before[at] ?? '', flags) === null);
+  return subcommands.find(({ usage }) => nameOf(usage) === word);
 }
 
 /** The flag whose value comes next. */

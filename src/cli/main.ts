@@ -137,6 +137,7 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
       async (flags) => runCommand(await load(), flags),
     );
   }
+  refuseDashedPrompt(given);
   // Help and version come through this callback instead of console, so that flushing covers them.
   if (isMainHelp(given)) {
     await io.stdout.write(`${mainHelp(commandNames)}\n`);
@@ -160,6 +161,19 @@ function helpAsFlag(argv: readonly string[]): readonly string[] {
   if (first !== 'help' || rest.length > 0) return argv;
   if (topic === undefined) return ['--help'];
   return topic !== 'help' && commandNames.includes(topic) ? [topic, '--help'] : argv;
+}
+
+/**
+ * `cllm "- item"` and a prompt that begins with the `---` of a front matter are words to a person, and flags to a parser.
+ *
+ * @throws UsageError that says where such a prompt goes; it is not repeated
+ */
+function refuseDashedPrompt(argv: readonly string[]): void {
+  const words = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
+  if (!words.some((word) => /^(-+\s|---|--[^=\s]+\s)/.test(word))) return;
+  throw new UsageError('a prompt that begins with - looks like a flag', {
+    hint: 'put it after --: cllm -- "- an item"; as the value of a flag: --system="- an item"',
+  });
 }
 
 /** @throws UsageError where an argument had bytes that Node could not read: it would be sent with holes */

@@ -1,4 +1,5 @@
-import { amount, CostCap } from '../batch/cost-cap.ts';
+import { formatUsd } from '../spending/usd.ts';
+import { CostCap } from '../batch/cost-cap.ts';
 import type { LiteLLMClient } from '../client/client.ts';
 import { pricedModels } from '../client/prices.ts';
 import { CllmError, UsageError } from '../errors.ts';
@@ -84,7 +85,7 @@ async function checkBudget(client: LiteLLMClient, context: Context, mostUsd: num
     });
   }
   if (mostUsd !== null && left < mostUsd) {
-    context.remark(`this key has $${amount(left)} of its budget left, less than --max-cost ${mostUsd}`);
+    context.remark(`this key has ${formatUsd(left)} of its budget left, less than --max-cost ${mostUsd}`);
   }
 }
 

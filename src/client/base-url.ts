@@ -8,7 +8,7 @@ import { UsageError } from '../errors.ts';
  * refused, for it would be stored and shown with everything else, and its credentials are not repeated.
  */
 export function normalizeBaseUrl(text: string): string {
-  const trimmed = text.trim();
+  const trimmed = unquoted(text.trim());
   if (trimmed === '') throw invalid('the base URL is empty', 'Write it like http://localhost:4000.');
   const shown = withoutCredentials(trimmed);
   const scheme = /^([a-z][a-z\d+.-]*):(?!\d)/i.exec(trimmed)?.[1]?.toLowerCase();
@@ -45,6 +45,11 @@ export function normalizeBaseUrl(text: string): string {
     .replace(/\/v1$/, '')
     .replace(/\/+$/, '');
   return url.origin + path;
+}
+
+/** Without the quotes around it that an env file for Docker, or a careful copy, leaves in the value. */
+export function unquoted(text: string): string {
+  return /^(["'`])(.*)\1$/s.exec(text)?.[2]?.trim() ?? text;
 }
 
 /** `localhost:4000` and names without a dot are plain http as a rule, anything public is https. */

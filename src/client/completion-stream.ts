@@ -25,6 +25,8 @@ export interface ResponseHead {
   headers: Record<string, string>;
   /** The request's, without a query. */
   url: string;
+  /** Bytes that are taken at the most, of the reply and of one event. */
+  limits?: { maxReplyBytes?: number; maxEventBytes?: number };
 }
 
 /** Taker of a reply's bytes: the journal and `--record`. Called synchronously, before the chunks of a read are handed on. */
@@ -262,18 +264,19 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
 
   #replied(response: HttpResponse): IncomingReply {
     const { taps, maxEventBytes, maxReplyBytes, url, clock, hasKey } = this.#plan;
+    const limits = {
+      ...(maxEventBytes !== undefined && { maxEventBytes }),
+      ...(maxReplyBytes !== undefined && { maxReplyBytes }),
+    };
     this.#incoming = new IncomingReply(response, {
       taps,
       deadlines: this.#deadlines,
       hasKey,
-      limits: {
-        ...(maxEventBytes !== undefined && { maxEventBytes }),
-        ...(maxReplyBytes !== undefined && { maxReplyBytes }),
-      },
+      limits,
       onContent: () => (this.#firstContentAt ??= clock()),
     });
     this.#hasHead = true;
-    for (const tap of taps) tap.head({ status: response.status, headers: this.#headers, url });
+    for (const tap of taps) tap.head({ status: response.status, headers: this.#headers, url, limits });
     return this.#incoming;
   }
 

@@ -1,4 +1,4 @@
-import { normalizeBaseUrl } from '../client/base-url.ts';
+import { normalizeBaseUrl, unquoted } from '../client/base-url.ts';
 import { UsageError } from '../errors.ts';
 import type { OwnProcess } from '../files/own-process.ts';
 import { changingOwnFile, moveAside, readOwnFile, tightenFile, writePrivateFile } from './config-file.ts';
@@ -120,14 +120,14 @@ export class Credentials {
  * @throws UsageError `input_invalid` when nothing is left, or something that no HTTP header can carry
  */
 export function readKey(text: string, source: string): string {
-  const key = text.trim();
+  const key = unquoted(text.trim());
   if (key === '')
     throw new UsageError(`${source} is empty`, {
       code: 'input_invalid',
       hint: 'Give it as you got it from the proxy.',
     });
-  if (!/^[\x21-\x7e]+$/.test(key)) {
-    throw new UsageError(`${source} holds a space, a line break or another character that no key has`, {
+  if (!/^[\x21\x23-\x26\x28-\x5f\x61-\x7e]+$/.test(key)) {
+    throw new UsageError(`${source} holds a space, a quote, a line break or another character that no key has`, {
       code: 'input_invalid',
       hint: 'Copy the key alone, without quotes or a variable name.',
     });

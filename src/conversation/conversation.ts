@@ -44,11 +44,20 @@ export class Conversation {
   constructor(client: LiteLLMClient, store: Store, state: Partial<ConversationState> = {}) {
     this.#client = client;
     this.#store = store;
-    this.state = { id: null, name: null, system: null, isReadOnly: false, ...state };
+    this.state = {
+      id: null,
+      name: null,
+      system: null,
+      hasNewSystem: false,
+      model: null,
+      isReadOnly: false,
+      ...state,
+    };
   }
 
   static of(client: LiteLLMClient, store: Store, summary: ConversationSummary, isReadOnly = false): Conversation {
-    return new Conversation(client, store, { id: summary.id, name: summary.name, system: summary.system, isReadOnly });
+    const { id, name, system, model } = summary;
+    return new Conversation(client, store, { id, name, system, model, isReadOnly });
   }
 
   /**

@@ -2,9 +2,10 @@ import { receiptToJson } from '../client/receipt.ts';
 import type { TurnEnd, TurnPlace, UnsavedTurn } from '../history/history.ts';
 import type { UnfinishedTurn } from '../journal/journal.ts';
 import { isRecordingBegun, readRecording, type Recording } from '../journal/recording.ts';
-import { type Reply, replyHead, ReplyReader } from '../protocol/reply-reader.ts';
+import { type Reply, ReplyReader } from '../protocol/reply-reader.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { recordedReceipt, type RecordedTimes } from './recorded-receipt.ts';
+import { RecordedReply } from './recorded-reply.ts';
 
 /** What recovering needs of the history. */
 export interface TurnStore {
@@ -26,20 +27,9 @@ const stopped: StreamEnd = { type: 'signal', signal: null };
  * unless the bytes themselves say more (`[DONE]`, an error frame).
  */
 export function recoverReply(recording: Recording): Reply & RecordedTimes {
-  const head = recording.head;
-  const reader = new ReplyReader(
-    replyHead(head ?? { status: 200, headers: {} }),
-    // What the limits of its own run let through is in the file, and no more.
-    { maxReplyBytes: Number.MAX_SAFE_INTEGER, maxEventBytes: Number.MAX_SAFE_INTEGER },
-  );
-  const times: RecordedTimes = { firstContentAtMs: null, lastReadAtMs: null };
-  for (const { atMs, bytes } of recording.reads()) {
-    if (reader.isOver) break;
-    reader.push(bytes);
-    times.lastReadAtMs = atMs;
-    if (reader.hasContent) times.firstContentAtMs ??= atMs;
-  }
-  return { ...reader.finish(recording.end ?? stopped).reply, ...times };
+  const recorded = new RecordedReply(recording);
+  recorded.takeAll();
+  return { ...recorded.finish(recording.end ?? stopped).reply, ...recorded.times };
 }
 
 /**

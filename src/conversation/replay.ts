@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { InterruptedError } from '../errors.ts';
 import type { Recording } from '../journal/recording.ts';
-import { replyHead, ReplyReader } from '../protocol/reply-reader.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { recordedReceipt } from './recorded-receipt.ts';
+import { RecordedReply } from './recorded-reply.ts';
 import type { TurnObserver, TurnResult } from './turn.ts';
 
 export interface ReplayOptions {
@@ -18,39 +18,32 @@ export interface ReplayOptions {
  * verdict and error, faults included. Nothing is sent and nothing is kept.
  */
 export async function replay(recording: Recording, { speed, observer, signal }: ReplayOptions): Promise<TurnResult> {
-  const { head } = recording;
   const model = modelOf(recording);
   await observer.begin?.({ conversationId: null, model, partialReplies: 0 });
-  const reader = new ReplyReader(replyHead(head ?? { status: 200, headers: {} }));
+  const recorded = new RecordedReply(recording);
   const startedAt = performance.now();
-  let firstContentAtMs: number | null = null;
-  let lastReadAtMs: number | null = null;
   let isStopped = false;
   const pace = async (atMs: number): Promise<void> => {
     if (speed !== null) await wait(Math.max(0, atMs / speed - (performance.now() - startedAt)), undefined, { signal });
     else signal.throwIfAborted();
   };
   try {
-    for (const { atMs, bytes } of recording.reads()) {
-      if (reader.isOver) break;
+    for (const { atMs, chunks } of recorded.arrivals()) {
       await pace(atMs);
-      lastReadAtMs = atMs;
-      const chunks = reader.push(bytes);
-      if (reader.hasContent) firstContentAtMs ??= atMs;
       if (chunks.length > 0) await observer.chunks?.(chunks);
     }
-    if (recording.endedAtMs !== null && !reader.isOver) await pace(recording.endedAtMs);
+    if (recording.endedAtMs !== null && !recorded.isOver) await pace(recording.endedAtMs);
   } catch (error) {
     if (!signal.aborted) throw error;
     isStopped = true;
   }
-  const { chunks, reply } = reader.finish(isStopped ? endOfSignal(signal) : (recording.end ?? stopped));
+  const { chunks, reply } = recorded.finish(isStopped ? endOfSignal(signal) : (recording.end ?? stopped));
   if (chunks.length > 0) await observer.chunks?.(chunks);
   return {
     conversationId: null,
     completion: reply.completion,
     verdict: reply.verdict,
-    receipt: recordedReceipt(recording, reply, model, { firstContentAtMs, lastReadAtMs }),
+    receipt: recordedReceipt(recording, reply, model, recorded.times),
     error: reply.error,
     unsaved: null,
   };

@@ -2,7 +2,7 @@ import type { ReplyTap, ResponseHead } from '../client/completion-stream.ts';
 import { receiptToJson } from '../client/receipt.ts';
 import { type ConversationContext, contextOf } from './conversation-context.ts';
 import { CllmError } from '../errors.ts';
-import type { History, Turn } from '../history/history.ts';
+import type { History, NewTurn, Turn } from '../history/history.ts';
 import type { JournalWriter } from '../journal/journal.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.ts';
@@ -33,12 +33,13 @@ export class TurnKeeper implements ReplyTap {
     if (history !== null) {
       try {
         const begun = history.beginTurn({
-          conversation: state.id === null ? { name: state.name, system: state.system } : { id: state.id },
+          conversation: conversationOf(state),
           messages: turn.messages,
           model,
           request,
         });
         state.id = begun.conversationId;
+        state.hasNewSystem = false;
         this.#turnId = begun.turnId;
         // Others may write to the conversation too: what came before this prompt is its context.
         if (begun.seq > 1) earlier = history.turns(begun.conversationId).filter((each) => each.seq < begun.seq);
@@ -104,6 +105,11 @@ export class TurnKeeper implements ReplyTap {
       this.#journal = null;
     }
   }
+}
+
+function conversationOf({ id, name, system, hasNewSystem }: ConversationState): NewTurn['conversation'] {
+  if (id === null) return { name, system };
+  return hasNewSystem ? { id, system } : { id };
 }
 
 function asProblem(thrown: unknown): CllmError {

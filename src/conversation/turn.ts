@@ -21,6 +21,10 @@ export interface ConversationState {
   id: string | null;
   name: string | null;
   system: string | null;
+  /** The system prompt is another one than the history has: the next prompt's commit keeps it. */
+  hasNewSystem: boolean;
+  /** Whom the last prompt was for; null where there was none. */
+  model: string | null;
   /** Its turns are context, but no turn is added. */
   isReadOnly: boolean;
 }

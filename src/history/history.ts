@@ -409,6 +409,8 @@ export class History {
     if ('id' in turn.conversation) {
       const found = this.#records.byId(turn.conversation.id);
       if (found === undefined) throw notInHistory(turn.conversation.id);
+      const { system } = turn.conversation;
+      if (system !== undefined) this.#records.updateConversation({ ...found, system });
       return found;
     }
     const { name = null, system } = turn.conversation;

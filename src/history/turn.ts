@@ -6,8 +6,8 @@ import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 
 /** A prompt to commit. */
 export interface NewTurn {
-  /** An existing conversation by its id; or a new one, unless one of that name exists: then the turn joins it. */
-  conversation: { id: string } | { name?: string | null; system: string | null };
+  /** An existing conversation by its id, with the system prompt that it has from now on; or a new one, unless one of that name exists: then the turn joins it. */
+  conversation: { id: string; system?: string | null } | { name?: string | null; system: string | null };
   /** What this turn adds to the request. */
   messages: ChatMessage[];
   /** The model asked for. */

@@ -24,6 +24,8 @@ export interface RecordedHead {
   status: number;
   headers: Record<string, string>;
   url: string;
+  /** Bytes that the run took at the most, of the reply and of one event: without them a replay would take more. */
+  limits?: { maxReplyBytes?: number; maxEventBytes?: number };
 }
 
 export interface RecordedRead {

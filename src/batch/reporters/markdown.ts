@@ -1,4 +1,4 @@
-import { amount } from '../cost-cap.ts';
+import { formatUsd } from '../../spending/usd.ts';
 import type { Histogram } from '../histogram.ts';
 import type { ReportFacts } from './report-facts.ts';
 
@@ -52,7 +52,7 @@ function headline(summary: ReportFacts['summary']): string {
     `${summary.succeeded} succeeded`,
     `${summary.failed} failed`,
     summary.earlier > 0 ? `${summary.earlier} of them in earlier runs` : null,
-    summary.costUsd === null ? 'cost unknown' : `$${amount(summary.costUsd)}`,
+    summary.costUsd === null ? 'cost unknown' : formatUsd(summary.costUsd),
     summary.unknownCosts > 0 && summary.costUsd !== null ? `the cost of ${summary.unknownCosts} more is unknown` : null,
     `${summary.inputTokens} tokens in, ${summary.outputTokens} out`,
   ];
@@ -60,7 +60,7 @@ function headline(summary: ReportFacts['summary']): string {
 }
 
 function cost(usd: number | null): string {
-  return usd === null ? 'unknown' : `$${amount(usd)}`;
+  return usd === null ? 'unknown' : formatUsd(usd);
 }
 
 function times(ttft: Histogram): string[] {

@@ -6,7 +6,7 @@ import { judgement } from '../../outcome.ts';
 import type { RequestBody } from '../../protocol/types.ts';
 import { paramValues } from '../../config/settings.ts';
 import { explainBudget } from '../budget.ts';
-import { chooseConversation } from '../choose-conversation.ts';
+import { chooseConversation, modelFor } from '../choose-conversation.ts';
 import type { Context } from '../context.ts';
 import { isSet } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
@@ -59,11 +59,12 @@ export class ChatSession {
   static async open(flags: Flags, context: Context): Promise<ChatSession> {
     const settings = await context.settings();
     await context.assertTrusted();
-    const body = await requestBody(flags, await context.model(), paramValues(settings.params), context.io);
     const client = await context.client();
-    const spending = flags['max-cost'] === undefined ? null : await prepareSpending(flags, context, client, body.model);
     const store = await storeOf(context);
     const conversation = await chooseConversation(flags, context, client, store);
+    const model = await modelFor(conversation, context);
+    const body = await requestBody(flags, model, paramValues(settings.params), context.io);
+    const spending = flags['max-cost'] === undefined ? null : await prepareSpending(flags, context, client, body.model);
     const newView = (): View =>
       createView(flags, context, {
         isHeldBack: false,

@@ -1,3 +1,4 @@
+import { formatUsd } from '../../spending/usd.ts';
 import path from 'node:path';
 import { InterruptedError } from '../../errors.ts';
 import type { Context } from '../context.ts';
@@ -155,7 +156,7 @@ class TerminalChat {
     const parts = [`${turns} ${turns === 1 ? 'turn' : 'turns'}`];
     if (turnsWithoutTokens < turns) parts.push(`${inputTokens} tokens in`, `${outputTokens} tokens out`);
     if (turnsWithoutTokens > 0) parts.push(`tokens of ${turnsWithoutTokens} unknown`);
-    if (turnsWithoutCost < turns) parts.push(`$${costUsd.toPrecision(3)}`);
+    if (turnsWithoutCost < turns) parts.push(formatUsd(costUsd));
     if (turnsWithoutCost > 0) parts.push(`cost of ${turnsWithoutCost} unknown`);
     this.#say(parts.join(' · '));
   }

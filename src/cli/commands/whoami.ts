@@ -1,3 +1,4 @@
+import { formatUsd } from '../../spending/usd.ts';
 import type { Command } from '../command.ts';
 import { isSet } from '../flag-values.ts';
 import { limitFlags, proxyFlags } from '../flags.ts';
@@ -49,8 +50,8 @@ function rowsOf(facts: KeyFacts, now: Date): [string, Cell][] {
     ['alias', facts.alias],
     ['team', facts.team],
     ['user', facts.user],
-    ['spend', spend === null ? null : dollars(spend)],
-    ['budget', maxBudget === null ? null : `${dollars(maxBudget)}${left(maxBudget, spend)}`],
+    ['spend', spend === null ? null : formatUsd(spend)],
+    ['budget', maxBudget === null ? null : `${formatUsd(maxBudget)}${left(maxBudget, spend)}`],
     ['resets', budgetResetAt === null ? null : `${moment(budgetResetAt, now)}${every}`],
     ['expires', facts.expires === null ? null : moment(facts.expires, now)],
     ['requests/min', facts.requestLimit],
@@ -61,13 +62,10 @@ function rowsOf(facts: KeyFacts, now: Date): [string, Cell][] {
 }
 
 function left(maxBudget: number, spend: number | null): string {
-  return spend === null ? '' : `, ${dollars(Math.max(0, maxBudget - spend))} left`;
+  return spend === null ? '' : `, ${formatUsd(Math.max(0, maxBudget - spend))} left`;
 }
 
 /** Small sums are what a key spends in a day, so they keep their digits. */
-function dollars(usd: number): string {
-  return `$${usd === 0 || usd >= 0.01 ? usd.toFixed(2) : usd.toPrecision(2)}`;
-}
 
 function toJson(facts: KeyFacts): Record<string, unknown> {
   return Object.fromEntries(

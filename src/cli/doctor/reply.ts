@@ -1,3 +1,4 @@
+import { formatUsd } from '../../spending/usd.ts';
 import type { LiteLLMClient } from '../../client/client.ts';
 import { paramValues, type Settings } from '../../config/settings.ts';
 import { nearestName } from '../../config/nearest-name.ts';
@@ -121,7 +122,7 @@ function buffered({ chunks, pieces, firstMs, heldMs }: ArrivalVerdict): CllmErro
 }
 
 function costOf(usd: number | null): string {
-  return usd === null || usd === 0 ? '' : `, cost $${usd.toPrecision(2)}`;
+  return usd === null || usd === 0 ? '' : `, cost ${formatUsd(usd)}`;
 }
 
 function seconds(milliseconds: number): string {

@@ -41,7 +41,9 @@ export const remove: Command = {
   configure: (parser) => parser.positional('name', { ...reference, array: true }).options(yes),
   async run(flags, context) {
     const history = await context.history();
-    const found = (flags['name'] as string[]).map((each) => history.find(each));
+    // Two names for one, its name and its id say, are one to delete.
+    const named = (flags['name'] as string[]).map((each) => history.find(each));
+    const found = [...new Map(named.map((each) => [each.id, each])).values()];
     const titles = found.map((each) => `${nameOf(each)} (${each.title})`).join(', ');
     if (!(await isAgreed(`delete ${titles}?`, isSet(flags, 'yes'), context.io))) return null;
     for (const each of found) await forget(context, history.delete(each.id).turnIds);

@@ -1,5 +1,6 @@
 import type { Receipt } from '../../client/receipt.ts';
 import type { Verdict } from '../../outcome.ts';
+import { formatUsd } from '../../spending/usd.ts';
 import type { Output } from '../io.ts';
 import { ours, type OwnText, styled } from './own-text.ts';
 
@@ -29,7 +30,7 @@ function partsOf({ receipt, conversationId, verdict = null, keptIn = null }: Rec
     modelServed !== null && modelServed !== modelRequested ? `${modelRequested} → ${modelServed}` : modelRequested,
     tokens(inputTokens, 'in', cachedInputTokens, 'cached'),
     tokens(outputTokens, 'out', reasoningTokens, 'reasoning'),
-    receipt.costUsd === null ? null : `$${cost(receipt.costUsd)} (${receipt.costSource})`,
+    receipt.costUsd === null ? null : `${formatUsd(receipt.costUsd)} (${receipt.costSource})`,
     receipt.ttftMs === null ? null : `first token ${seconds(receipt.ttftMs)}`,
     `${seconds(receipt.durationMs)} in all`,
     rate(receipt),
@@ -46,7 +47,8 @@ function partsOf({ receipt, conversationId, verdict = null, keptIn = null }: Rec
 
 function tokens(total: number | null, word: string, part: number | null, partWord: string): string | null {
   if (total === null) return null;
-  return part === null || part === 0 ? `${total} tokens ${word}` : `${total} tokens ${word} (${part} ${partWord})`;
+  const all = `${total} ${total === 1 ? 'token' : 'tokens'} ${word}`;
+  return part === null || part === 0 ? all : `${all} (${part} ${partWord})`;
 }
 
 function rate({ outputTokens, ttftMs, durationMs }: Receipt): string | null {
@@ -64,10 +66,6 @@ function guardrails({ guardrails: names, maskedPassages }: Receipt, verdict: Ver
   const word = `${names.length === 1 ? 'guardrail' : 'guardrails'} ${names.join(', ')}`;
   if (maskedPassages !== null) return `${word} (masked ${maskedPassages})`;
   return verdict === 'complete' || verdict === 'length' ? `${word} (passed, or masked)` : word;
-}
-
-function cost(usd: number): string {
-  return usd >= 0.01 ? usd.toFixed(4) : usd.toPrecision(2);
 }
 
 function seconds(milliseconds: number): string {
