@@ -272,3 +272,89 @@ describe('at a terminal', () => {
     expect(upstream.requests).toEqual([]);
   });
 });
+
+describe('a conversation that was had with another proxy', () => {
+  let own: FakeUpstream;
+
+  beforeEach(async () => {
+    own = await startFakeUpstream();
+    await inClone(['config', 'trust']);
+    const options = { env: { LITELLM_PROXY_URL: own.baseUrl } };
+    await home.run(['-C', 'board', 'we sell to Initech'], options);
+    await home.run(['and then a system prompt of mine', '-s', 'mine alone'], options);
+  });
+
+  afterEach(() => own.close());
+
+  test.each([
+    ['-c', ['-c', 'and when?']],
+    ['-C NAME', ['-C', 'board', 'and when?']],
+    ['-c, adding nothing', ['-c', '--read-only', 'and when?']],
+    ['-C with another system prompt', ['-C', 'board', '-s', 'another', 'and when?']],
+    ['a chat', ['chat', '-c']],
+    ['-c under --trust-project', ['-c', '--trust-project', 'and when?']],
+    ['-c in json', ['-c', '--output-format', 'json', 'and when?']],
+  ])('is not sent to that of a project file: %s', async (_name, args) => {
+    const before = (await home.run(['history', 'export'])).stdout;
+    const { code, stdout, stderr } = await inClone(args, { stdin: 'and when?' });
+    expect({ code, sent: upstream.requests.map(({ text }) => text) }).toEqual({ code: 2, sent: [] });
+    expect(stdout + stderr).toContain(`was had with ${own.baseUrl}`);
+    expect(stdout + stderr).toContain(`--base-url ${upstream.baseUrl}`);
+    // No turn, and no other system prompt.
+    expect((await home.run(['history', 'export'])).stdout).toBe(before);
+  });
+
+  test('nor under a key that was entered for it, nor as a fork, nor imported', async () => {
+    await home.run(['login', '--no-check', '--base-url', upstream.baseUrl], { stdin: key });
+    // The first login makes a default, which would be the user's own word.
+    await home.run(['config', 'unset', 'base_url']);
+    const fork = (await home.run(['history', 'fork', 'board'])).stdout.trim();
+    const exported = (await home.run(['history', 'export', 'board'])).stdout;
+    expect(exported).not.toContain(own.baseUrl);
+    await home.run(['history', 'delete', 'board', '--yes']);
+    writeFileSync(home.at('exported.jsonl'), exported);
+    expect(await home.run(['history', 'import', 'exported.jsonl'])).toMatchObject({ code: 0 });
+    for (const name of [fork, 'board']) expect(await inClone(['-C', name, 'hi'])).toMatchObject({ code: 2 });
+    expect(upstream.chatRequests).toEqual([]);
+  });
+
+  test('goes where the user names the proxy, and then belongs there', async () => {
+    expect(await inClone(['-C', 'board', 'hi', '--base-url', upstream.baseUrl])).toMatchObject({ code: 0 });
+    expect(await inClone(['-C', 'board', 'again'])).toMatchObject({ code: 0 });
+    // Had with the user's own proxy again, it is theirs again.
+    expect(await home.run(['-C', 'board', 'secret'], { env: { LITELLM_PROXY_URL: own.baseUrl } })).toMatchObject({
+      code: 0,
+    });
+    expect(await inClone(['-C', 'board', 'and?'])).toMatchObject({ code: 2 });
+    expect(upstream.chatRequests).toHaveLength(2);
+  });
+
+  test('goes on without a question where it was begun, and where the proxy is the user own', async () => {
+    expect(await inClone(['-C', 'here', 'one'])).toMatchObject({ code: 0 });
+    expect(await inClone(['-C', 'here', 'two'])).toMatchObject({ code: 0 });
+    const fork = (await home.run(['history', 'fork', 'here', '--at', '1'])).stdout.trim();
+    expect(await inClone(['-C', fork, 'three'])).toMatchObject({ code: 0 });
+    expect(await home.run(['-C', 'here', 'at home'], { env: { LITELLM_PROXY_URL: own.baseUrl } })).toMatchObject({
+      code: 0,
+    });
+    await home.run(['config', 'set', 'base_url', own.baseUrl]);
+    expect(await home.run(['-C', 'here', 'at home'])).toMatchObject({ code: 0 });
+  });
+
+  test('is asked for at a terminal', async () => {
+    writeFileSync(home.at('cllm.yaml'), `base_url: ${upstream.baseUrl}\n`);
+    await home.run(['config', 'trust']);
+    for (const [answer, code, requests] of [
+      ['n\r', 2, 0],
+      ['y\r', 0, 1],
+    ] as const) {
+      terminal = new Terminal(home, ['-C', 'board', 'and when?'], { columns: 300 });
+      await terminal.until(`was had with ${own.baseUrl}. Send all of it to ${upstream.baseUrl}`);
+      terminal.type(answer);
+      expect(await terminal.exitCode).toBe(code);
+      expect(upstream.chatRequests).toHaveLength(requests);
+      terminal.close();
+    }
+    expect(await home.run(['-C', 'board', 'again'])).toMatchObject({ code: 0 });
+  });
+});

@@ -96,7 +96,11 @@ describe('the schema', () => {
       string,
       unknown
     >;
-    const { reply: _reply, ...turn } = database.prepare('SELECT * FROM turns').get() as Record<string, unknown>;
+    const {
+      reply: _reply,
+      base_url: _baseUrl,
+      ...turn
+    } = database.prepare('SELECT * FROM turns').get() as Record<string, unknown>;
     database.close();
     return [conversation, turn];
   }

@@ -1,4 +1,5 @@
 import type { LiteLLMClient } from '../client/client.ts';
+import { isProjectsAlone } from '../config/settings.ts';
 import { Conversation } from '../conversation/conversation.ts';
 import type { Store } from '../conversation/turn.ts';
 import type { Origin } from '../config/settings.ts';
@@ -10,6 +11,9 @@ import type { Flags } from './flags.ts';
 /**
  * The conversation that the flags name: the latest (`-c`), one by name, id or prefix (`-C`, which starts one under a
  * name that nobody has), or a new one. It keeps the system prompt it was started with, until a later `-s` replaces it.
+ *
+ * @throws UsageError `project_untrusted` when it would go to a proxy that a project file alone names, and was last had with
+ * another one
  */
 export async function chooseConversation(
   flags: Flags,
@@ -23,7 +27,8 @@ export async function chooseConversation(
   if (isContinued && reference !== undefined)
     throw new UsageError('-c and -C name two conversations', { hint: 'give one of them' });
   if (reference !== undefined) refuseKey(context.io, 'the conversation', reference);
-  const { system } = await context.settings();
+  const settings = await context.settings();
+  const { system } = settings;
   const fresh = (): Conversation =>
     new Conversation(client, store, { name: reference ?? null, system: system.value, isReadOnly });
   if (!isContinued && reference === undefined) {
@@ -46,6 +51,16 @@ export async function chooseConversation(
   }
   const { restoreConversation } = await import('./restore-conversation.ts');
   await restoreConversation(context, summary.id);
+  if (isProjectsAlone(settings)) {
+    const { assertSameProxy } = await import('./asking/conversation-proxy.ts');
+    await assertSameProxy({
+      name: summary.name ?? summary.id,
+      lastBaseUrl: history.lastBaseUrl(summary.id),
+      settings,
+      io: context.io,
+      isInputIgnored: flags['stdin'] === false,
+    });
+  }
   const conversation = Conversation.of(client, store, summary, isReadOnly);
   // Kept with the next prompt, and not before: what still can fail must not have changed anything.
   if (textFlag(flags, 'system') !== undefined)

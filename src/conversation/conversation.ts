@@ -67,7 +67,7 @@ export class Conversation {
    * @throws what the observer threw, once the turn is committed: it is told no more then, but the reply is taken to its end
    */
   async send(turn: TurnRequest): Promise<TurnResult> {
-    const keeper = new TurnKeeper(this.#store, this.state, turn);
+    const keeper = new TurnKeeper(this.#store, this.state, turn, this.#client.baseUrl);
     const watched = new Watched(turn.observer);
     const { messages, partialReplies } = keeper.context;
     await watched.tell((observer) =>

@@ -18,7 +18,7 @@ export class TurnKeeper implements ReplyTap {
   #journal: JournalWriter | null = null;
   #failure: CllmError | null = null;
 
-  constructor(store: Store, state: ConversationState, turn: TurnRequest) {
+  constructor(store: Store, state: ConversationState, turn: TurnRequest, baseUrl: string) {
     const { history } = store;
     const { model, ...request } = turn.body;
     let earlier: Turn[] = [];
@@ -37,6 +37,7 @@ export class TurnKeeper implements ReplyTap {
           messages: turn.messages,
           model,
           request,
+          baseUrl,
         });
         state.id = begun.conversationId;
         state.hasNewSystem = false;
@@ -56,7 +57,7 @@ export class TurnKeeper implements ReplyTap {
           conversationId: state.id,
           turnId: this.#turnId,
           // What a row of the history holds, for a history that can not be written or is lost meanwhile.
-          turn: { name: state.name, system: state.system, messages: turn.messages, model, request },
+          turn: { name: state.name, system: state.system, messages: turn.messages, model, request, baseUrl },
         }) ?? null;
     } catch (error) {
       this.#failure ??= asProblem(error);

@@ -169,6 +169,8 @@ class Importer {
       messages: JSON.stringify(turn.messages),
       prompt: textOf(turn.messages),
       request: json(turn.request),
+      // A file does not say where its turns were had: that would be a stranger's word.
+      baseUrl: null,
     });
     if (turn.ended_at !== null) this.#records.updateEnd(id, turn, turn.ended_at);
   }

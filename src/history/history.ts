@@ -50,6 +50,7 @@ export interface UnsavedTurn {
     messages: NewTurn['messages'];
     model: string;
     request?: NewTurn['request'];
+    baseUrl?: NewTurn['baseUrl'];
   } | null;
 }
 
@@ -132,10 +133,11 @@ export class History {
         messages = [],
         model = end.completion?.model ?? 'unknown',
         request = null,
+        baseUrl = null,
       } = unsaved.turn ?? {};
       const existing = unsaved.conversationId === null ? undefined : this.#records.byId(unsaved.conversationId);
       const conversation = existing === undefined ? { name, system } : { id: existing.id };
-      const place = this.#insertTurn({ conversation, messages, model, request }, unsaved.turnId);
+      const place = this.#insertTurn({ conversation, messages, model, request, baseUrl }, unsaved.turnId);
       this.#records.updateEnd(place.turnId, end);
       return { ...place, wasSaved: false };
     });
@@ -201,6 +203,11 @@ export class History {
   /** The turns that a conversation has by itself: of a fork, those that came after it left its parent. */
   ownTurns({ id, parent }: Pick<ConversationSummary, 'id' | 'parent'>): Turn[] {
     return this.#records.turns(id, parent?.seq ?? 0);
+  }
+
+  /** The base URL that the last turn of a conversation was sent to, with all before it; null when nobody knows. */
+  lastBaseUrl(conversationId: string): string | null {
+    return this.#records.lastBaseUrl(conversationId);
   }
 
   /**
@@ -401,6 +408,7 @@ export class History {
       messages: JSON.stringify(turn.messages),
       prompt,
       request: json(turn.request),
+      baseUrl: turn.baseUrl ?? null,
     });
     return { conversationId: conversation.id, turnId, seq };
   }

@@ -8,6 +8,7 @@ const migrations: readonly ((database: Pick<Database, 'execute'>) => void)[] = [
   m001ConversationsAndTurns,
   m002Search,
   m003Origin,
+  m004BaseUrl,
 ];
 
 export const schemaVersion = migrations.length;
@@ -120,4 +121,12 @@ function m003Origin(database: Pick<Database, 'execute'>): void {
     ALTER TABLE conversations ADD COLUMN origin TEXT;
     CREATE UNIQUE INDEX conversations_origin ON conversations (origin) WHERE origin IS NOT NULL;
   `);
+}
+
+/**
+ * Where a turn was sent, with all that came before it: a conversation does not go to another proxy unasked. Null for turns
+ * of earlier versions and for what was imported, of which nobody knows.
+ */
+function m004BaseUrl(database: Pick<Database, 'execute'>): void {
+  database.execute('ALTER TABLE turns ADD COLUMN base_url TEXT');
 }

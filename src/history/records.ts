@@ -24,6 +24,7 @@ export interface NewRecord {
   /** The text of the messages, for the search. */
   prompt: string;
   request: string | null;
+  baseUrl: string | null;
 }
 
 /** The rows of the history one by one: ids, checksums and the SQL. Transactions and rules are History's. */
@@ -87,6 +88,23 @@ export class Records {
       .map(turnOf);
   }
 
+  /** Where the last turn of a line was sent; null when nobody knows. Of a fork it may be one that it shares. */
+  lastBaseUrl(conversationId: string): string | null {
+    const found = this.byId(conversationId);
+    const seen = new Set<string>();
+    // A file that somebody edited may have a parent that is its own.
+    for (let row = found; row !== undefined && !seen.has(row.id); row = this.byId(row.parent_id ?? '')) {
+      seen.add(row.id);
+      const turn = this.database.get(
+        'SELECT base_url FROM turns WHERE conversation_id = ? AND seq = ?',
+        row.id,
+        found?.turn_count ?? 0,
+      ) as { base_url: string | null } | undefined;
+      if (turn !== undefined) return turn.base_url;
+    }
+    return null;
+  }
+
   insertConversation(facts: NewConversation): ConversationRow {
     const createdAt = facts.created_at ?? this.now();
     const row: ConversationRow = {
@@ -144,17 +162,18 @@ export class Records {
   insertTurn(given: NewRecord): void {
     const record = { ...given, prompt: withoutNul(given.prompt), model: withoutNul(given.model) };
     this.database.run(
-      `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages, base_url)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       record.id,
       record.conversationId,
       record.seq,
       record.model,
       record.createdAt,
-      promptChecksum({ ...record, created_at: record.createdAt }),
+      promptChecksum({ ...record, created_at: record.createdAt, base_url: record.baseUrl }),
       record.request,
       record.prompt,
       record.messages,
+      record.baseUrl,
     );
   }
 
@@ -219,9 +238,11 @@ export function conversationChecksum(row: Omit<ConversationRow, 'checksum'>): nu
 
 /** Over what the prompt's commit writes. Not over the conversation: deleting one may hand its turns to a fork. */
 export function promptChecksum(
-  row: Pick<TurnRow, 'id' | 'seq' | 'model' | 'created_at' | 'request' | 'messages' | 'prompt'>,
+  row: Pick<TurnRow, 'id' | 'seq' | 'model' | 'created_at' | 'request' | 'messages' | 'prompt' | 'base_url'>,
 ): number {
-  return checksum([row.id, row.seq, row.model, row.created_at, row.request, row.messages, row.prompt]);
+  const values = [row.id, row.seq, row.model, row.created_at, row.request, row.messages, row.prompt];
+  // Rows of earlier versions have none, and were summed without it.
+  return checksum(row.base_url === null ? values : [...values, row.base_url]);
 }
 
 /** Over what the reply's commit writes. */

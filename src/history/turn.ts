@@ -14,6 +14,8 @@ export interface NewTurn {
   model: string;
   /** The other fields of the request body. */
   request?: Record<string, unknown> | null;
+  /** The proxy that the turn goes to, with all that came before it; null when nobody knows. */
+  baseUrl?: string | null;
 }
 
 export interface TurnError {
@@ -76,6 +78,7 @@ export interface TurnRow {
   prompt: string;
   messages: string;
   completion: string | null;
+  base_url: string | null;
 }
 
 /** The columns of a conversation. */

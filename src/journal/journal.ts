@@ -19,6 +19,7 @@ export interface JournaledTurn {
     messages: ChatMessage[];
     model: string;
     request?: Record<string, unknown> | null;
+    baseUrl?: string | null;
   };
 }
 
