@@ -117,15 +117,19 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
   const assertTrusted = once(async () => {
     const own = await settings();
     // The everyday case asks nothing, and loads nothing for it.
-    if (!isProjectsAlone(own)) return;
-    const { assertProjectTrusted } = await import('./asking/project-trust.ts');
-    await assertProjectTrusted({
-      settings: own,
-      paths,
-      io,
-      isTrustedByFlag: isSet(flags, 'trust-project'),
-      isInputIgnored: flags['stdin'] === false,
-    });
+    if (own.projectFile === null) return;
+    if (isProjectsAlone(own)) {
+      const { assertProjectTrusted } = await import('./asking/project-trust.ts');
+      await assertProjectTrusted({
+        settings: own,
+        paths,
+        io,
+        isTrustedByFlag: isSet(flags, 'trust-project'),
+        isInputIgnored: flags['stdin'] === false,
+      });
+    }
+    const { sayWhatProjectSets } = await import('./asking/project-notice.ts');
+    sayWhatProjectSets({ settings: own, paths, uid: io.uid, isRemembered: !isSet(flags, 'ephemeral'), say });
   });
 
   const clientOptionsFor = async (key: string | null, baseUrl?: string): Promise<ClientOptions> => {
