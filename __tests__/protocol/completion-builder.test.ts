@@ -235,7 +235,8 @@ describe('the message', () => {
     ['a null list of calls', [{ tool_calls: null }], ''],
     ['a function call', [{ function_call: { name: 'f', arguments: '' } }], null],
     ['text and calls', [{ content: 'a' }, { tool_calls: [] }, { content: 'b' }], 'ab'],
-    ['a number', [{ content: 3 }, { content: ['x'] }, { content: { text: 'x' } }], ''],
+    ['a number', [{ content: 3 }, { content: true }], ''],
+    ['parts', [{ content: ['x'] }, { content: { text: 'y' } }, { content: 'z' }], 'xyz'],
   ])('content from %s', (_name, deltas, content) => {
     expect(messageOf(...deltas).content).toBe(content);
   });
@@ -260,7 +261,7 @@ describe('the message', () => {
         .reasoning_content,
     ).toBe('abc');
     expect(messageOf({ reasoning_content: 'a', reasoning: 'a' }).reasoning_content).toBe('a');
-    expect(messageOf({ reasoning: 'a', reasoning_content: '' }).reasoning_content).toBe('');
+    expect(messageOf({ reasoning: 'a', reasoning_content: '' }).reasoning_content).toBe('a');
     expect(messageOf({ reasoning: null })).not.toHaveProperty('reasoning_content');
   });
 
@@ -272,7 +273,7 @@ describe('the message', () => {
         { function_call: { name: 'g', arguments: ':1}' } },
       ).function_call,
     ).toEqual({ name: 'f', arguments: '{"a":1}' });
-    expect(messageOf({ function_call: {} }).function_call).toEqual({ name: null, arguments: '' });
+    expect(messageOf({ function_call: {} })).toEqual({ role: 'assistant', content: null });
     expect(messageOf({ function_call: 'x' })).toEqual({ role: 'assistant', content: '' });
   });
 
@@ -285,10 +286,6 @@ describe('the message', () => {
     expect(message.annotations).toEqual([1, 1, 2]);
     expect(message.images).toEqual([{ url: 'a' }]);
     expect(messageOf({ annotations: [], images: [null] })).toEqual({ role: 'assistant', content: '' });
-  });
-
-  test('unknown keys of a delta are left out', () => {
-    expect(messageOf({ content: 'a', x: 'b', y: [1], z: { a: 1 } })).toEqual({ role: 'assistant', content: 'a' });
   });
 });
 
@@ -325,12 +322,7 @@ describe('audio', () => {
       transcript: 'a',
       expires_at: null,
     });
-    expect(messageOf({ audio: { id: 3, data: 4, transcript: null, expires_at: 'x' } }).audio).toEqual({
-      id: null,
-      data: '',
-      transcript: '',
-      expires_at: null,
-    });
+    expect(messageOf({ audio: { id: 3, data: 4, transcript: null, expires_at: 'x' } })).not.toHaveProperty('audio');
   });
 });
 
@@ -587,14 +579,38 @@ describe('usage', () => {
       9,
     ],
     ['a reported 0 is 0', [{ prompt_tokens: 0, completion_tokens: 0, total_tokens: 7 }], 0, 0],
-    ['a missing count is 0', [{}, { completion_tokens: 2 }], 0, 2],
-    ['other types are no counts', [{ prompt_tokens: '5', completion_tokens: null }], 0, 0],
+    ['counts as texts', [{ prompt_tokens: '5', completion_tokens: '2' }], 5, 2],
+    ["counts under the names of OpenAI's Responses", [{ input_tokens: 5, output_tokens: 2 }], 5, 2],
   ])('%s', (_name, usages, prompt, completion) => {
-    expect(usageOf(...usages)).toEqual({
+    expect(usageOf(...usages)).toMatchObject({
       prompt_tokens: prompt,
       completion_tokens: completion,
       total_tokens: prompt + completion,
     });
+  });
+
+  test('a figure that nobody told is null, never 0, and usage of nothing is none', () => {
+    expect(usageOf({}, { completion_tokens: 2 })).toEqual({
+      prompt_tokens: null,
+      completion_tokens: 2,
+      total_tokens: null,
+    });
+    expect(usageOf({ prompt_tokens: null, total_tokens: 9 })).toMatchObject({ prompt_tokens: null, total_tokens: 9 });
+    expect(usageOf({ cost: 0.5 })).toMatchObject({ prompt_tokens: null, completion_tokens: null, cost: 0.5 });
+    expect(usageOf({ prompt_tokens: 'many', completion_tokens: -1, total_tokens: true })).toBeNull();
+    expect(usageOf({}, { prompt_tokens: null })).toBeNull();
+  });
+
+  test('a cost that is an object is its sum, and stays as details', () => {
+    const cost = { input_tokens_cost: 0.001, request_cost: 0.005, total_cost: 0.008 };
+    expect(usageOf({ prompt_tokens: 1, cost })).toMatchObject({ cost: 0.008, cost_details: cost });
+  });
+
+  test.each([
+    ['in a choice', chunkOf({ choices: [choiceOf({}, { usage: { prompt_tokens: 9, completion_tokens: 2 } })] })],
+    ['in x_groq', chunkOf({ choices: [], x_groq: { id: 'r', usage: { prompt_tokens: 9, completion_tokens: 2 } } })],
+  ])('usage %s counts', (_name, chunk) => {
+    expect(build(chunk).usage).toEqual({ prompt_tokens: 9, completion_tokens: 2, total_tokens: 11 });
   });
 
   test('completion_tokens_details is the last object, as reported', () => {
@@ -657,7 +673,8 @@ describe('usage', () => {
     const usage = usageOf({ cost: 0.5, server_tool_use: { a: 1 } }, { cost: 0, server_tool_use: null }, { cost: null });
     expect(usage?.cost).toBe(0);
     expect(usage?.['server_tool_use']).toEqual({ a: 1 });
-    expect(usageOf({ cost: '0.1' })).not.toHaveProperty('cost');
+    expect(usageOf({ cost: '0.1' })?.cost).toBe(0.1);
+    expect(usageOf({ prompt_tokens: 1, cost: 'much' })).not.toHaveProperty('cost');
   });
 
   test('speed and inference_geo are the last texts', () => {

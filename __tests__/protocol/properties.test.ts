@@ -131,6 +131,15 @@ const delta = fc.oneof(
   },
 );
 
+/** The arguments of a call, whole, in pieces that are cut anywhere. */
+const argumentsInPieces = fc
+  .tuple(fc.dictionary(text, fc.oneof(text, fc.integer(), fc.array(text), fc.constant({ a: {} }))), cuts)
+  .map(([value, at]) => {
+    const json = JSON.stringify(value);
+    const ends = [...new Set([...at.map((each) => each % json.length), json.length])].toSorted((a, b) => a - b);
+    return ends.map((end, index) => json.slice(ends[index - 1] ?? 0, end)).filter((piece) => piece !== '');
+  });
+
 const chunk = fc
   .record({
     choices: fc.array(
@@ -243,7 +252,7 @@ describe('the fold', () => {
   test('keeps the arguments of each call whole, however calls with indexes of their own interleave', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.array(text, { minLength: 1 }), { minLength: 1, maxLength: 4 }),
+        fc.array(argumentsInPieces, { minLength: 1, maxLength: 4 }),
         fc.infiniteStream(fc.nat()),
         (calls, order) => {
           const builder = new CompletionBuilder();

@@ -96,7 +96,7 @@ describe('what content is', () => {
     ['a call', { tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }] }],
     ['a function call', { function_call: { name: 'f', arguments: '' } }],
     ['audio', { audio: { data: 'AAAA' } }],
-    ['an image', { images: [{}] }],
+    ['an image', { images: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } }] }],
     ['content parts', { content: [{ type: 'text', text: 'a' }] }],
   ])('%s', (_name, message) => {
     expect(verdict(fold('stop', message), done)).toBe('complete');

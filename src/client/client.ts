@@ -182,6 +182,7 @@ export class LiteLLMClient {
       },
       body: jsonOf(body),
       modelRequested: request.model,
+      isUsageAsked: (body as { stream_options?: { include_usage?: unknown } }).stream_options?.include_usage === true,
       hasKey: this.#keys.length > 0,
       secrets: { keys: this.#keys, prompts: promptTexts(messages) },
       masking: this.#masking,

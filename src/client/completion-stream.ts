@@ -56,6 +56,8 @@ export interface StreamPlan {
   headers: Record<string, string>;
   body: string;
   modelRequested: string;
+  /** Whether the body asks for usage at the end of the stream. */
+  isUsageAsked: boolean;
   hasKey: boolean;
   secrets: Secrets;
   masking: Masking;
@@ -110,8 +112,11 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   constructor(plan: StreamPlan) {
     this.#plan = plan;
     this.#result = new Promise((resolve) => (this.#resolve = resolve));
-    this.#deadlines = new Deadlines(plan.limits, plan.clock, (deadline, seconds) =>
-      this.#stop({ type: 'deadline', deadline, seconds }),
+    this.#deadlines = new Deadlines(
+      plan.limits,
+      plan.clock,
+      (deadline, seconds) => this.#stop({ type: 'deadline', deadline, seconds }),
+      () => this.#incoming?.leave(),
     );
   }
 
@@ -263,7 +268,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   }
 
   #replied(response: HttpResponse): IncomingReply {
-    const { taps, maxEventBytes, maxReplyBytes, url, clock, hasKey } = this.#plan;
+    const { taps, maxEventBytes, maxReplyBytes, url, clock, hasKey, isUsageAsked } = this.#plan;
     const limits = {
       ...(maxEventBytes !== undefined && { maxEventBytes }),
       ...(maxReplyBytes !== undefined && { maxReplyBytes }),
@@ -273,6 +278,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
       deadlines: this.#deadlines,
       hasKey,
       limits,
+      isUsageAsked,
       onContent: () => (this.#firstContentAt ??= clock()),
     });
     this.#hasHead = true;

@@ -25,6 +25,7 @@ export class Deadlines {
   readonly #limits: DeadlineLimits;
   readonly #clock: () => number;
   readonly #expire: (deadline: Deadline, seconds: number) => void;
+  readonly #leave: () => void;
   #timer: NodeJS.Timeout | undefined;
   /** When the timer fires, in waited time. */
   #armedFor = Number.POSITIVE_INFINITY;
@@ -36,13 +37,24 @@ export class Deadlines {
   #contentDeadline: 'first-token' | 'idle' = 'first-token';
   #contentDue = Number.POSITIVE_INFINITY;
   readonly #totalDue: number;
+  /** When a finished reply is left, although its stream is still open. */
+  #graceDue = Number.POSITIVE_INFINITY;
   #isStopped = false;
 
-  /** @param clock milliseconds, monotonic */
-  constructor(limits: DeadlineLimits, clock: () => number, expire: (deadline: Deadline, seconds: number) => void) {
+  /**
+   * @param clock milliseconds, monotonic
+   * @param leave called when a finished reply was waited for long enough
+   */
+  constructor(
+    limits: DeadlineLimits,
+    clock: () => number,
+    expire: (deadline: Deadline, seconds: number) => void,
+    leave: () => void = () => {},
+  ) {
     this.#limits = limits;
     this.#clock = clock;
     this.#expire = expire;
+    this.#leave = leave;
     this.#totalDue = due(0, limits.total);
   }
 
@@ -56,6 +68,18 @@ export class Deadlines {
   /** The attempt is over and the next one waits; only the total runs on. */
   endAttempt(): void {
     this.#contentDue = Number.POSITIVE_INFINITY;
+    this.#graceDue = Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * The reply is finished, and only its stream is still open: what may follow is waited for so many seconds, from the
+   * first time that this is said, and no longer than any deadline allows.
+   */
+  grace(seconds: number): void {
+    const end = Math.min(this.#waitedNow() + seconds * 1000, this.#contentDue, this.#totalDue);
+    if (end >= this.#graceDue) return;
+    this.#graceDue = end;
+    if (end < this.#armedFor) this.#arm();
   }
 
   /** From here on time counts: the network is waited for, or what it brought is worked on. */
@@ -74,6 +98,7 @@ export class Deadlines {
   /** Content came. */
   content(): void {
     this.#contentDeadline = 'idle';
+    this.#graceDue = Number.POSITIVE_INFINITY;
     this.#contentDue = due(this.#waitedNow(), this.#limits.idle);
     if (this.#contentDue < this.#armedFor) this.#arm();
   }
@@ -91,7 +116,7 @@ export class Deadlines {
   #arm(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#armedFor = Math.min(this.#contentDue, this.#totalDue);
+    this.#armedFor = Math.min(this.#contentDue, this.#totalDue, this.#graceDue);
     if (this.#isStopped || this.#since === null || this.#armedFor === Number.POSITIVE_INFINITY) return;
     const delay = Math.min(Math.max(1, Math.ceil(this.#armedFor - this.#waitedNow())), longestTimer);
     const expectedAt = this.#clock() + delay;
@@ -113,15 +138,19 @@ export class Deadlines {
       if (this.#isStopped || this.#since === null) return;
       const deadline = this.#expired();
       if (deadline === null) this.#arm();
-      else {
+      else if (deadline === 'grace') {
+        this.#graceDue = Number.POSITIVE_INFINITY;
+        this.#leave();
+      } else {
         this.stop();
         this.#expire(deadline, deadline === 'total' ? this.#limits.total : this.#limits[limitNames[deadline]]);
       }
     });
   }
 
-  #expired(): 'first-token' | 'idle' | 'total' | null {
+  #expired(): 'grace' | 'first-token' | 'idle' | 'total' | null {
     const waited = this.#waitedNow();
+    if (waited >= this.#graceDue) return 'grace';
     if (waited >= this.#totalDue) return 'total';
     return waited >= this.#contentDue ? this.#contentDeadline : null;
   }

@@ -9,6 +9,11 @@ import type { HttpResponse } from './transport.ts';
 /** A server that keeps itself alive with chunks that say nothing must not fill the memory. */
 const mostHeldChunks = 1_000;
 
+/** Seconds that a finished reply is waited for when its stream stays open: for usage, `[DONE]` or an error frame. */
+const grace = 2;
+/** After the usage that was asked for, which is the last but `[DONE]`: as long as that takes to come along. */
+const graceAfterUsage = 0.1;
+
 /** Takes the chunks of one read; the next one is read once the promise resolves, at once without one. Never throws. */
 export type ChunkSink = (chunks: Arrived[]) => Promise<void> | undefined;
 
@@ -18,6 +23,8 @@ export interface IncomingOptions {
   limits: ReplyReaderOptions;
   /** Whether a key went with the request. */
   hasKey: boolean;
+  /** Whether the request asked for usage. */
+  isUsageAsked: boolean;
   onContent: () => void;
 }
 
@@ -31,6 +38,7 @@ export class IncomingReply {
   #hasHandedOn = false;
   #end: StreamEnd = { type: 'end' };
   #isStopped = false;
+  #isLeft = false;
 
   constructor(response: HttpResponse, options: IncomingOptions) {
     this.#response = response;
@@ -50,7 +58,7 @@ export class IncomingReply {
     try {
       await this.#pumpBody(sink);
     } catch (thrown) {
-      if (!this.#isStopped) {
+      if (!this.#isStopped && !this.#isLeft) {
         if (!(thrown instanceof CllmError) || thrown.code !== 'connection_failed') throw thrown;
         this.#end = { type: 'lost', message: thrown.message };
       }
@@ -77,6 +85,12 @@ export class IncomingReply {
     return this.#reader.finish(end).reply;
   }
 
+  /** The reply is finished, and its stream was open for long enough: the connection is closed, and that is no loss. */
+  leave(): void {
+    this.#isLeft = true;
+    this.#response.destroy();
+  }
+
   async #pumpBody(sink: ChunkSink): Promise<void> {
     const { body } = this.#response;
     const { deadlines } = this.#options;
@@ -85,10 +99,11 @@ export class IncomingReply {
       isTaken = this.#handOn(bytes, sink);
       // After it was shown: nobody waits for the fold.
       this.#reader.fold();
+      if (this.#reader.isSettled) this.#beginGrace();
       // Said here and not where it is awaited: the consumer may be at work by then.
       if (isTaken !== undefined) deadlines.stopWaiting();
     };
-    while (!this.#reader.isOver && !this.#isStopped) {
+    while (!this.#reader.isOver && !this.#isStopped && !this.#isLeft) {
       const bytes = body.read();
       if (bytes === null) {
         if (!(await body.more(take))) return;
@@ -101,6 +116,11 @@ export class IncomingReply {
       deadlines.startWaiting();
       isTaken = undefined;
     }
+  }
+
+  #beginGrace(): void {
+    const { deadlines, isUsageAsked } = this.#options;
+    deadlines.grace(isUsageAsked && this.#reader.hasLastUsage ? graceAfterUsage : grace);
   }
 
   #handOn(bytes: Uint8Array, sink: ChunkSink): Promise<void> | undefined {

@@ -133,7 +133,7 @@ function templateOf(surroundings: Surroundings): Template | null {
   const delta = isJsonObject(choice) ? choice['delta'] : null;
   if (!isJsonObject(choice) || !isJsonObject(delta) || delta[key] !== probe) return null;
   const isFlat = holdsNoObjects(chunk, 'choices') && holdsNoObjects(choice, 'delta') && holdsNoObjects(delta, '');
-  if (!isFlat || !isTextOnly(delta, key)) return null;
+  if (!isFlat || !isTextOnly(delta, key) || isWord(choice['finish_reason'])) return null;
   // A line end between two tokens of JSON is as good as a space, but makes a second line of an event.
   if (/[\r\n]/.test(before + after)) return null;
   return {
@@ -142,6 +142,11 @@ function templateOf(surroundings: Surroundings): Template | null {
     blockStart: `data: ${before}`,
     blockEnd: `${after}\n\n`,
   };
+}
+
+/** A finish_reason on every chunk: which of them is the last word is for the fold to see, chunk by chunk. */
+function isWord(finishReason: unknown): boolean {
+  return typeof finishReason === 'string' && finishReason !== '';
 }
 
 /** Whether the text is all that a second chunk of this kind adds to a fold. */

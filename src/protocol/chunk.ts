@@ -7,6 +7,7 @@ import {
   type ErrorFrame,
 } from './error-frame.ts';
 import { errorInText } from './error-text.ts';
+import { isEnding, isHeartbeatName, isHeartbeatObject, isHeartbeatText, isNamedHeartbeat } from './heartbeat.ts';
 import { isHtml } from './html-title.ts';
 import { isJsonObject, parseJson, textOrNull, type JsonObject } from './json.ts';
 import type { SseEvent } from './sse.ts';
@@ -29,10 +30,15 @@ export type StreamItem =
   | { type: 'fallback'; notice: FallbackNotice }
   /** `[DONE]`. */
   | { type: 'done' }
+  /** A sign of life: it ends nothing and enters nothing. */
+  | { type: 'heartbeat' }
+  /** Another server's way to write `[DONE]`, which counts after a finish_reason; what it is before one. */
+  | { type: 'ending'; otherwise: StreamItem }
   /** A whole `chat.completion`, although a stream was asked for: as it came, for `readCompletion` to read. */
   | { type: 'completion'; completion: JsonObject };
 
 const done: StreamItem = { type: 'done' };
+const heartbeat: StreamItem = { type: 'heartbeat' };
 
 const openBrace = 0x7b;
 
@@ -41,14 +47,22 @@ const openBrace = 0x7b;
  *
  * A chunk is any JSON object that is nothing else, exactly as parsed, unknown keys included. `[DONE]` is compared after
  * trimming, never by prefix, so that no text can forge it. An error is what `event: error` names, or an object with an
- * `error`, whatever else it holds.
+ * `error`, whatever else it holds. A heartbeat (heartbeat.ts) is none of these.
  */
 export function readEvent(event: SseEvent): StreamItem {
   const { data } = event;
-  if (data.charCodeAt(0) !== openBrace && data.trim() === '[DONE]') return done;
+  if (event.event !== 'message' && isHeartbeatName(event.event)) return heartbeat;
+  const isObject = data.charCodeAt(0) === openBrace;
+  if (!isObject && data.trim() === '[DONE]') return done;
+  const isEmpty = !isObject && event.event !== 'error' && isHeartbeatText(data);
+  const item = isEmpty ? heartbeat : readData(event);
+  return isEnding(event) ? { type: 'ending', otherwise: item } : item;
+}
+
+function readData(event: SseEvent): StreamItem {
   let value: unknown;
   try {
-    value = parseJson(data);
+    value = parseJson(event.data);
   } catch {
     return { type: 'error', error: unparsable(event) };
   }
@@ -74,9 +88,11 @@ export function readValue(value: unknown): StreamItem {
   }
   if (isFallbackNotice(value)) return { type: 'fallback', notice: fallbackNotice(value) };
   if (error !== null) return { type: 'error', error: toErrorFrame(error) };
+  if (isNamedHeartbeat(value)) return heartbeat;
   if (!Array.isArray(choices) && value['object'] !== 'chat.completion.chunk' && isErrorObject(value)) {
     return { type: 'error', error: toErrorFrame(value) };
   }
+  if (isHeartbeatObject(value)) return heartbeat;
   return { type: 'chunk', chunk: value as unknown as ChatCompletionChunk };
 }
 
@@ -111,11 +127,14 @@ function holdsSomething(value: unknown): boolean {
 }
 
 /**
- * Whether an object is a whole completion: it does not call itself a chunk, one of its choices has a message, and none
- * has a delta. Some servers call their chunks `chat.completion`, and send the growing message beside each delta.
+ * Whether an object is a whole completion, whatever it calls itself: one of its choices has a message, and none has a
+ * delta. Some servers call their chunks `chat.completion`, and send the growing message beside each delta.
  */
-function isCompletion({ object, choices }: JsonObject): boolean {
-  if (object === 'chat.completion.chunk' || typeof choices !== 'object' || choices === null) return false;
+function isCompletion({ choices }: JsonObject): boolean {
+  if (typeof choices !== 'object' || choices === null) return false;
+  const first: unknown = Array.isArray(choices) ? choices[0] : null;
+  // Nearly everything there is.
+  if (isJsonObject(first) && isJsonObject(first['delta'])) return false;
   // The choices, or those of an object in place of the list, or the only one in its place.
   const each = [choices, ...Object.values(choices)].filter(isJsonObject);
   return (

@@ -65,7 +65,7 @@ function cutError(
   { hasContent, guardrails }: ReplyFacts,
 ): CllmError {
   if (end.type === 'limit') {
-    return new CllmError('stream_cut', cutMessage(end), { completion, hint: 'Allow more with --max-reply-bytes.' });
+    return new CllmError('stream_cut', cutMessage(end), { completion, hint: limitHint(end) });
   }
   if (hasContent || guardrails.length === 0) {
     return new CllmError('stream_cut', cutMessage(end), { completion, isRetryable: true });
@@ -91,7 +91,7 @@ function cutMessage(end: StreamEnd): string {
     case 'torn':
       return 'the stream ended in the middle of a chunk, before the reply was complete';
     case 'limit':
-      return `the reply passed the limit of ${end.bytes} bytes and was cut`;
+      return `the reply passed the limit of ${limitOf(end)} and was cut`;
     case 'done':
       return 'the stream ended without a finish_reason: the reply may be cut';
     default:
@@ -99,10 +99,32 @@ function cutMessage(end: StreamEnd): string {
   }
 }
 
+function limitOf(end: StreamEnd & { type: 'limit' }): string {
+  switch (end.limit) {
+    case 'calls':
+      return `${end.most} calls`;
+    case 'choices':
+      return `${end.most} choices`;
+    case 'members':
+      return `${end.most} members of one object`;
+    case 'memory':
+      return `${end.most} bytes of memory`;
+    default:
+      return `${end.bytes} bytes`;
+  }
+}
+
+function limitHint(end: StreamEnd & { type: 'limit' }): string {
+  const isOfSize = end.limit === 'reply' || end.limit === 'memory';
+  return isOfSize
+    ? 'Allow more with --max-reply-bytes.'
+    : 'No model replies like this: see what answers with cllm doctor.';
+}
+
 function streamError(end: StreamEnd, completion: ChatCompletion | null, facts: ReplyFacts): CllmError {
   if (end.type === 'error') return frameError(end.error, completion, facts);
   if (end.type === 'limit') {
-    return new CllmError('event_too_large', `one event of the stream passed the limit of ${end.bytes} bytes`, {
+    return new CllmError('event_too_large', `one event of the stream passed the limit of ${limitOf(end)}`, {
       completion,
     });
   }

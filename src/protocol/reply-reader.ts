@@ -60,6 +60,9 @@ export interface Reply {
 
 export const defaultMaxReplyBytes = 256 * 1024 * 1024;
 
+/** Compared with what the deltas said; more of them, each as long as the reply, would be work without an end. */
+const mostWholeMessages = 16;
+
 /** How much of a body that is no reply is kept: enough for a page's title. */
 const keptOfOther = 64 * 1024;
 
@@ -76,7 +79,7 @@ export class ReplyReader {
   readonly #decoder: SseDecoder<ChunkRun>;
   /** Whether the last chunk was one of the template's: of the next one, only the text is new. */
   #isRepeating = false;
-  readonly #builder = new CompletionBuilder();
+  readonly #builder: CompletionBuilder;
   #unfolded: ChunkRun | null = null;
   /** Null until the first bytes tell. */
   #kind: BodyKind | null = null;
@@ -91,6 +94,9 @@ export class ReplyReader {
   #fallback: FallbackNotice | null = null;
   #isUnterminated = false;
   #hasChunks = false;
+  #hasLastUsage = false;
+  /** Whole messages that came after chunks: hardly any comes twice. */
+  #wholeMessages = 0;
   /** A whole `chat.completion`, as long as nothing else came. */
   #received: ChatCompletion | null = null;
 
@@ -98,6 +104,7 @@ export class ReplyReader {
     this.#head = head;
     this.#maxEventBytes = options.maxEventBytes ?? defaultMaxEventBytes;
     this.#maxReplyBytes = options.maxReplyBytes ?? defaultMaxReplyBytes;
+    this.#builder = new CompletionBuilder(this.#maxReplyBytes);
     this.#decoder = new SseDecoder(
       { maxEventBytes: this.#maxEventBytes },
       { shortcut: (text, from) => this.#template.read(text, from), readStray: strayError },
@@ -138,6 +145,16 @@ export class ReplyReader {
   /** Whether a delta has changed the message yet: text, reasoning, a refusal, a call, audio or an image. */
   get hasContent(): boolean {
     return this.#hasContent;
+  }
+
+  /** Whether no more content is to be expected, although the stream is open: `[DONE]`, usage or an error may follow. */
+  get isSettled(): boolean {
+    return this.#builder.isSettled;
+  }
+
+  /** Whether usage came after that, on a chunk of its own: the last but `[DONE]`. */
+  get hasLastUsage(): boolean {
+    return this.#hasLastUsage;
   }
 
   /** Whether the last `push()` did so. */
@@ -232,12 +249,9 @@ export class ReplyReader {
         this.#received = null;
         this.#addChunk(item.chunk, chunks);
         break;
-      case 'completion': {
-        const completion = readCompletion(item.completion);
-        this.#received = this.#hasChunks ? null : completion;
-        this.#addChunk(chunkOfCompletion(completion), chunks);
+      case 'completion':
+        this.#addWhole(readCompletion(item.completion), chunks);
         break;
-      }
       case 'fallback':
         this.#fallback = item.notice;
         break;
@@ -248,7 +262,26 @@ export class ReplyReader {
       case 'done':
         this.#end = { type: 'done' };
         break;
+      case 'ending':
+        if (this.#builder.isFinished) this.#end = { type: 'done' };
+        else this.#readItem(item.otherwise, chunks);
+        break;
+      case 'heartbeat':
+        break;
     }
+  }
+
+  /** A whole message in place of deltas; or after them, when what they said already is not said again. */
+  #addWhole(completion: ChatCompletion, chunks: Arrived[]): void {
+    const chunk = chunkOfCompletion(completion);
+    if (!this.#hasChunks) {
+      this.#received = completion;
+      this.#addChunk(chunk, chunks);
+      return;
+    }
+    this.#received = null;
+    this.#wholeMessages += 1;
+    if (this.#wholeMessages <= mostWholeMessages) this.#addChunk(this.#builder.unsaid(chunk), chunks);
   }
 
   #addRun(run: ChunkRun, chunks: Arrived[]): void {
@@ -263,6 +296,15 @@ export class ReplyReader {
     if (!this.#broughtContent && hasContent(chunk)) this.#hasContent = this.#broughtContent = true;
     this.#builder.add(chunk);
     chunks.push(chunk);
+    if (typeof chunk.usage === 'object' && chunk.usage !== null) this.#noteUsage(chunk);
+    const { exceeded } = this.#builder;
+    if (exceeded !== null) this.#end = { type: 'limit', ...exceeded };
+  }
+
+  /** Usage beside a finish_reason, or on every chunk, may be followed by more. */
+  #noteUsage({ choices }: ChatCompletionChunk): void {
+    const hasFinish = Array.isArray(choices) && choices.some((choice) => choice?.finish_reason);
+    if (!hasFinish && this.#builder.isSettled) this.#hasLastUsage = true;
   }
 
   /** A JSON body in place of a stream: a whole completion, or an error. */
@@ -294,7 +336,8 @@ export class ReplyReader {
     this.fold();
     const completion = this.#received ?? this.#builder.build();
     const isOther = this.#kind === 'other' && !isOurs(end);
-    const outcome = isOther ? null : verdict(completion, end);
+    const finish = this.#received === null ? this.#builder.finishState : 'final';
+    const outcome = isOther ? null : verdict(completion, end, finish);
     return {
       completion,
       verdict: outcome,

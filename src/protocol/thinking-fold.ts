@@ -1,4 +1,5 @@
 import { isJsonObject, textOrNull, type JsonObject } from './json.ts';
+import type { ReplyBudget } from './reply-budget.ts';
 import { TextPieces } from './text-pieces.ts';
 
 /**
@@ -7,8 +8,13 @@ import { TextPieces } from './text-pieces.ts';
  * signed is kept without the key `signature`, so that it is not sent back to a provider as if it were signed.
  */
 export class ThinkingFold {
+  readonly #budget: ReplyBudget;
   readonly #closed: JsonObject[] = [];
   #open: TextPieces | null = null;
+
+  constructor(budget: ReplyBudget) {
+    this.#budget = budget;
+  }
 
   add(fragments: unknown[]): void {
     for (const fragment of fragments) {
@@ -37,16 +43,20 @@ export class ThinkingFold {
     }
     const open = this.#openText();
     const isRestatement = text === null || text === open;
-    this.#closed.push({ type: 'thinking', thinking: isRestatement ? open : open + text, signature });
+    this.#close({ type: 'thinking', thinking: isRestatement ? open : open + text, signature });
     this.#open = null;
   }
 
   #addRedacted(fragment: JsonObject): void {
     const open = this.#openText();
-    if (open !== '') this.#closed.push({ type: 'thinking', thinking: open });
+    if (open !== '') this.#close({ type: 'thinking', thinking: open });
     this.#open = null;
     const data = textOrNull(fragment['data']);
-    if (data !== null) this.#closed.push({ type: 'redacted_thinking', data });
+    if (data !== null) this.#close({ type: 'redacted_thinking', data });
+  }
+
+  #close(block: JsonObject): void {
+    if (this.#budget.allowsValue(block)) this.#closed.push(block);
   }
 
   #openText(): string {

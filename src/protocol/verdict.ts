@@ -1,8 +1,12 @@
 import type { Deadline } from '../errors.ts';
 import type { Verdict } from '../outcome.ts';
 import type { ErrorFrame } from './error-frame.ts';
-import { isJsonObject } from './json.ts';
-import type { ChatCompletion, CompletionChoice } from './types.ts';
+import { meaningOf } from './finish-words.ts';
+import { decidingChoice, hasBegun, hasReply } from './reply-content.ts';
+import type { ReplyLimit } from './reply-budget.ts';
+import type { ChatCompletion } from './types.ts';
+
+export { decidingChoice } from './reply-content.ts';
 
 /** How the source of a stream ended. Plain JSON: a recording keeps it. */
 export type StreamEnd =
@@ -18,49 +22,32 @@ export type StreamEnd =
   | { type: 'lost'; message: string }
   /** The reply passed `maxReplyBytes`, or one event `maxEventBytes`. */
   | { type: 'limit'; limit: 'reply' | 'event'; bytes: number }
+  /** The reply had more of something than `most`: calls, choices, members; or took more than `most` bytes of memory. */
+  | { type: 'limit'; limit: ReplyLimit; most: number }
   /** One of cllm's own deadlines fired, after so many seconds. */
   | { type: 'deadline'; deadline: Deadline; seconds: number }
   /** A signal; null: the program itself stopped (`abort()`, `break`, a closed pipe). */
   | { type: 'signal'; signal: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | null };
 
 /**
- * What a finish_reason means, in the vocabularies of OpenAI, Anthropic, Cohere, Gemini, Bedrock and Zhipu. LiteLLM maps
- * most of them before its wire; other proxies pass them on. A word that is not here is no success, whatever LiteLLM
- * makes of it: it turns `error`, `network_error` and `MALFORMED_FUNCTION_CALL` into `stop`.
+ * What came after a choice's finish_reason.
+ *
+ * - `final`: no content. There was one, or there was none at all.
+ * - `doubtful`: content, and then a finish_reason once more, beside content. So the proxy puts one on chunks that are not
+ *   the last: only its `[DONE]` tells which one is.
+ * - `repeated`: content, and then a finish_reason on a chunk of its own: it is one, unless the connection was lost.
+ * - `overtaken`: content, and no finish_reason since: there is none.
  */
-const meanings: Record<'complete' | 'length' | 'content_filter', readonly string[]> = {
-  complete: ['stop', 'end_turn', 'eos', 'stop_sequence', 'tool_calls', 'function_call', 'tool_use'],
-  length: ['length', 'max_tokens', 'MAX_TOKENS', 'compaction'],
-  content_filter: [
-    'content_filter',
-    'content_filtered',
-    'refusal',
-    'sensitive',
-    'guardrail_intervened',
-    'SAFETY',
-    'RECITATION',
-    'LANGUAGE',
-    'OTHER',
-    'BLOCKLIST',
-    'PROHIBITED_CONTENT',
-    'SPII',
-    'IMAGE_SAFETY',
-    'IMAGE_PROHIBITED_CONTENT',
-    'IMAGE_RECITATION',
-    'IMAGE_OTHER',
-    'NO_IMAGE',
-    'ESCALATION',
-    'ERROR_TOXIC',
-  ],
-};
+export type FinishState = 'final' | 'doubtful' | 'repeated' | 'overtaken';
 
 /**
  * How a stream ended, decided once, from what the fold saw and how the source ended.
  *
  * Several ends at once: signal, deadline, error, cut. Choice 0 decides, because with n > 1 LiteLLM finishes no other.
- * After its finish_reason a lost connection, a torn line or a missing `[DONE]` changes nothing; an error frame does.
+ * After its finish_reason a lost connection, a torn line or a missing `[DONE]` changes nothing; an error frame does, and
+ * so does content: a finish_reason is final only if none follows it.
  */
-export function verdict(fold: ChatCompletion | null, end: StreamEnd): Verdict {
+export function verdict(fold: ChatCompletion | null, end: StreamEnd, finish: FinishState = 'final'): Verdict {
   switch (end.type) {
     case 'signal':
       return 'interrupted';
@@ -75,51 +62,29 @@ export function verdict(fold: ChatCompletion | null, end: StreamEnd): Verdict {
     case 'end':
     case 'torn':
     case 'lost':
-      return verdictOfFold(fold);
+      return isFinished(finish, end.type) ? verdictOfFold(fold) : 'cut';
   }
 }
 
-/** The choice that decides a verdict, which the builder gives first; undefined when the stream had none of it. */
-export function decidingChoice(fold: ChatCompletion | null): CompletionChoice | undefined {
-  // A proxy's own `chat.completion` is judged as received: its index may be missing.
-  return fold?.choices.find((choice) => (choice.index ?? 0) === 0);
+function isFinished(finish: FinishState, end: 'done' | 'end' | 'torn' | 'lost'): boolean {
+  switch (finish) {
+    case 'final':
+      return true;
+    case 'doubtful':
+      return end === 'done';
+    case 'repeated':
+      return end === 'done' || end === 'end';
+    case 'overtaken':
+      return false;
+  }
 }
 
 function verdictOfFold(fold: ChatCompletion | null): Verdict {
   const choice = decidingChoice(fold);
-  const finishReason = choice?.finish_reason ?? '';
-  if (choice === undefined || finishReason === '') return 'cut';
-  if (meanings.complete.includes(finishReason)) return hasReply(choice) ? 'complete' : 'empty';
-  if (meanings.length.includes(finishReason)) return 'length';
-  return meanings.content_filter.includes(finishReason) ? 'content_filter' : 'error';
-}
-
-function hasBegun(fold: ChatCompletion): boolean {
-  const choice = decidingChoice(fold);
-  return choice !== undefined && (hasReply(choice) || isText(choice.message.reasoning_content));
-}
-
-/** Text, a refusal, a call, audio or an image. Reasoning alone is no reply. */
-function hasReply({ message }: CompletionChoice): boolean {
-  const { content, refusal, tool_calls: toolCalls, images, audio, function_call: functionCall } = message;
-  // Where LiteLLM leaves the refusal of a reply that was not streamed.
-  const hidden = message.provider_specific_fields?.['refusal'];
-  return (
-    isText(content) ||
-    isText(refusal) ||
-    isText(hidden) ||
-    isList(toolCalls) ||
-    isList(images) ||
-    isJsonObject(functionCall) ||
-    isJsonObject(audio)
-  );
-}
-
-function isText(value: unknown): boolean {
-  // A proxy's own `chat.completion` may hold content parts.
-  return Array.isArray(value) ? value.length > 0 : typeof value === 'string' && value !== '';
-}
-
-function isList(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0;
+  // A proxy's own `chat.completion` may say anything.
+  const finishReason: unknown = choice?.finish_reason ?? '';
+  if (fold === null || finishReason === '') return 'cut';
+  const meaning = typeof finishReason === 'string' ? meaningOf(finishReason) : 'error';
+  if (meaning === 'unfinished') return 'cut';
+  return meaning === 'complete' && !hasReply(fold) ? 'empty' : meaning;
 }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { CompletionMessage } from '../../../src/protocol/types.ts';
 import type { Output } from '../../../src/cli/io.ts';
 import { MarkdownPrinter } from '../../../src/cli/render/markdown-printer.ts';
 import { OutgoingText } from '../../../src/cli/render/outgoing-text.ts';
@@ -125,12 +124,10 @@ describe('text on its way to a terminal', () => {
   test('in tables, in tool calls and in single lines', () => {
     fc.assert(
       fc.property(texts, (text) => {
-        const message = { id: text, type: 'function', function: { name: text, arguments: text } } as NonNullable<
-          CompletionMessage['tool_calls']
-        >[number];
+        const call = { id: text, name: text, input: text, isMalformed: false };
         for (const shown of [
           table(outputOf(false), ['a'], [[text]]),
-          toolCallText(message, outputOf(false)),
+          toolCallText(call, outputOf(false)),
           terminalSafe(text),
         ]) {
           expect(String(shown).replaceAll('\r\n', '')).not.toMatch(control);

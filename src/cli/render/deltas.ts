@@ -1,4 +1,5 @@
 import { type Arrived, ChunkRun } from '../../protocol/chunk-run.ts';
+import { textOfDelta } from '../../protocol/delta-text.ts';
 
 /** A piece of what the model says (`message`) or thinks (`reasoning`). */
 export interface TextDelta {
@@ -24,8 +25,9 @@ export class DeltaReader {
       }
       for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
         if ((choice?.index ?? 0) !== 0 || !choice?.delta) continue;
-        append(deltas, 'reasoning', choice.delta.reasoning_content ?? choice.delta.reasoning);
-        append(deltas, 'message', choice.delta.content);
+        const { content, reasoning } = textOfDelta(choice.delta);
+        append(deltas, 'reasoning', reasoning);
+        append(deltas, 'message', content);
       }
     }
     const last = deltas.at(-1);

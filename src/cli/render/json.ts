@@ -1,8 +1,7 @@
 import { resultObject, type ResultObject, schemaVersion } from '../../result.ts';
 import { exits } from '../../outcome.ts';
-import { decidingChoice } from '../../protocol/verdict.ts';
+import { decidingChoice, repliedCalls, type ReplyCall } from '../../protocol/reply-content.ts';
 import type { Arrived } from '../../protocol/chunk-run.ts';
-import type { ToolCall } from '../../protocol/types.ts';
 import { maskError } from '../../protocol/redact-secrets.ts';
 import type { RetryNotice } from '../../client/completion-stream.ts';
 import type { Output } from '../io.ts';
@@ -127,32 +126,17 @@ function resultOf(stdout: Output, outcome: TurnOutcome, timestamp: string, durat
  * A call is whole only after the finish_reason: a prefix that parses is still a prefix. A reply that its length limit or
  * a filter cut may have torn its last call, and nobody should act on half a call; it stands in the completion.
  */
-function finishedCalls({ completion, verdict }: TurnOutcome): ToolUse[] {
-  const choice = decidingChoice(completion);
-  if (!choice?.finish_reason) return [];
-  const calls = (choice.message.tool_calls ?? []).map(partsOf);
-  // OpenAI's older form has one call, and no id for it.
-  const old = choice.message.function_call;
-  if (old) calls.push({ name: old.name, id: null, input: old.arguments });
+function finishedCalls({ completion, verdict }: TurnOutcome): ReplyCall[] {
+  if (!decidingChoice(completion)?.finish_reason) return [];
+  const calls = repliedCalls(completion);
   const last = calls.at(-1);
   const isTorn = verdict !== 'complete' && last !== undefined && parsed(last.input) === last.input;
   return isTorn ? calls.slice(0, -1) : calls;
 }
 
-interface ToolUse {
-  name: string | null;
-  id: string | null;
-  input: string;
-}
-
-function partsOf(call: ToolCall): ToolUse {
-  return 'custom' in call
-    ? { name: call.custom.name, id: call.id, input: call.custom.input }
-    : { name: call.function.name, id: call.id, input: call.function.arguments };
-}
-
-function toolUse({ name, id, input }: ToolUse, timestamp: string): Record<string, unknown> {
-  return { type: 'tool_use', timestamp, tool_name: name, tool_id: id, parameters: parsed(input) };
+function toolUse({ name, id, input, isMalformed }: ReplyCall, timestamp: string): Record<string, unknown> {
+  const event = { type: 'tool_use', timestamp, tool_name: name, tool_id: id, parameters: parsed(input) };
+  return isMalformed ? { ...event, malformed: true } : event;
 }
 
 function parsed(input: string): unknown {

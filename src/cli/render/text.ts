@@ -1,6 +1,6 @@
 import type { RetryNotice } from '../../client/completion-stream.ts';
 import type { Arrived } from '../../protocol/chunk-run.ts';
-import { decidingChoice } from '../../protocol/verdict.ts';
+import { decidingChoice, repliedCalls } from '../../protocol/reply-content.ts';
 import { textOf } from '../../result.ts';
 import type { Io, Output } from '../io.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
@@ -92,11 +92,9 @@ export class TextView implements View {
 
   async #endnotes(outcome: TurnOutcome): Promise<void> {
     const message = decidingChoice(outcome.completion)?.message;
-    for (const call of message?.tool_calls ?? []) await this.#stderr.write(ours`${toolCallText(call, this.#stderr)}\n`);
-    const old = message?.function_call;
-    if (old) {
-      const call = { id: null, type: 'function', function: old };
+    for (const call of repliedCalls(outcome.completion)) {
       await this.#stderr.write(ours`${toolCallText(call, this.#stderr)}\n`);
+      if (call.isMalformed) await remark(this.#stderr, `the arguments of ${call.name} are no JSON`);
     }
     if (message?.images || message?.audio) {
       const { mediaNotes } = await import('./media-notes.ts');

@@ -1,4 +1,4 @@
-import type { ToolCall } from '../../protocol/types.ts';
+import type { ReplyCall } from '../../protocol/reply-content.ts';
 import type { Output } from '../io.ts';
 import { joined, ours, type OwnText, styled } from './own-text.ts';
 
@@ -6,12 +6,10 @@ import { joined, ours, type OwnText, styled } from './own-text.ts';
 const shortArguments = 60;
 
 /** A call for people: which tool, with what, and the id that an answer would name. JSON arguments are laid out. */
-export function toolCallText(call: ToolCall, output: Output): OwnText {
-  const [name, input] =
-    'custom' in call ? [call.custom.name, call.custom.input] : [call.function.name, call.function.arguments];
-  const title = ours`${styled(output, 'dim', 'tool call')} ${styled(output, 'bold', name ?? '(without a name)')}`;
+export function toolCallText(call: ReplyCall, output: Output): OwnText {
+  const title = ours`${styled(output, 'dim', 'tool call')} ${styled(output, 'bold', call.name)}`;
   const id = call.id === null ? '' : ours` ${styled(output, 'dim', `(${call.id})`)}`;
-  const shown = laidOut(input).replaceAll('\r\n', '\n');
+  const shown = laidOut(call.input).replaceAll('\r\n', '\n');
   if (shown === '') return ours`${title}${id}`;
   if (!shown.includes('\n')) return ours`${title} ${shown}${id}`;
   return ours`${title}${id}${joined(shown.split('\n').map((line) => ours`\n  ${line}`))}`;

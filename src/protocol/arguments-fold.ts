@@ -1,0 +1,270 @@
+import { isJsonObject, parseJson, type JsonObject } from './json.ts';
+import { JsonScanner } from './json-scanner.ts';
+import { TextPieces } from './text-pieces.ts';
+
+/** How a text of JSON is put together: as long as it is open there may be two ways to read the pieces. */
+interface Reading {
+  pieces: TextPieces;
+  length: number;
+  scanner: JsonScanner;
+}
+
+/** Arguments that come as objects are parsed for each of them: no longer ones are put together. */
+const longestMerged = 65_536;
+
+/**
+ * The arguments of one call, from pieces that providers send in their several habits. The rules are those of
+ * ToolCallsFold; here is what they mean for the text. In all of it the JSON decides, and where two readings are left, the
+ * one that is whole:
+ *
+ * - A piece goes on with the text. A piece that begins with all of the text so far may say it again, and more (cumulative
+ *   arguments, or the whole at the end): both readings live until one of them can not be JSON.
+ * - After the text is whole, the same text adds nothing: at once, in pieces, as a string of JSON (encoded twice), or
+ *   written in another way. Neither does white space.
+ * - `{}` before more is an opening, and goes.
+ * - An object that holds all of the object before, and more, takes its place.
+ *
+ * Each piece costs its length, and never that of the text before it.
+ */
+export class ArgumentsFold {
+  /** One, or two of which the first is the plain one: all pieces joined. */
+  #readings: Reading[] = [emptyReading()];
+  /** Which part of which text, said before, the pieces after the whole have repeated. */
+  #echo: { text: string; at: number } | null = null;
+  /** What the whole text says, once it was compared; and the text as a string of JSON. */
+  #value: { parsed: unknown } | null = null;
+  #encoded: string | null = null;
+
+  /** Whether nothing, or white space, has come. */
+  get isEmpty(): boolean {
+    return this.#readings[0]?.length === 0;
+  }
+
+  /** Whether the text is whole: an object, as arguments are, or one in a string. What else it may be can always go on. */
+  get isWhole(): boolean {
+    for (const reading of this.#readings) if (isWholeObject(reading)) return true;
+    return false;
+  }
+
+  /** Whether it is no JSON, and none that more could make. */
+  get isBroken(): boolean {
+    const [first] = this.#readings;
+    return this.#readings.length === 1 && first !== undefined && first.scanner.isBroken;
+  }
+
+  get text(): string {
+    return this.#best().pieces.join();
+  }
+
+  /** Of the text, in UTF-16 units. */
+  get length(): number {
+    return this.#best().length;
+  }
+
+  /** The part of the whole text that pieces have begun to say again and have not finished. */
+  get unfinishedEcho(): string | null {
+    return this.#echo === null ? null : this.#echo.text.slice(0, this.#echo.at);
+  }
+
+  /**
+   * Takes the next piece of this call.
+   *
+   * @param mayGrow whether the piece is surely this call's, so that a larger object is this one again
+   * @returns false when the piece can not be of this call: nothing was changed
+   */
+  take(piece: string, mayGrow: boolean): boolean {
+    if (piece === '') return true;
+    if (this.isBroken) return this.#force(piece);
+    const [only] = this.#readings;
+    if (only !== undefined && this.#readings.length === 1 && !mayRestate(only, piece)) {
+      // Nearly every piece there is.
+      const scanner = only.scanner.copy().read(piece);
+      if (!scanner.isBroken) {
+        extend(only, piece, scanner);
+        return true;
+      }
+    }
+    const next = this.#readings.flatMap((reading) => continuations(reading, piece));
+    if (next.length > 0) {
+      this.#readings = next.slice(0, 2);
+      return true;
+    }
+    if (this.isWhole) return isBlank(piece) || this.#takeAgain(piece, mayGrow);
+    // Of a call without arguments so far, any text is the beginning.
+    return this.isEmpty && this.#force(piece);
+  }
+
+  /** Keeps a piece although the text is no JSON with it. */
+  force(piece: string): void {
+    this.#force(piece);
+  }
+
+  /** Nothing says the text again: what seemed to is another call. */
+  forgetEcho(): void {
+    this.#echo = null;
+  }
+
+  /** Whether a text says what the whole text says. */
+  isSaidBy(text: string): boolean {
+    return this.isWhole && !isBlank(text) && (text.trim() === this.text.trim() || this.#says(text));
+  }
+
+  /** Takes more members of arguments that come as objects, and not as text. */
+  merge(more: JsonObject): boolean {
+    const text = this.isWhole ? this.text : '';
+    const before = text !== '' && text.length <= longestMerged ? parsedOrNull(text)?.parsed : null;
+    if (!isJsonObject(before)) return false;
+    const merged = Object.fromEntries([...Object.entries(before), ...Object.entries(more)]);
+    return this.#replace(JSON.stringify(merged));
+  }
+
+  #force(piece: string): true {
+    const reading = this.#best();
+    this.#readings = [append(reading, piece)];
+    return true;
+  }
+
+  #best(): Reading {
+    const [plain, other] = this.#readings as [Reading, Reading?];
+    return other === undefined || isWholeObject(plain) || !isWholeObject(other) ? plain : other;
+  }
+
+  /** A piece after the whole text. */
+  #takeAgain(piece: string, mayGrow: boolean): boolean {
+    this.#readings = [this.#best()];
+    const { text } = this;
+    if (this.#echo !== null) return this.#goOnEchoing(this.#echo, piece);
+    if (isEmptyObject(text)) {
+      if (isEmptyObject(piece)) return true;
+      if (piece.trimStart().startsWith('{')) return this.#replace(piece);
+    }
+    if (this.#beginEcho(text.trim(), piece)) return true;
+    if (piece.startsWith('"') && this.#beginEcho((this.#encoded ??= JSON.stringify(text)), piece)) return true;
+    return this.#compare(piece, mayGrow);
+  }
+
+  #beginEcho(text: string, piece: string): boolean {
+    if (!text.startsWith(piece)) return false;
+    this.#echo = piece.length === text.length ? null : { text, at: piece.length };
+    return true;
+  }
+
+  #goOnEchoing(echo: { text: string; at: number }, piece: string): boolean {
+    const { text, at } = echo;
+    if (text.startsWith(piece, at)) echo.at += piece.length;
+    // The whole once more, each time a bit longer.
+    else if (piece.length > at && text.startsWith(piece)) echo.at = piece.length;
+    else if (!isBlank(piece)) return false;
+    if (echo.at === text.length) this.#echo = null;
+    return true;
+  }
+
+  #compare(piece: string, mayGrow: boolean): boolean {
+    if (this.#says(piece)) return true;
+    const next = parsedOrNull(piece);
+    if (next === null) return false;
+    const { parsed: before } = this.#parsed();
+    // A text that was encoded twice, and here is what it says.
+    const inner = typeof before === 'string' ? parsedOrNull(before) : null;
+    if (inner !== null && isSame(inner.parsed, next.parsed)) return this.#replace(piece);
+    return mayGrow && holdsAll(next.parsed, before) && this.#replace(piece);
+  }
+
+  /** Whether a text says the same, in another spelling or as a string of JSON. */
+  #says(text: string): boolean {
+    const next = parsedOrNull(text);
+    if (next === null) return false;
+    const { parsed } = this.#parsed();
+    if (isSame(parsed, next.parsed)) return true;
+    const inner = typeof next.parsed === 'string' ? parsedOrNull(next.parsed) : null;
+    return inner !== null && isSame(parsed, inner.parsed);
+  }
+
+  #parsed(): { parsed: unknown } {
+    return (this.#value ??= parsedOrNull(this.text) ?? { parsed: undefined });
+  }
+
+  #replace(piece: string): true {
+    this.#readings = [append(emptyReading(), piece)];
+    this.#value = null;
+    this.#encoded = null;
+    return true;
+  }
+}
+
+function isWholeObject({ scanner, pieces }: Reading): boolean {
+  return scanner.isWhole && /^\s*"?\s*\{/.test(pieces.join());
+}
+
+function emptyReading(): Reading {
+  return { pieces: new TextPieces(), length: 0, scanner: new JsonScanner() };
+}
+
+/** Changes the reading, of which nobody needs the state before. */
+function append(reading: Reading, piece: string): Reading {
+  reading.pieces.add(piece);
+  reading.length += piece.length;
+  reading.scanner.read(piece);
+  return reading;
+}
+
+function extend(reading: Reading, piece: string, scanner: JsonScanner): void {
+  reading.pieces.add(piece);
+  reading.length += piece.length;
+  reading.scanner = scanner;
+}
+
+/** Whether a piece begins with all of the text so far. */
+function mayRestate({ pieces, length }: Reading, piece: string): boolean {
+  return length > 0 && piece.length >= length && piece.startsWith(pieces.join());
+}
+
+/** The readings that a piece leaves: it goes on with the text, or says it again and more; or neither. */
+function continuations(reading: Reading, piece: string): Reading[] {
+  const scanner = reading.scanner.copy().read(piece);
+  const again = mayRestate(reading, piece) ? append(emptyReading(), piece) : null;
+  const readings: Reading[] = [];
+  if (!scanner.isBroken) {
+    extend(reading, piece, scanner);
+    readings.push(reading);
+  }
+  if (again !== null && !again.scanner.isBroken) readings.push(again);
+  return readings;
+}
+
+function isBlank(piece: string): boolean {
+  return piece.trim() === '';
+}
+
+function isEmptyObject(text: string): boolean {
+  return text.length < 100 && /^\s*\{\s*\}\s*$/.test(text);
+}
+
+function parsedOrNull(text: string): { parsed: unknown } | null {
+  try {
+    return { parsed: parseJson(text) };
+  } catch {
+    return null;
+  }
+}
+
+function isSame(left: unknown, right: unknown): boolean {
+  if (left === right) return true;
+  if (Array.isArray(left)) {
+    return Array.isArray(right) && left.length === right.length && left.every((item, at) => isSame(item, right[at]));
+  }
+  if (!isJsonObject(left) || !isJsonObject(right)) return false;
+  const keys = Object.keys(left);
+  return (
+    keys.length === Object.keys(right).length &&
+    keys.every((key) => Object.hasOwn(right, key) && isSame(left[key], right[key]))
+  );
+}
+
+/** Whether a value is another one that has grown: an object with all its members, a text or a list that goes on. */
+function holdsAll(value: unknown, before: unknown): boolean {
+  if (typeof value === 'string' && typeof before === 'string') return value.startsWith(before);
+  if (Array.isArray(value) && Array.isArray(before)) return before.every((item, at) => holdsAll(value[at], item));
+  if (!isJsonObject(value) || !isJsonObject(before)) return value === before;
+  return Object.keys(before).every((key) => Object.hasOwn(value, key) && holdsAll(value[key], before[key]));
+}
