@@ -75,18 +75,15 @@ export class ArgumentsFold {
   take(piece: string, mayGrow: boolean): boolean {
     if (piece === '') return true;
     if (this.isBroken) return this.#force(piece);
+    if (this.#echo !== null) return this.#goOnEchoing(this.#echo, piece);
     const [only] = this.#readings;
     if (only !== undefined && this.#readings.length === 1 && !mayRestate(only, piece)) {
       // Nearly every piece there is.
-      const scanner = only.scanner.copy().read(piece);
-      if (!scanner.isBroken) {
-        extend(only, piece, scanner);
-        return true;
-      }
+      if (extended(only, piece) !== null) return true;
     }
-    const next = this.#readings.flatMap((reading) => continuations(reading, piece));
+    const next = continuations(this.#readings, piece);
     if (next.length > 0) {
-      this.#readings = next.slice(0, 2);
+      this.#readings = next;
       return true;
     }
     if (this.isWhole) return isBlank(piece) || this.#takeAgain(piece, mayGrow);
@@ -133,7 +130,6 @@ export class ArgumentsFold {
   #takeAgain(piece: string, mayGrow: boolean): boolean {
     this.#readings = [this.#best()];
     const { text } = this;
-    if (this.#echo !== null) return this.#goOnEchoing(this.#echo, piece);
     if (isEmptyObject(text)) {
       if (isEmptyObject(piece)) return true;
       if (piece.trimStart().startsWith('{')) return this.#replace(piece);
@@ -208,28 +204,32 @@ function append(reading: Reading, piece: string): Reading {
   return reading;
 }
 
-function extend(reading: Reading, piece: string, scanner: JsonScanner): void {
-  reading.pieces.add(piece);
-  reading.length += piece.length;
-  reading.scanner = scanner;
-}
-
 /** Whether a piece begins with all of the text so far. */
 function mayRestate({ pieces, length }: Reading, piece: string): boolean {
   return length > 0 && piece.length >= length && piece.startsWith(pieces.join());
 }
 
-/** The readings that a piece leaves: it goes on with the text, or says it again and more; or neither. */
-function continuations(reading: Reading, piece: string): Reading[] {
-  const scanner = reading.scanner.copy().read(piece);
+/** The readings that a piece leaves: it goes on with the text, and it says the text again and more; one of them, or none. */
+function continuations(readings: readonly Reading[], piece: string): Reading[] {
+  const [plain, other] = readings as [Reading, Reading?];
+  const again =
+    (other === undefined ? null : (saidAgain(other, piece) ?? extended(other, piece))) ?? saidAgain(plain, piece);
+  return [extended(plain, piece), again].filter((reading) => reading !== null);
+}
+
+function saidAgain(reading: Reading, piece: string): Reading | null {
   const again = mayRestate(reading, piece) ? append(emptyReading(), piece) : null;
-  const readings: Reading[] = [];
-  if (!scanner.isBroken) {
-    extend(reading, piece, scanner);
-    readings.push(reading);
-  }
-  if (again !== null && !again.scanner.isBroken) readings.push(again);
-  return readings;
+  return again?.scanner.isBroken === true ? null : again;
+}
+
+/** Changes the reading if it can go on like that. */
+function extended(reading: Reading, piece: string): Reading | null {
+  const scanner = reading.scanner.copy().read(piece);
+  if (scanner.isBroken) return null;
+  reading.pieces.add(piece);
+  reading.length += piece.length;
+  reading.scanner = scanner;
+  return reading;
 }
 
 function isBlank(piece: string): boolean {

@@ -82,7 +82,11 @@ export class CallFold {
       return hasOtherId || (hasOtherName && hasNoIds && !this.#isBare());
     }
     if (this.isWhole) return hasOtherName || (hasOtherId && !(this.#ids.size > 1 && this.isRepeatedBy(fragment)));
-    return hasOtherName && (hasOtherId || hasNoIds);
+    if (hasOtherName) return hasOtherId || hasNoIds;
+    // Without an index, what opens like a call and has an id of its own is one; with it, a server may count fragments.
+    return (
+      hasOtherId && fragment.index === null && this.#ids.size === 1 && /^\s*(\{|$)/.test(textOf(fragment.arguments))
+    );
   }
 
   /** Whether a whole call says this one again. */
