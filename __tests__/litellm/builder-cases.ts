@@ -361,6 +361,171 @@ export const intended: Record<string, Intended> = {
       ],
     }),
   },
+  'without ids, an index that serves two calls gives two': {
+    stream: calls(
+      { index: 0, type: 'function', function: { name: 'add', arguments: '{"a":1}' } },
+      { index: 0, type: 'function', function: { name: 'mul', arguments: '{"b":2}' } },
+    ),
+    python: message({ tool_calls: [] }),
+    ours: message({
+      tool_calls: [
+        { id: null, function: { name: 'add', arguments: '{"a":1}' } },
+        { id: null, function: { name: 'mul', arguments: '{"b":2}' } },
+      ],
+    }),
+  },
+  ...Object.fromEntries(
+    Object.entries({
+      // A call is over when its arguments are whole: what says them again adds nothing.
+      'the whole call again': ['{"a":1}', '{"a":1}', '{"a":1}{"a":1}'],
+      'the whole call again, encoded twice': ['{"a":1}', JSON.stringify('{"a":1}'), '{"a":1}"{\\"a\\":1}"'],
+      // An empty object before more is an opening.
+      'an empty object as the opening': ['{}', '{"a":1}', '{}{"a":1}'],
+      // Of two readings the one that is JSON.
+      'cumulative arguments': ['{"a"', '{"a":1}', '{"a"{"a":1}'],
+    }).map(([what, [first, second, glued]]): [string, Intended] => [
+      `${what} is glued to nothing`,
+      {
+        stream: calls(
+          { index: 0, id: 'a', type: 'function', function: { name: 'add', arguments: first } },
+          { index: 0, id: 'a', function: { arguments: second } },
+        ),
+        python: message({ tool_calls: [{ id: 'a', function: { name: 'add', arguments: glued } }] }),
+        ours: message({ tool_calls: [{ id: 'a', function: { name: 'add', arguments: '{"a":1}' } }] }),
+      },
+    ]),
+  ),
+  'one id at two indexes is one call: a known id wins over a position': {
+    stream: calls(
+      { index: 0, id: 'a', type: 'function', function: { name: 'add', arguments: '' } },
+      { index: 1, id: 'a', type: 'function', function: { name: 'add', arguments: '{"a":1}' } },
+    ),
+    python: message({
+      tool_calls: [
+        { id: 'a', function: { name: 'add', arguments: '{}' } },
+        { id: 'a', function: { name: 'add', arguments: '{"a":1}' } },
+      ],
+    }),
+    ours: message({ tool_calls: [{ id: 'a', function: { name: 'add', arguments: '{"a":1}' } }] }),
+  },
+  'calls without indexes go on by their ids': {
+    stream: choices(
+      {
+        tool_calls: [
+          { id: 'a', type: 'function', function: { name: 'add', arguments: '' } },
+          { id: 'b', type: 'function', function: { name: 'mul', arguments: '' } },
+        ],
+      },
+      { tool_calls: [{ id: 'b', type: 'function', function: { arguments: '{"b":2}' } }] },
+      { tool_calls: [{ id: 'a', type: 'function', function: { arguments: '{"a":1}' } }] },
+    ),
+    python: message({
+      tool_calls: [
+        { id: 'a', function: { name: 'add', arguments: '{"b":2}{"a":1}' } },
+        { id: 'b', function: { name: 'mul', arguments: '{}' } },
+      ],
+    }),
+    ours: message({
+      tool_calls: [
+        { id: 'a', function: { name: 'add', arguments: '{"a":1}' } },
+        { id: 'b', function: { name: 'mul', arguments: '{"b":2}' } },
+      ],
+    }),
+  },
+  'a call in place of the list of calls is kept': {
+    stream: choices({
+      tool_calls: { index: 0, id: 'a', type: 'function', function: { name: 'add', arguments: '{}' } },
+    }),
+    python: message({ tool_calls: [] }),
+    ours: message({ tool_calls: [{ id: 'a', function: { name: 'add', arguments: '{}' } }] }),
+  },
+  'unknown members of a call are kept: a thought signature goes back with the next turn': {
+    stream: calls({
+      index: 0,
+      id: 'a',
+      type: 'function',
+      function: { name: 'add', arguments: '{}' },
+      extra_content: { google: { thought_signature: 'c2ln' } },
+    }),
+    python: { choices: [{ message: { tool_calls: [{ extra_content: absent }] } }] },
+    ours: message({ tool_calls: [{ extra_content: { google: { thought_signature: 'c2ln' } } }] }),
+  },
+  'unknown members of a delta are kept: lists by index, texts appended': {
+    stream: choices(
+      { reasoning_details: [{ type: 'reasoning.text', text: 'H', index: 0 }] },
+      { reasoning_details: [{ type: 'reasoning.text', text: 'm', index: 0 }] },
+    ),
+    python: { choices: [{ message: { reasoning_details: absent } }] },
+    ours: message({ reasoning_details: [{ type: 'reasoning.text', text: 'Hm', index: 0 }] }),
+  },
+  ...Object.fromEntries(
+    ['length', 'content_filter'].map((word): [string, Intended] => [
+      `of ${word} and stop the worse one stays`,
+      {
+        stream: [...choices({ content: 'a' }), finish(word), finish('stop')],
+        python: { choices: [{ finish_reason: 'stop' }] },
+        ours: { choices: [{ finish_reason: word }] },
+      },
+    ]),
+  ),
+  'reasoning beside an empty reasoning_content is read': {
+    stream: choices({ reasoning_content: '', reasoning: 'Hm' }),
+    python: message({ reasoning_content: '' }),
+    ours: message({ reasoning_content: 'Hm' }),
+  },
+  'content in parts is read': {
+    stream: choices({ content: [{ type: 'text', text: 'a' }] }, { content: 'b' }),
+    python: message({ content: 'b' }),
+    ours: message({ content: 'ab' }),
+  },
+  'a count that nobody told is null': {
+    stream: usage({ completion_tokens: 2 }),
+    python: { usage: { prompt_tokens: 0, completion_tokens: 2, total_tokens: 2 } },
+    ours: { usage: { prompt_tokens: null, completion_tokens: 2, total_tokens: null } },
+  },
+  'usage of nothing is none': {
+    stream: usage({}),
+    python: { usage: { prompt_tokens: 0, completion_tokens: 0 } },
+    ours: { usage: null },
+  },
+  'a cost that is an object is its sum': {
+    stream: usage({ prompt_tokens: 1, completion_tokens: 1, total_tokens: 2, cost: { total_cost: 0.5 } }),
+    python: { usage: { cost: { total_cost: 0.5 } } },
+    ours: { usage: { cost: 0.5 } },
+  },
+  'usage in a choice counts': {
+    stream: [
+      chunk({
+        choices: [
+          {
+            index: 0,
+            delta: { content: 'a' },
+            usage: { prompt_tokens: 9, completion_tokens: 2, total_tokens: 11 },
+          },
+        ],
+      }),
+    ],
+    python: { usage: { prompt_tokens: 0, completion_tokens: 1 } },
+    ours: { usage: { prompt_tokens: 9, completion_tokens: 2 } },
+  },
+  'a function_call of nothing is none': {
+    stream: choices({ content: 'a' }, { function_call: { name: '', arguments: '' } }),
+    python: message({ function_call: { name: '', arguments: '' } }),
+    ours: { choices: [{ message: { function_call: absent } }] },
+  },
+  'audio of nothing is none': {
+    stream: choices({ content: 'a', audio: {} }),
+    python: message({ audio: { data: '', transcript: '' } }),
+    ours: { choices: [{ message: { audio: absent } }] },
+  },
+  'a function_call again is glued to nothing': {
+    stream: choices(
+      { function_call: { name: 'f', arguments: '{"a":1}' } },
+      { function_call: { name: 'f', arguments: '{"a":1}' } },
+    ),
+    python: message({ function_call: { name: 'f', arguments: '{"a":1}{"a":1}' } }),
+    ours: message({ function_call: { name: 'f', arguments: '{"a":1}' } }),
+  },
   'a call that never got an id stays': {
     stream: calls({ index: 0, type: 'function', function: { name: 'f', arguments: '{"a":1}' } }),
     python: message({ tool_calls: [] }),

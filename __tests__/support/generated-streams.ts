@@ -38,10 +38,18 @@ export function generateStream(random: () => number): Stream {
       isCustom: chance(0.2),
     }));
     if (chance(0.5)) calls.reverse();
+    // Arguments are JSON, cut anywhere: what else they may be is in the list of intended differences.
+    const rest = new Map(calls.map(({ id }) => [id, JSON.stringify({ [text()]: text(), x: [text(), {}, 1.5] })]));
+    const piece = (id: string): string => {
+      const left = rest.get(id) ?? '';
+      const length = chance(0.2) ? left.length : below(left.length + 1);
+      rest.set(id, left.slice(length));
+      return left.slice(0, length);
+    };
     const open = calls.map(({ index, id, isCustom }) =>
       isCustom
         ? { index, id, type: 'custom', custom: { name: `tool_${id}`, input: text() } }
-        : { index, id, type: 'function', function: { name: `tool_${id}`, arguments: text() } },
+        : { index, id, type: 'function', function: { name: `tool_${id}`, arguments: piece(id) } },
     );
     if (chance(0.5)) add({ tool_calls: open });
     else for (const fragment of open) add({ tool_calls: [fragment], ...(chance(0.3) ? { content: text() } : {}) });
@@ -56,7 +64,7 @@ export function generateStream(random: () => number): Stream {
                 index,
                 ...repeated,
                 type: 'function',
-                function: { arguments: text(), ...(chance(0.2) ? { name: `tool_${id}` } : {}) },
+                function: { arguments: piece(id), ...(chance(0.2) ? { name: `tool_${id}` } : {}) },
                 ...(chance(0.2) ? { provider_specific_fields: { thought_signature: text() } } : {}),
               },
         ],
