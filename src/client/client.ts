@@ -1,6 +1,7 @@
 import { CllmError, UsageError } from '../errors.ts';
 import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { normalizeBaseUrl } from './base-url.ts';
+import { checkCallOptions, checkClientOptions, checkRequest } from './check-options.ts';
 import { CompletionStream, type ReplyTap, type RetryNotice } from './completion-stream.ts';
 import { getJson, type JsonPlan } from './json-request.ts';
 import { Masking, withMaskedErrors } from './masking.ts';
@@ -45,12 +46,13 @@ export interface ClientOptions {
   allowCache?: boolean;
   /** Default `cllm`. LiteLLM makes tags of it. */
   userAgent?: string;
-  /** Told what happens on the wire, line by line, without bodies or keys. */
+  /** Told what happens on the wire, line by line, without bodies or keys. What it throws goes nowhere. */
   onDebug?: (line: string) => void;
 }
 
 export interface CallOptions {
   signal?: AbortSignal;
+  /** Told before a request is sent again. What it throws goes nowhere. */
   onRetry?: (retry: RetryNotice) => void;
   taps?: ReplyTap[];
 }
@@ -122,19 +124,19 @@ export class LiteLLMClient {
   readonly #policy: ServedPolicy;
 
   /**
-   * @throws UsageError `base_url_invalid`, or `config_invalid` for a number, a key, a header or a certificate that can
-   * not be used
+   * @throws UsageError `base_url_invalid`, or `config_invalid` for an option of another type, and for a number, a key, a
+   * header or a certificate that can not be used
    */
   constructor(options: ClientOptions, internals: { random?: () => number } = {}) {
+    checkClientOptions(options);
     this.baseUrl = normalizeBaseUrl(options.baseUrl);
-    checkNumbers(options);
     this.#options = options;
     this.#headers = headersOf(options);
     this.#keys = secretValues(this.#headers);
     const masking = new Masking(this.#keys);
     this.#masking = masking;
     const { onDebug } = options;
-    this.#onDebug = onDebug && ((line) => onDebug(masking.text(line)));
+    this.#onDebug = onDebug && unharmed((line: string) => onDebug(masking.text(line)));
     this.#random = internals.random ?? Math.random;
     this.#policy = new ServedPolicy(options);
     const { ca, cert, key, proxy } = options;
@@ -157,8 +159,12 @@ export class LiteLLMClient {
    * The completion of either is what the type `ChatCompletion` says, whatever the proxy sent: content in parts is text,
    * `images`, `audio`, `reasoning_content` and `tool_calls`, arguments are a string, a figure that nobody told is null, and
    * members that the type does not name stay as they came (docs/events.md has the rule).
+   *
+   * @throws UsageError `input_invalid` for a request that is none, `config_invalid` for an option of another type
    */
   stream(request: RequestInput, options: CallOptions = {}): CompletionStream {
+    checkRequest(request);
+    checkCallOptions(options);
     const { retries, firstTokenTimeout, idleTimeout, timeout, maxReplyBytes, maxEventBytes } = this.#options;
     const onDebug = this.#onDebug;
     const messages: ChatMessage[] =
@@ -196,7 +202,7 @@ export class LiteLLMClient {
       ...(maxReplyBytes !== undefined && { maxReplyBytes }),
       ...(maxEventBytes !== undefined && { maxEventBytes }),
       ...(options.signal && { signal: options.signal }),
-      ...(options.onRetry && { onRetry: options.onRetry }),
+      ...(options.onRetry && { onRetry: unharmed(options.onRetry) }),
       ...(onDebug && { onDebug }),
     });
   }
@@ -251,6 +257,7 @@ export class LiteLLMClient {
    * it is a POST. No retries.
    */
   async probe(path: string, options: CallOptions & { body?: unknown; timeout?: number } = {}): Promise<ProbeAnswer> {
+    checkCallOptions(options);
     const { connectTimeout } = this.#options;
     const onDebug = this.#onDebug;
     const asked = probe({
@@ -280,6 +287,7 @@ export class LiteLLMClient {
   }
 
   async #get(path: string, options: CallOptions): Promise<unknown> {
+    checkCallOptions(options);
     const { retries, firstTokenTimeout, timeout } = this.#options;
     const onDebug = this.#onDebug;
     const secrets: Secrets = { keys: this.#keys, prompts: [] };
@@ -294,10 +302,10 @@ export class LiteLLMClient {
       random: this.#random,
       ...(options.signal && { signal: options.signal }),
       ...(options.onRetry && {
-        onRetry: (retry) => {
+        onRetry: unharmed((retry: RetryNotice) => {
           this.#masking.error(retry.error);
           options.onRetry?.(retry);
-        },
+        }),
       }),
       ...(onDebug && { onDebug }),
     };
@@ -305,22 +313,16 @@ export class LiteLLMClient {
   }
 }
 
-const numbers = [
-  'retries',
-  'connectTimeout',
-  'firstTokenTimeout',
-  'idleTimeout',
-  'timeout',
-  'maxReplyBytes',
-  'maxEventBytes',
-] as const;
-
-function checkNumbers(options: ClientOptions): void {
-  for (const name of numbers) {
-    const value = options[name];
-    if (value === undefined || (Number.isFinite(value) && value >= 0)) continue;
-    throw new UsageError(`${name} is ${String(value)}`, { code: 'config_invalid', hint: 'Give 0 or more.' });
-  }
+/** A callback that only looks on: what it throws, or rejects with, is its own trouble and not the reply's. */
+function unharmed<Value>(callback: (value: Value) => unknown): (value: Value) => void {
+  return (value) => {
+    try {
+      const result = callback(value);
+      if (result instanceof Promise) result.catch(() => {});
+    } catch {
+      // See above.
+    }
+  };
 }
 
 function headersOf({ apiKey, headers = {}, userAgent = 'cllm' }: ClientOptions): Record<string, string> {

@@ -121,7 +121,8 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   }
 
   /**
-   * The chunks, one by one.
+   * The chunks, one by one. The stream is taken by the first `next()`: an iterator that nobody asks keeps `result()` from
+   * nothing, and one that is left without `return()` does not keep a program alive.
    *
    * @throws (the iteration) CllmError when the reply breaks: any verdict but `complete` and `length`, and any failure
    * before the reply. `error.completion` has what came.
@@ -182,18 +183,29 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   }
 
   #claim(): void {
-    if (this.#isTaken)
-      throw new CllmError('usage', 'a stream can be iterated once, and this one was', {
-        hint: 'Keep the chunks, or call stream() again.',
-      });
+    this.#assertFree();
     this.#isTaken = true;
   }
 
+  #assertFree(): void {
+    if (!this.#isTaken) return;
+    throw new CllmError('usage', 'a stream can be iterated once, and this one was', {
+      hint: 'Keep the chunks, or call stream() again.',
+    });
+  }
+
   #handedOver(): Handoff<ChatCompletionChunk[]> {
-    this.#claim();
+    this.#assertFree();
+    let isOurs = false;
     return new Handoff(
-      (give) => this.#run((arrived) => give(everyChunk(arrived))),
-      () => this.abort(),
+      (give) => {
+        this.#claim();
+        isOurs = true;
+        return this.#run((arrived) => give(everyChunk(arrived)));
+      },
+      () => {
+        if (isOurs || !this.#isTaken) this.abort();
+      },
     );
   }
 

@@ -120,7 +120,8 @@ export class Deadlines {
     if (this.#isStopped || this.#since === null || this.#armedFor === Number.POSITIVE_INFINITY) return;
     const delay = Math.min(Math.max(1, Math.ceil(this.#armedFor - this.#waitedNow())), longestTimer);
     const expectedAt = this.#clock() + delay;
-    this.#timer = setTimeout(() => this.#fire(expectedAt), delay);
+    // The connection that is waited for keeps a program alive; one whose consumer has gone does not need its time told.
+    this.#timer = setTimeout(() => this.#fire(expectedAt), delay).unref();
   }
 
   #fire(expectedAt: number): void {

@@ -10,7 +10,8 @@ export class Handoff<Item> implements AsyncIterableIterator<Item> {
   #state: 'new' | 'running' | 'over' = 'new';
 
   /**
-   * @param begin gives until nothing is left; never rejects
+   * @param begin gives until nothing is left; never rejects, and gives nothing before it returns. What it throws, the
+   * first `next()` rejects with
    * @param leave nobody will take any more
    */
   constructor(begin: (give: (item: Item) => Promise<void> | undefined) => Promise<void>, leave: () => void) {
@@ -20,13 +21,18 @@ export class Handoff<Item> implements AsyncIterableIterator<Item> {
 
   next(): Promise<IteratorResult<Item>> {
     if (this.#state === 'over') return Promise.resolve({ value: undefined, done: true });
-    const taken = new Promise<IteratorResult<Item>>((resolve) => this.#takers.push(resolve));
-    if (this.#state === 'new') {
+    const isFirst = this.#state === 'new';
+    if (isFirst) {
       this.#state = 'running';
-      void this.#begin((item) => this.#give(item)).then(() => this.#finish());
-    } else {
-      this.#goOn();
+      try {
+        void this.#begin((item) => this.#give(item)).then(() => this.#finish());
+      } catch (thrown) {
+        this.#finish();
+        return Promise.reject(thrown);
+      }
     }
+    const taken = new Promise<IteratorResult<Item>>((resolve) => this.#takers.push(resolve));
+    if (!isFirst) this.#goOn();
     return taken;
   }
 

@@ -112,7 +112,9 @@ export class IncomingReply {
       }
       // Only who is slow is waited for: a promise more is paid for at each delta.
       if (isTaken === undefined) continue;
+      this.#response.hold();
       await isTaken;
+      this.#response.goOn();
       deadlines.startWaiting();
       isTaken = undefined;
     }

@@ -9,6 +9,7 @@ import { type Answer, Exchange } from './exchange.ts';
 import { proxyFor, type ProxySettings } from './http-proxy.ts';
 import { networkError, plainToTls, type RequestLine } from './network-error.ts';
 import type { ResponseBody } from './response-body.ts';
+import { type RunningRequest, SocketReferences } from './socket-references.ts';
 
 export interface TransportOptions {
   /** Seconds for the name, the TCP connection, a proxy's tunnel and TLS together; 0 = no limit. */
@@ -39,6 +40,9 @@ export interface HttpResponse {
   release(): void;
   /** Closes the connection at once; harmless when it is over. */
   destroy(): void;
+  /** The consumer has what came and may never ask for more: until it goes on, this does not keep a program alive. */
+  hold(): void;
+  goOn(): void;
 }
 
 /**
@@ -60,6 +64,7 @@ export class Transport {
   #waiting = 0;
   readonly #tlsPorts = new Map<string, Promise<boolean>>();
   #isClosed = false;
+  readonly #references = new SocketReferences();
 
   /** @throws UsageError `config_invalid` when a certificate can not be read. */
   constructor(options: TransportOptions) {
@@ -103,9 +108,11 @@ export class Transport {
       exchange,
     );
     this.#waiting += 1;
+    const running = this.#references.begin();
     try {
-      return received(await exchange.answer, failure);
+      return received(await exchange.answer, failure, running);
     } catch (thrown) {
+      running.end();
       if (options.signal.aborted) throw options.signal.reason;
       if (thrown instanceof CllmError) throw thrown;
       if (proxy === null && isClosedUnanswered(thrown) && (await this.#speaksTls(url))) throw plainToTls(thrown, line);
@@ -141,6 +148,7 @@ export class Transport {
     const settle = (failure: Error | null, socket: Parameters<typeof callback>[1]) => {
       clearTimeout(timer);
       this.#connecting.delete(abandon);
+      if (socket !== null) this.#references.add(socket);
       if (failure === null && socket !== null) callback(null, socket);
       else callback(failure ?? new Error('no socket'), null);
     };
@@ -227,13 +235,25 @@ function isTlsAlert(thrown: unknown): boolean {
   return /^ERR_SSL_\w*ALERT/.test(String((thrown as { code?: unknown } | null)?.code));
 }
 
-function received({ status, headers, body }: Answer, failure: (thrown: unknown) => CllmError): HttpResponse {
+function received(
+  { status, headers, body }: Answer,
+  failure: (thrown: unknown) => CllmError,
+  running: RunningRequest,
+): HttpResponse {
   return {
     status,
     headers,
     body: decoded(body, { status, contentEncoding: headers['content-encoding'] }, failure),
-    release: () => body.release(),
-    destroy: () => body.destroy(),
+    release: () => {
+      running.end();
+      body.release();
+    },
+    destroy: () => {
+      running.end();
+      body.destroy();
+    },
+    hold: () => running.hold(),
+    goOn: () => running.goOn(),
   };
 }
 
