@@ -1,6 +1,7 @@
 import type { ApiKey } from '../config/api-key.ts';
 import type { Settings } from '../config/settings.ts';
 import { type CllmError, ProxyError } from '../errors.ts';
+import { shellWord } from '../protocol/shell-word.ts';
 
 /**
  * A proxy's refusal of the key with a hint that fits where this key, or the want of one, comes from: a login changes
@@ -35,5 +36,5 @@ function hintOf(origin: string, { value, origin: named }: Settings['baseUrl']): 
   if (origin === '--api-key-file')
     return 'The key came from the file of --api-key-file, which comes before a login: put a valid one there.';
   if (named.from !== 'project file' && named.from !== 'flag') return null;
-  return `Enter a key for this proxy with: cllm login --base-url ${value}`;
+  return `Enter a key for this proxy with: cllm login --base-url ${shellWord(value, 'URL')}`;
 }

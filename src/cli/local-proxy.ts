@@ -9,6 +9,7 @@ import path from 'node:path';
 import type { Context } from './context.ts';
 import { drawn, ours } from './render/own-text.ts';
 import { terminalSafe } from './render/terminal-safe.ts';
+import { shellWord } from '../protocol/shell-word.ts';
 
 /**
  * Where the proxy of this machine lives, and what it may use of the machine. With a DATABASE_URL in its environment LiteLLM
@@ -72,9 +73,9 @@ export async function adopt(
   const words = ['cllm'];
   if (await isFree(own.get('base_url'), proxy.baseUrl))
     await setSetting(paths.userFile, 'base_url', proxy.baseUrl, '/', io);
-  else words.push('--base-url', proxy.baseUrl);
+  else words.push('--base-url', shellWord(proxy.baseUrl, 'URL'));
   if (proxy.model !== null && !own.has('model')) await setSetting(paths.userFile, 'model', proxy.model, '/', io);
-  else if (proxy.model !== null && own.get('model') !== proxy.model) words.push('-m', proxy.model);
+  else if (proxy.model !== null && own.get('model') !== proxy.model) words.push('-m', shellWord(proxy.model, 'NAME'));
   return `${words.join(' ')} "hello"`;
 }
 

@@ -8,6 +8,7 @@ import type { Context } from './context.ts';
 import { isSet, textFlag } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 import { askLine, readSecret } from './secret.ts';
+import { shellWord } from '../protocol/shell-word.ts';
 
 const pipeHint = 'pipe it in: printf %s "$KEY" | cllm login --base-url URL';
 
@@ -34,7 +35,7 @@ export async function login(flags: Flags, context: Context): Promise<null> {
     context.remark('LITELLM_PROXY_API_KEY is set and comes first for your own base URL; unset it to use the kept key');
   }
   if (settings.model.value === null && served !== null) {
-    const example = served[0] ?? 'NAME';
+    const example = shellWord(served[0] ?? '', 'NAME');
     context.remark(`next: cllm config set model ${example}${served.length > 1 ? ' (cllm models lists them)' : ''}`);
   }
   return null;
@@ -70,7 +71,7 @@ async function whichProxy(flags: Flags, context: Context, settings: Settings): P
   if (context.io.stdin.kind !== 'terminal') {
     if (isForeign)
       context.remark(
-        `the key is for ${ownBaseUrl}, not for ${baseUrl.value} of ${source}: that is cllm login --base-url ${baseUrl.value}`,
+        `the key is for ${ownBaseUrl}, not for ${baseUrl.value} of ${source}: that is cllm login --base-url ${shellWord(baseUrl.value, 'URL')}`,
       );
     return ownBaseUrl;
   }
@@ -118,13 +119,15 @@ async function makeDefault(flags: Flags, context: Context, baseUrl: string, sett
   const isProjects =
     textFlag(flags, 'base-url') === undefined && baseUrl !== settings.ownBaseUrl && baseUrl === settings.baseUrl.value;
   if (isProjects) {
-    context.remark(`it is the proxy of this project; to ask it everywhere: cllm config set base_url ${baseUrl}`);
+    context.remark(
+      `it is the proxy of this project; to ask it everywhere: cllm config set base_url ${shellWord(baseUrl, 'URL')}`,
+    );
   } else if (own === undefined) {
     await setSetting(context.paths.userFile, 'base_url', baseUrl, '/', context.io);
     context.remark(`${baseUrl} is the default from now on (cllm config unset base_url takes that back)`);
   } else if (typeof own === 'string' && normalizeBaseUrl(own) !== baseUrl) {
     context.remark(
-      `the default stays ${own}; use the other one with --base-url, or: cllm config set base_url ${baseUrl}`,
+      `the default stays ${own}; use the other one with --base-url, or: cllm config set base_url ${shellWord(baseUrl, 'URL')}`,
     );
   }
 }

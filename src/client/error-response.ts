@@ -5,6 +5,7 @@ import { classified } from '../protocol/error-rules.ts';
 import type { RequestLine } from './network-error.ts';
 import { retryAfterOf } from './retry.ts';
 import { safeText, type Secrets } from './safe-text.ts';
+import { shellWord } from '../protocol/shell-word.ts';
 
 /** An answer that is no reply. */
 export interface ErrorResponse {
@@ -65,7 +66,7 @@ function redirectError({ status, headers }: ErrorResponse, context: ErrorContext
     {
       status,
       hint: isElsewhere
-        ? `If that is your proxy, name it: --base-url ${target.origin}; a login page there means that the key did not get through.`
+        ? `If that is your proxy, name it: --base-url ${shellWord(target.origin, 'URL')}; a login page there means that the key did not get through.`
         : 'Check the path in --base-url.',
     },
   );

@@ -1,6 +1,7 @@
 import { CllmError, type ErrorCode } from '../errors.ts';
 import { redactSecrets } from '../protocol/redact-secrets.ts';
 import { ConnectFailure } from './connect.ts';
+import { shellWord } from '../protocol/shell-word.ts';
 
 /** The request that failed, as a message may name it. */
 export interface RequestLine {
@@ -27,7 +28,7 @@ export function plainToTls(thrown: unknown, request: RequestLine): CllmError {
   return failure('connection_failed', 'the answer is no HTTP: this port speaks TLS', request, {
     cause: thrown,
     isRetryable: false,
-    hint: `Use --base-url ${new URL(request.url).origin.replace('http:', 'https:')}.`,
+    hint: `Use --base-url ${shellWord(new URL(request.url).origin.replace('http:', 'https:'), 'URL')}.`,
   });
 }
 
@@ -146,7 +147,7 @@ function tlsError(thrown: ConnectFailure, request: RequestLine, code: string, me
     hint = 'Use the name that the certificate was made for in --base-url.';
   } else if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|EPROTO/.test(`${code} ${message}`)) {
     reason = `it does not speak TLS there (${code})`;
-    hint = `If the proxy speaks plain HTTP: --base-url ${new URL(request.url).origin.replace('https:', 'http:')}`;
+    hint = `If the proxy speaks plain HTTP: --base-url ${shellWord(new URL(request.url).origin.replace('https:', 'http:'), 'URL')}`;
   } else if (/CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE/.test(code)) {
     reason = `it asks for a client certificate, or takes no such one (${code})`;
     hint = 'Name yours: --cert FILE, and --cert-key FILE where its key is elsewhere.';

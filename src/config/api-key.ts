@@ -3,6 +3,7 @@ import { isCi } from './ci.ts';
 import { maskKey, readKey, type Credentials } from './credentials.ts';
 import type { Environment } from './paths.ts';
 import { describeOrigin, type Settings } from './settings.ts';
+import { shellWord } from '../protocol/shell-word.ts';
 
 /** The key for this run, and why it is that one. */
 export interface ApiKey {
@@ -56,7 +57,7 @@ export function resolveApiKey(sources: {
       unbound === null
         ? null
         : `the key of ${unbound.origin} was not sent: the base URL ${baseUrl.value} comes from ` +
-          `${describeOrigin(baseUrl.origin)}; run \`cllm login --base-url ${baseUrl.value}\` to give that proxy a key, ` +
+          `${describeOrigin(baseUrl.origin)}; run \`cllm login --base-url ${shellWord(baseUrl.value, 'URL')}\` to give that proxy a key, ` +
           `or name it with --base-url or LITELLM_PROXY_URL`,
   };
 }

@@ -4,6 +4,7 @@ import type { OwnProcess } from '../files/own-process.ts';
 import type { Json } from '../protocol/types.ts';
 import { changeUserFile, readUserFile } from './user-file.ts';
 import { validateSettings } from './validation.ts';
+import { shellWord } from '../protocol/shell-word.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -34,7 +35,7 @@ export async function setSetting(
   if (value === undefined) {
     throw new UsageError(`${name} needs a value`, {
       code: 'config_invalid',
-      hint: `\`cllm config unset ${name}\` removes it.`,
+      hint: `\`cllm config unset ${shellWord(name, 'NAME')}\` removes it.`,
     });
   }
   const { movedTo } = await changeUserFile(userFile, own, (values) => withValue(values, path, value));

@@ -5,7 +5,7 @@ import { nearestName } from './nearest-name.ts';
 import { configPaths, type Environment } from './paths.ts';
 import { findProjectFile, type ProjectFile, projectPath, readProjectFile, searchOptions } from './project-file.ts';
 import { tightened } from './project-limits.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from '../protocol/shell-word.ts';
 import { readUserFile } from './user-file.ts';
 import { timeoutNames, validateSettings, type SettingValues, type TimeoutName } from './validation.ts';
 
@@ -130,7 +130,7 @@ async function isObeyed(found: ProjectFile, sources: SettingsSources): Promise<b
 function notObeyed({ file, folder, strangerUid }: ProjectFile): string {
   return (
     `${file} is not obeyed: it, or its folder, belongs to another user (uid ${strangerUid}). ` +
-    `If you know it: cllm config trust ${shellWord(folder)}; for one run: --trust-project`
+    `If you know it: cllm config trust ${shellWord(folder, 'DIR')}; for one run: --trust-project`
   );
 }
 

@@ -19,6 +19,7 @@ import {
   type TurnEnd,
 } from './turn.ts';
 import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
+import { shellWord } from '../protocol/shell-word.ts';
 
 export type { ConversationSummary, NewTurn, Turn, TurnEnd, TurnError } from './turn.ts';
 
@@ -274,7 +275,7 @@ export class History {
         throw new UsageError(
           `conversation ${source.name ?? source.id} has no turn ${seq}; it has ${source.turn_count}`,
           {
-            hint: `see its turns: cllm history show ${source.id}`,
+            hint: `see its turns: cllm history show ${shellWord(source.id, 'ID')}`,
           },
         );
       }
@@ -484,7 +485,7 @@ export class History {
     const other = this.#records.byName(name);
     if (other !== undefined) {
       throw new UsageError(`conversation ${other.id} is called "${name}" already`, {
-        hint: `choose another name, or rename that one first: cllm history rename ${other.id} NAME`,
+        hint: `choose another name, or rename that one first: cllm history rename ${shellWord(other.id, 'ID')} NAME`,
       });
     }
   }

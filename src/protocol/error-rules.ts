@@ -2,6 +2,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { ErrorFrame } from './error-frame.ts';
 import { isBudgetRefusal } from './error-message.ts';
 import { guardrailTitle } from './guardrail.ts';
+import { shellWord } from './shell-word.ts';
 
 /** What an error tells about itself: an answer that is no reply, or a frame in one. */
 export interface ErrorFacts extends ErrorFrame {
@@ -143,7 +144,8 @@ const errorRules: ErrorRule[] = [
     when: ({ status, message }) => status === 400 && /HTTPS (port|server)/i.test(message),
     code: 'bad_request',
     what: 'this port speaks HTTPS',
-    hint: ({ url }) => (url === null ? undefined : `Use --base-url ${url.origin.replace('http:', 'https:')}.`),
+    hint: ({ url }) =>
+      url === null ? undefined : `Use --base-url ${shellWord(url.origin.replace('http:', 'https:'), 'URL')}.`,
   },
   {
     when: ({ status, url }) => url !== null && (status === 404 || status === 405),

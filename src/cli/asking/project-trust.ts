@@ -1,7 +1,7 @@
 import { Credentials } from '../../config/credentials.ts';
 import type { Paths } from '../../config/paths.ts';
 import { describeOrigin, isProjectsAlone, type Settings } from '../../config/settings.ts';
-import { shellWord } from '../../config/shell-word.ts';
+import { shellWord } from '../../protocol/shell-word.ts';
 import { type Grant, trustedUrls, TrustStore } from '../../config/trust.ts';
 import { UsageError } from '../../errors.ts';
 import type { Io } from '../io.ts';
@@ -57,7 +57,7 @@ function untrusted(settings: Settings, { folder, value }: Grant, why: string): U
   return new UsageError(`${describeOrigin(settings.baseUrl.origin)} alone names ${value}, ${why}: nothing was sent`, {
     code: 'project_untrusted',
     hint:
-      `look at the file, then: cllm config trust ${shellWord(folder)}; ` +
-      `in CI: LITELLM_PROXY_URL=${shellWord(value)}, or CLLM_TRUST=${shellWord(value)}; for one run: --trust-project`,
+      `look at the file, then: cllm config trust ${shellWord(folder, 'DIR')}; ` +
+      `in CI: LITELLM_PROXY_URL=${shellWord(value, 'URL')}, or CLLM_TRUST=${shellWord(value, 'URL')}; for one run: --trust-project`,
   });
 }

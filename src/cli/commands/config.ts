@@ -11,6 +11,7 @@ import type { Flags } from '../flags.ts';
 import type { OwnText } from '../render/own-text.ts';
 import { table } from '../render/table.ts';
 import { jsonLine, safeJson } from '../render/terminal-safe.ts';
+import { shellWord } from '../../protocol/shell-word.ts';
 
 const name = { type: 'string', describe: 'a setting, e.g. model or timeouts.idle' } as const;
 const json = { json: { type: 'boolean', describe: 'as JSON' } } as const;
@@ -44,7 +45,7 @@ export const config: Command = {
           return print(context, `${shown(withoutSecretValues(settingOf(flags), value))}\n`);
         }
         throw new CllmError('config_invalid', `${settingOf(flags)} is not set`, {
-          hint: `set it with: cllm config set ${settingOf(flags)} VALUE`,
+          hint: `set it with: cllm config set ${shellWord(settingOf(flags), 'NAME')} VALUE`,
         });
       },
     },

@@ -6,6 +6,7 @@ import { CllmError } from '../../errors.ts';
 import { explainKey } from '../explain-key.ts';
 import { asCllmError } from '../thrown.ts';
 import { failed, ok, skipped, type Finding } from './finding.ts';
+import { shellWord } from '../../protocol/shell-word.ts';
 
 /** Certificates, key expiry and budget resets all go wrong by more than this, and a network by less. */
 const largestSkewSeconds = 60;
@@ -66,7 +67,7 @@ async function judgeReadiness(
   if (elsewhere !== null) {
     return failed('proxy', foreign, {
       message: `nothing of LiteLLM is at ${client.baseUrl}, but it answers at ${elsewhere}`,
-      fix: `cllm config set base_url ${elsewhere}`,
+      fix: `cllm config set base_url ${shellWord(elsewhere, 'URL')}`,
       facts: { http_status: status, server, found_at: elsewhere },
     });
   }

@@ -6,6 +6,7 @@ import { CllmError, UsageError } from '../../errors.ts';
 import type { ArrivalVerdict } from './arrival.ts';
 import { failed, ok, skipped, type Finding } from './finding.ts';
 import { testCall, type TestCall } from './test-call.ts';
+import { shellWord } from '../../protocol/shell-word.ts';
 
 /** What a proxy that buffers needs; nginx is what most of them are. */
 export const nginxFix =
@@ -25,7 +26,7 @@ export async function* examineReply(options: {
   if (model === null) {
     const some = served.slice(0, 8).join(', ') || 'none';
     yield failed('model', new UsageError(`none is chosen; the proxy serves ${some}`, { code: 'no_model' }), {
-      fix: `cllm config set model ${served[0] ?? 'NAME'}`,
+      fix: `cllm config set model ${shellWord(served[0] ?? '', 'NAME')}`,
     });
     return;
   }
@@ -59,7 +60,7 @@ function notListed(model: string, served: readonly string[], error: CllmError = 
   const fix =
     nearest === null
       ? '`cllm models` lists what there is; choose: cllm config set model NAME'
-      : `cllm config set model ${nearest}`;
+      : `cllm config set model ${shellWord(nearest, 'NAME')}`;
   return failed('model', error, {
     message: `the proxy does not serve ${model} to this key`,
     fix,
