@@ -8,6 +8,8 @@ export interface TerminalOptions {
   columns?: number;
   rows?: number;
   env?: Record<string, string | undefined>;
+  /** Default: the home. */
+  cwd?: string;
   /** Another program than the built command. */
   command?: readonly string[];
 }
@@ -34,7 +36,7 @@ export class Terminal {
     this.#pty = spawn(file, [...before, ...args], {
       cols: columns,
       rows,
-      cwd: home.directory,
+      cwd: options.cwd ?? home.directory,
       env: { TERM: 'xterm-256color', LANG: 'C.UTF-8', ...home.env, ...options.env },
     });
     this.#pty.onData((data) => {

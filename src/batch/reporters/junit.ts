@@ -53,18 +53,22 @@ function attributes(values: Readonly<Record<string, string>>): string {
     .join('');
 }
 
-/** XML 1.0 knows no way to write most control characters, half of a pair, U+FFFE or U+FFFF: they are replaced. */
+/**
+ * XML 1.0 knows no way to write most control characters, half of a pair, U+FFFE or U+FFFF: they are replaced, and so are
+ * those that it knows but that would change how a page shows what is around them.
+ */
 function escaped(text: string): string {
-  return (
-    text
+  return text
+    .replace(
       // oxlint-disable-next-line no-control-regex -- control characters are what this is about
-      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd')
-      .replaceAll('&', '&amp;')
-      .replaceAll('<', '&lt;')
-      .replaceAll('>', '&gt;')
-      .replaceAll('"', '&quot;')
-      .replace(/[\t\r\n]/g, (character) => `&#${character.charCodeAt(0)};`)
-  );
+      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]|\p{Surrogate}|\p{Bidi_Control}/gu,
+      '\ufffd',
+    )
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replace(/[\t\r\n]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 function seconds(milliseconds: number): string {

@@ -69,12 +69,14 @@ function times(ttft: Histogram): string[] {
   );
 }
 
-/** A text of a proxy or a file inside a table: no markup of its own, one line, and no cell of its own. */
+/** A text of a proxy or a file inside a table: no markup and no link of its own, one line, and no cell of its own. */
 function cell(text: string): string {
   return text
     .slice(0, 500)
+    .replace(/\s+/g, ' ')
+    .replace(/[\p{Cc}\p{Bidi_Control}]/gu, '\ufffd')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
-    .replace(/[\\`*_{}[\]()#|~!@]/g, (character) => `&#${character.charCodeAt(0)};`)
-    .replace(/\s+/g, ' ');
+    .replaceAll('>', '&gt;')
+    .replace(/[\\`*_{}[\]()#|~!@$]|:(?=\/\/)|(?<=\bwww)\./gi, (character) => `&#${character.charCodeAt(0)};`);
 }
