@@ -1,5 +1,5 @@
 import { describeOrigin, type Settings } from '../../config/settings.ts';
-import { shellWord } from '../../config/shell-word.ts';
+import { shellWord } from '../../protocol/shell-word.ts';
 import { UsageError } from '../../errors.ts';
 import type { Io } from '../io.ts';
 import { isConfirmed, mayAsk } from './confirm.ts';
@@ -34,7 +34,7 @@ export async function assertSameProxy({ name, lastBaseUrl, settings, io, isInput
     `the conversation ${name} was had ${had}, and ${describeOrigin(origin)} names ${baseUrl}: it was not sent there`,
     {
       code: 'project_untrusted',
-      hint: `begin a new one without -c and -C; or say that it is meant: --base-url ${shellWord(baseUrl)}`,
+      hint: `begin a new one without -c and -C; or say that it is meant: --base-url ${shellWord(baseUrl, 'URL')}`,
     },
   );
 }
