@@ -6,13 +6,14 @@ import type { Machine } from '../../src/local-proxy/machine.ts';
 export class FakeMachine implements Machine {
   readonly environment: Record<string, string>;
   readonly platform: string = 'linux';
+  readonly uid = process.getuid?.() ?? null;
   readonly processId = process.pid;
   readonly #programs: string;
 
   constructor(directory: string) {
     this.#programs = join(directory, 'path');
     mkdirSync(this.#programs);
-    this.environment = { PATH: this.#programs, HOME: directory, PROGRAMS: this.#programs };
+    this.environment = { PATH: this.#programs, HOME: directory, XDG_PROGRAMS: this.#programs };
     // What the scripts themselves need, and nothing else of the real machine.
     for (const tool of ['mkdir', 'cat', 'chmod', 'sleep', 'ps']) {
       this.program(tool, `PATH=/usr/bin:/bin exec ${tool} "$@"`);
@@ -42,14 +43,14 @@ export class FakeMachine implements Machine {
 export function fakePython(version: string): string {
   return `
 case "$1 $2" in
-  "-c "*) echo "${version} $PROGRAMS/python3" ;;
+  "-c "*) echo "${version} $XDG_PROGRAMS/python3" ;;
   "-m venv")
     mkdir -p "$3/bin"
     cat > "$3/bin/python" <<'END'
 #!/bin/sh
-echo "pip $*" >> "$PROGRAMS/../calls"
+echo "pip $*" >> "$XDG_PROGRAMS/../calls"
 echo "Collecting litellm"
-if [ -e "$PROGRAMS/../no-network" ]; then echo "ERROR: Could not find a version"; exit 1; fi
+if [ -e "$XDG_PROGRAMS/../no-network" ]; then echo "ERROR: Could not find a version"; exit 1; fi
 bin="\${0%/python}"
 echo 'exit 0' > "$bin/litellm"
 chmod +x "$bin/litellm"

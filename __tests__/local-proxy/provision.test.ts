@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { provisionLiteLLM, type ProvisionMethod, type ProvisionReport } from '../../src/local-proxy/provision.ts';
@@ -22,6 +22,11 @@ function provision(options: { method?: ProvisionMethod; version?: string } = {})
   return provisionLiteLLM({ machine, directory, report: (report) => reports.push(report), ...options });
 }
 
+/** How an installer is told what to install: every package by its hashes, and none that runs code to be set up. */
+function locked(): string {
+  return `--require-hashes --only-binary :all: -r ${join(temporary(), 'litellm', 'requirements.txt')}`;
+}
+
 describe('the way in which LiteLLM is installed', () => {
   test('is Docker when an engine answers', async () => {
     machine.program('docker', engineAnswers);
@@ -34,6 +39,7 @@ describe('the way in which LiteLLM is installed', () => {
     expect(machine.calls('docker', 'python3', 'pip')).toEqual([
       'docker version --format {{.Server.Version}}',
       'docker pull ghcr.io/berriai/litellm:v1.104.2',
+      'docker image inspect --format {{index .RepoDigests 0}} ghcr.io/berriai/litellm:v1.104.2',
     ]);
   });
 
@@ -54,7 +60,7 @@ describe('the way in which LiteLLM is installed', () => {
     expect(machine.calls('uv', 'python3')).toEqual([
       'uv --version',
       `uv venv --no-project --python >=3.10,<3.15 ${venv}`,
-      `uv pip install --python ${venv}/bin/python litellm[proxy]==1.104.2 prisma==0.15.0`,
+      `uv pip install --python ${venv}/bin/python ${locked()}`,
     ]);
   });
 
@@ -62,7 +68,7 @@ describe('the way in which LiteLLM is installed', () => {
     machine.program('python3', fakePython('3.12'));
     expect(await provision()).toMatchObject({ method: 'venv', version: '1.104.2' });
     expect(machine.calls('pip')).toEqual([
-      'pip -m pip --disable-pip-version-check --no-input install --progress-bar off litellm[proxy]==1.104.2 prisma==0.15.0',
+      `pip -m pip --disable-pip-version-check --no-input install --progress-bar off ${locked()}`,
     ]);
   });
 
@@ -132,7 +138,7 @@ test('an installation that failed leaves no stamp and starts over', async () => 
     message: expect.stringContaining('Could not find a version'),
     hint: expect.stringContaining('run it again'),
   });
-  expect(readdirSync(join(temporary(), 'litellm'))).toEqual(['venv']);
+  expect(readdirSync(join(temporary(), 'litellm'))).toEqual(['requirements.txt', 'venv']);
   // Half of what an interrupted pip leaves behind.
   writeFileSync(join(temporary(), 'litellm', 'venv', 'half'), '');
   rmSync(join(temporary(), 'no-network'));
@@ -197,4 +203,68 @@ test.each(['1.82.7', '1.82.8', '1.107.0', '1.84.2', '1.20.0', 'latest', '1.104']
 test.each(['1.104.2', '1.84.3', '1.104.3'])('installs %s when asked to', async (version) => {
   machine.program('python3', fakePython('3.12'));
   expect(await provision({ version })).toMatchObject({ version });
+});
+
+test('what is installed is each package with its exact version and its hashes', async () => {
+  machine.program('python3', fakePython('3.12'));
+  await provision();
+  const lines = readFileSync(join(temporary(), 'litellm', 'requirements.txt'), 'utf8')
+    .trimEnd()
+    .split('\n');
+  expect(lines.length).toBeGreaterThan(100);
+  expect(
+    lines.filter((line) => !/^[a-z][\w.-]*==[\w.!+]+( ; .+?)?( --hash=sha256:[0-9a-f]{64})+$/i.test(line)),
+  ).toEqual([]);
+  for (const requirement of ['litellm==1.104.2 ', 'prisma==0.15.0 '])
+    expect(lines.filter((line) => line.startsWith(requirement))).toHaveLength(1);
+});
+
+test('an image that was pulled is run by its digest from then on, wherever its tag leads', async () => {
+  const digest = `ghcr.io/berriai/litellm@sha256:${'0'.repeat(64)}`;
+  machine.program('docker', `case "$1$2" in version*) echo 28 ;; imageinspect) echo "${digest}" ;; esac`);
+  expect(await provision()).toMatchObject({ image: digest });
+  expect(await provision()).toMatchObject({ image: digest });
+  expect(machine.calls('docker').at(-1)).toBe(`docker image inspect --format ok ${digest}`);
+});
+
+test.each(['evil.test/litellm@sha256:' + '0'.repeat(64), 'ghcr.io/berriai/litellm:v1 --privileged', ''])(
+  'what the engine says of the digest is checked: %j',
+  async (digest) => {
+    machine.program('docker', `case "$1$2" in version*) echo 28 ;; imageinspect) echo "${digest}" ;; esac`);
+    expect(await provision()).toMatchObject({ image: 'ghcr.io/berriai/litellm:v1.104.2' });
+  },
+);
+
+test('no key of the environment reaches what installs LiteLLM', async () => {
+  const secrets = {
+    LITELLM_PROXY_API_KEY: 'sk-team',
+    OPENAI_API_KEY: 'sk-openai',
+    GITHUB_TOKEN: 'ghp',
+    DATABASE_URL: 'x',
+  };
+  Object.assign(machine.environment, secrets, { HTTPS_PROXY: 'http://proxy.test', PIP_INDEX_URL: 'http://index.test' });
+  const noted = join(temporary(), 'environment');
+  const python = fakePython('3.12').replace('echo "Collecting litellm"', `/usr/bin/env >> ${noted}; echo "Collecting"`);
+  machine.program('python3', `/usr/bin/env >> ${noted}\n${python}`);
+  machine.program('docker', `/usr/bin/env >> ${noted}\nexit 1`);
+  machine.program('uv', `/usr/bin/env >> ${noted}\nexit 1`);
+  await provision();
+  const environment = readFileSync(noted, 'utf8');
+  for (const name of Object.keys(secrets)) expect(environment).not.toContain(`${name}=`);
+  for (const name of ['PATH', 'HOME', 'HTTPS_PROXY', 'PIP_INDEX_URL']) expect(environment).toContain(`\n${name}=`);
+  expect(environment.split('\nPATH=').length).toBeGreaterThan(4);
+});
+
+test('a lock that somebody holds is named, and the wait for it ends with the signal', async () => {
+  const directory = join(temporary(), 'litellm');
+  mkdirSync(directory);
+  // Process 1 lives and is no cllm: what a process id alone says can not be told from a live one.
+  writeFileSync(join(directory, 'lock'), '1');
+  const controller = new AbortController();
+  const report = (each: ProvisionReport): void => {
+    reports.push(each);
+    controller.abort(new Error('stopped'));
+  };
+  await expect(provisionLiteLLM({ machine, directory, report, signal: controller.signal })).rejects.toThrow('stopped');
+  expect(reports).toEqual([{ type: 'note', message: expect.stringContaining('waiting for process 1, which') }]);
 });

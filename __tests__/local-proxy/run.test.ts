@@ -1,14 +1,23 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import { build } from 'esbuild';
+import {
+  installerEnvironment,
+  namedVariables,
+  proxyEnvironment,
+  unnamedKeys,
+} from '../../src/local-proxy/environment.ts';
 import { launchCommand, loopbackName } from '../../src/local-proxy/launch.ts';
 import { isAlive } from '../../src/local-proxy/machine.ts';
-import { startProxy, type RunningProxy, type StartOptions } from '../../src/local-proxy/run.ts';
+import { identifyChild } from '../../src/local-proxy/ownership.ts';
+import { startProxy, stopProxy, type RunningProxy, type StartOptions } from '../../src/local-proxy/run.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 import { testMachine } from '../support/litellm-environment.ts';
 import { gone, installFakeLitellm } from './fake-litellm.ts';
@@ -148,14 +157,84 @@ test.each([
     const configFile = join(temporary(), 'config.yaml');
     writeFileSync(configFile, 'api_key: os.environ/OPENAI_API_KEY\nother: os.environ/OPENAI_API_KEY\n');
     const installation = { method: 'docker' as const, version: '1.104.2', image: 'ghcr.io/berriai/litellm:v1.104.2' };
-    const launch = await launchCommand(installation, { configFile, port: 4321, platform });
+    const launch = launchCommand(installation, {
+      configFile,
+      port: 4321,
+      platform,
+      named: await namedVariables(configFile),
+      nonce: 'cafe',
+    });
     expect([launch.program, ...launch.arguments].join(' ')).toBe(
-      `docker run --rm --name cllm-litellm-4321 ${network} ` +
+      `docker run --rm --name cllm-litellm-4321-cafe ${network} ` +
         '--env LITELLM_MASTER_KEY --env LITELLM_LOCAL_MODEL_COST_MAP --env OPENAI_API_KEY ' +
         `--volume ${temporary()}:${temporary()}:ro ghcr.io/berriai/litellm:v1.104.2 ` +
         `--config ${configFile} --host ${host} --port 4321`,
     );
-    expect(launch.forceStop).toEqual(['docker', 'rm', '--force', 'cllm-litellm-4321']);
+    expect(launch.forceStop).toEqual(['docker', 'rm', '--force', 'cllm-litellm-4321-cafe']);
     expect(loopbackName(installation, platform)).toBe(name);
   },
 );
+
+test('LiteLLM gets what its configuration names, and of the keys at hand no other one', async () => {
+  const configFile = join(temporary(), 'config.yaml');
+  writeFileSync(
+    configFile,
+    'include:\n  - more.yaml\nkey: os.environ/NAMED_KEY\nteam: os.environ/LITELLM_PROXY_API_KEY\n',
+  );
+  writeFileSync(join(temporary(), 'more.yaml'), 'key: os.environ/INCLUDED_KEY\n');
+  const keys = {
+    NAMED_KEY: 'a',
+    INCLUDED_KEY: 'b',
+    OPENAI_API_KEY: 'c',
+    LITELLM_PROXY_API_KEY: 'd',
+    DATABASE_URL: 'e',
+  };
+  const named = await namedVariables(configFile);
+  expect(proxyEnvironment({ ...keys, PATH: '/bin' }, named)).toEqual({
+    PATH: '/bin',
+    NAMED_KEY: 'a',
+    INCLUDED_KEY: 'b',
+  });
+  expect(unnamedKeys(keys, named)).toEqual(['OPENAI_API_KEY']);
+  expect(installerEnvironment(keys)).toEqual({});
+});
+
+test('its key is not sent to another program that took its port', async () => {
+  const sent: (string | undefined)[] = [];
+  const stranger = createServer((request, response) => {
+    sent.push(request.headers.authorization);
+    response.end('{"litellm_version":"1.104.2"}');
+  });
+  await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+  const { port } = stranger.address() as AddressInfo;
+  try {
+    await expect(start('deaf', { port, startTimeout: 0.5 })).rejects.toMatchObject({
+      message: expect.stringContaining('another program answers on its port'),
+    });
+    expect(new Set(sent)).toEqual(new Set([undefined]));
+  } finally {
+    stranger.close();
+    stranger.closeAllConnections();
+  }
+});
+
+test('to stop it again, when its id is another program’s, ends nothing', async () => {
+  const stranger = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  const processId = stranger.pid as number;
+  try {
+    const launch = { program: 'x', arguments: [], forceStop: null };
+    const { startedAt, realm } = identifyChild(machine, processId);
+    for (const identity of [
+      { pid: processId, realm, startedAt: '1' },
+      { pid: processId, realm: 'another host', startedAt },
+      { pid: processId, realm: realm.replace(/ \S+ /, ' an-earlier-boot '), startedAt },
+    ]) {
+      await stopProxy(machine, identity, launch, 0.1);
+      expect(isAlive(machine, processId)).toBe(true);
+    }
+    await stopProxy(machine, { pid: processId, realm, startedAt }, launch, 0.5);
+    await gone(-processId);
+  } finally {
+    stranger.kill('SIGKILL');
+  }
+});

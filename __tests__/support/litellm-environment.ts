@@ -20,6 +20,7 @@ export function testMachine(): Machine {
   return {
     environment: process.env,
     platform: process.platform,
+    uid: process.getuid?.() ?? null,
     processId: process.pid,
     kill: (processId, signal) => {
       process.kill(processId, signal);

@@ -11,16 +11,12 @@ import { drawn, ours } from './render/own-text.ts';
 import { terminalSafe } from './render/terminal-safe.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
-/**
- * Where the proxy of this machine lives, and what it may use of the machine. With a DATABASE_URL in its environment LiteLLM
- * takes that database for its own and puts its tables into it; a developer's shell often has one that is meant for
- * something else, so it is handed on only to a configuration of one's own.
- */
-export function localProxy({ io, paths }: Context, { hasOwnConfig = false } = {}): ServiceOptions {
-  const { DATABASE_URL: _database, DIRECT_URL: _direct, ...environment } = io.env;
+/** Where the proxy of this machine lives, and what it may use of the machine. */
+export function localProxy({ io, paths }: Context): ServiceOptions {
   const machine: Machine = {
-    environment: hasOwnConfig ? io.env : environment,
+    environment: io.env,
     platform: io.platform,
+    uid: io.uid,
     processId: io.pid,
     kill: (processId, signal) => io.kill(processId, signal),
   };

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { installerEnvironment } from './environment.ts';
 import type { Machine } from './machine.ts';
 
 export interface CommandResult {
@@ -18,7 +19,10 @@ export interface CommandOptions {
 
 const keptOutput = 16_384;
 
-/** Runs a program to its end, without a shell and without a standard input. Never rejects: a missing program is a result. */
+/**
+ * Runs a program to its end, without a shell, a standard input or the keys of the environment. Never rejects: a missing
+ * program is a result.
+ */
 export function runCommand(
   machine: Machine,
   program: string,
@@ -29,7 +33,7 @@ export function runCommand(
     let output = '';
     let openLine = '';
     const child = spawn(program, programArguments, {
-      env: machine.environment,
+      env: installerEnvironment(machine.environment),
       stdio: ['ignore', 'pipe', 'pipe'],
       killSignal: 'SIGKILL',
       ...(options.signal === undefined ? {} : { signal: options.signal }),

@@ -12,8 +12,8 @@ export async function isLive(baseUrl: string): Promise<boolean> {
 }
 
 /**
- * The version of the proxy that takes `masterKey`; null when what answers does not take it. The key is random, so an answer
- * also proves that this is the proxy that was started with it, and not another program that took the port.
+ * The version of the proxy that takes `masterKey`; null when what answers does not take it. Only for a port that is known to
+ * be ours (listener.ts): a LiteLLM without a master key takes every key, and anybody who listens there would have it.
  */
 export async function proxyVersion(baseUrl: string, masterKey: string): Promise<string | null> {
   try {
@@ -25,6 +25,20 @@ export async function proxyVersion(baseUrl: string, masterKey: string): Promise<
     return answer.ok && typeof version === 'string' ? version : null;
   } catch {
     return null;
+  }
+}
+
+/** Whether what answers refuses a key that nobody has: one that takes it asks for none, and is none of ours. */
+export async function refusesStrangers(baseUrl: string, strangersKey: string): Promise<boolean> {
+  try {
+    const answer = await fetch(`${baseUrl}/health/readiness/details`, {
+      headers: { authorization: `Bearer ${strangersKey}` },
+      signal: AbortSignal.timeout(10_000),
+    });
+    await answer.arrayBuffer();
+    return !answer.ok;
+  } catch {
+    return false;
   }
 }
 

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Installation } from './provision.ts';
 
@@ -7,6 +6,10 @@ export interface LaunchOptions {
   configFile: string;
   port: number;
   platform: string;
+  /** The variables that the configuration names. */
+  named: readonly string[];
+  /** A random word, so that a container of this name is ours and of this start. */
+  nonce: string;
 }
 
 export interface Launch {
@@ -23,8 +26,8 @@ export const proxyVariables = ['LITELLM_MASTER_KEY', 'LITELLM_LOCAL_MODEL_COST_M
  * How an installation is started on a loopback port. Secrets travel in the environment and never as an argument, which any
  * user of the machine could read in the process list.
  */
-export async function launchCommand(installation: Installation, options: LaunchOptions): Promise<Launch> {
-  const { configFile, port, platform } = options;
+export function launchCommand(installation: Installation, options: LaunchOptions): Launch {
+  const { configFile, port, platform, named, nonce } = options;
   if (installation.method !== 'docker') {
     return {
       program: installation.program,
@@ -32,9 +35,7 @@ export async function launchCommand(installation: Installation, options: LaunchO
       forceStop: null,
     };
   }
-  const name = `cllm-litellm-${port}`;
-  const config = await readFile(configFile, 'utf8');
-  const named = [...config.matchAll(/os\.environ\/(\w+)/g)].map((match) => match[1] ?? '');
+  const name = `cllm-litellm-${port}-${nonce}`;
   // On Linux a container on the host's network reaches an Ollama (or a test's provider) on loopback; Docker Desktop has no
   // such network, publishes the port and offers `host.docker.internal` instead.
   const isLinux = platform === 'linux';
@@ -50,6 +51,11 @@ export async function launchCommand(installation: Installation, options: LaunchO
     ),
     forceStop: ['docker', 'rm', '--force', name],
   };
+}
+
+/** The container that a launch makes; null for one that makes none. */
+export function containerOf({ forceStop }: Launch): string | null {
+  return forceStop?.at(-1) ?? null;
 }
 
 /** The name under which a started proxy reaches services on this machine's loopback. */

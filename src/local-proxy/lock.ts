@@ -1,49 +1,63 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { type LockHolder, withFileLock } from '../files/file-lock.ts';
+import { identifyProcess } from '../files/process-identity.ts';
 import { isAlive, type Machine } from './machine.ts';
 
 const pollMs = 250;
 
-/** Locks of this process: in a container a dead holder may have had the very process id that is ours now. */
-const held = new Set<string>();
+interface LockOptions {
+  /** Told once, in words, who is waited for. */
+  onWait?: (reason: string) => void;
+  signal?: AbortSignal | undefined;
+}
 
 /**
- * Runs `work` while holding a lock file that names our process, waiting for another process that holds it. A lock left by a
- * process that died is taken over, so a killed installation blocks nobody.
+ * Runs `work` while nothing else has the lock of a file, waiting for what has. A lock that a dead process left is in
+ * nobody's way, also where its id is another's by now.
+ *
+ * @throws what ends the wait: the reason of `signal`; what the work throws
  */
 export async function withLock<Result>(
   machine: Machine,
   file: string,
   work: () => Promise<Result>,
-  options: { onWait?: (holder: number) => void; signal?: AbortSignal | undefined } = {},
+  options: LockOptions = {},
 ): Promise<Result> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  for (let hasWaited = false; !(await take(machine, file));) {
-    const holder = Number(await readFile(file, 'utf8').catch(() => ''));
-    if (holder === machine.processId ? held.has(file) : holder > 0 && isAlive(machine, holder)) {
-      if (!hasWaited) options.onWait?.(holder);
-      hasWaited = true;
-      await wait(pollMs, undefined, { signal: options.signal });
-    } else {
-      await rm(file, { force: true });
-    }
+  let hasSaid = false;
+  const say = (reason: string): void => {
+    if (!hasSaid) options.onWait?.(reason);
+    hasSaid = true;
+  };
+  for (;;) {
+    const reason = await bareHolder(machine, file);
+    if (reason === null) break;
+    say(reason);
+    await wait(pollMs, undefined, { signal: options.signal }).catch(() => options.signal?.throwIfAborted());
   }
-  held.add(file);
-  try {
-    return await work();
-  } finally {
-    held.delete(file);
-    await rm(file, { force: true });
-  }
+  return withFileLock(file, identifyProcess(machine.processId), work, {
+    signal: options.signal,
+    onWait: (holder) => say(described(holder)),
+  });
 }
 
-async function take(machine: Machine, file: string): Promise<boolean> {
-  try {
-    await writeFile(file, String(machine.processId), { flag: 'wx', mode: 0o600 });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
+function described({ pid, host, claim }: LockHolder): string {
+  const where = host === null ? '' : ` on ${host}, if that has ended remove ${claim}`;
+  return `${pid === null ? 'another user' : `process ${pid}`}${where}`;
+}
+
+/**
+ * A file in the lock's own place that names a living process: whoever wrote it tells processes by their id alone, so whether
+ * that is still the one can not be known. Null when it names none.
+ */
+async function bareHolder(machine: Machine, file: string): Promise<string | null> {
+  const text = await readFile(file, 'utf8').catch(() => null);
+  if (text === null) return null;
+  const holder = /^\d{1,9}$/.test(text.trim()) ? Number(text) : 0;
+  if (holder > 0 && holder !== machine.processId && isAlive(machine, holder))
+    return `process ${holder}, which ${file} names; if that is no cllm remove the file`;
+  await rm(file, { force: true });
+  return null;
 }

@@ -3,9 +3,11 @@
  * test can offer a machine without Docker, without Python or with other programs on its PATH.
  */
 export interface Machine {
-  /** Environment of every program that is started; PATH says where they are looked for. */
+  /** The whole environment, keys included: what a program gets of it is chosen in environment.ts. PATH says where they are looked for. */
   environment: Readonly<Record<string, string | undefined>>;
   platform: string;
+  /** The user that we run as; null where the platform has none. */
+  uid: number | null;
   /** Our own process id: it marks who holds a lock. */
   processId: number;
   /** `process.kill`: signals a process, a process group (a negative id), or with 0 asks whether it is there (throws when not). */

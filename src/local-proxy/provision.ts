@@ -1,4 +1,5 @@
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { arch } from 'node:os';
 import { join } from 'node:path';
 import { CllmError } from '../errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
@@ -23,9 +24,12 @@ export type Installation =
       program: string;
     };
 
-/** `plan` comes once, before anything is fetched: what will be installed, where, and how large it is. */
+/**
+ * `plan` comes once, before anything is fetched: what will be installed, where, and how large it is. A `note` is said in
+ * any case, progress now and then.
+ */
 export interface ProvisionReport {
-  type: 'plan' | 'progress' | 'done';
+  type: 'plan' | 'progress' | 'note' | 'done';
   message: string;
 }
 
@@ -60,7 +64,7 @@ export async function provisionLiteLLM(options: ProvisionOptions): Promise<Insta
     {
       signal: options.signal,
       onWait: (holder) => {
-        options.report({ type: 'progress', message: `waiting for process ${holder}, which is installing LiteLLM` });
+        options.report({ type: 'note', message: `waiting for ${holder} to install LiteLLM (Ctrl-C ends the wait)` });
       },
     },
   );
@@ -76,6 +80,8 @@ interface Stamp {
   method: ProvisionMethod;
   directory: string;
   requirements: string[];
+  /** The image by its digest, as it was when it was pulled. */
+  image?: string | undefined;
 }
 
 /** What the stamp says and the machine still has; null when that is nothing, or something else than wanted. */
@@ -87,8 +93,9 @@ async function readInstallation(options: ProvisionOptions, wanted: Wanted): Prom
     if (stamp.directory !== options.directory) return null;
     if (JSON.stringify(stamp.requirements) !== JSON.stringify(wanted.requirements)) return null;
     if (stamp.method === 'docker') {
-      const inspect = await runCommand(options.machine, 'docker', ['image', 'inspect', '--format', 'ok', wanted.image]);
-      return inspect.exitCode === 0 ? { method: 'docker', version: wanted.version, image: wanted.image } : null;
+      const image = stamp.image !== undefined && isDigest(stamp.image, wanted) ? stamp.image : wanted.image;
+      const inspect = await runCommand(options.machine, 'docker', ['image', 'inspect', '--format', 'ok', image]);
+      return inspect.exitCode === 0 ? { method: 'docker', version: wanted.version, image } : null;
     }
     const installation = virtualEnvironment(options, stamp.method, wanted);
     // The interpreter is a link to the machine's own, which may have been removed since.
@@ -107,13 +114,24 @@ async function install(options: ProvisionOptions, wanted: Wanted): Promise<Insta
   if (isAllowed('docker') && (await hasDockerEngine(machine))) {
     imageFailure = await pullImage(options, wanted);
     if (imageFailure === null)
-      return recordInstallation(options, wanted, { method: 'docker', version: wanted.version, image: wanted.image });
+      return recordInstallation(options, wanted, {
+        method: 'docker',
+        version: wanted.version,
+        image: await digestOf(options, wanted),
+      });
     options.report({ type: 'progress', message: `the image ${wanted.image} could not be pulled; trying Python` });
   }
   if (isAllowed('uv') && (await isInstalled(machine, 'uv'))) {
     return installPackages(options, wanted, 'uv', [
       ['uv', 'venv', '--no-project', '--python', '>=3.10,<3.15', venvDirectory(options)],
-      ['uv', 'pip', 'install', '--python', join(venvDirectory(options), 'bin', 'python'), ...wanted.requirements],
+      [
+        'uv',
+        'pip',
+        'install',
+        '--python',
+        join(venvDirectory(options), 'bin', 'python'),
+        ...(await pinned(options, wanted)),
+      ],
     ]);
   }
   const python = isAllowed('venv') ? await findPython(machine, signal) : null;
@@ -127,7 +145,7 @@ async function install(options: ProvisionOptions, wanted: Wanted): Promise<Insta
     ];
     return installPackages(options, wanted, 'venv', [
       [python, '-m', 'venv', venvDirectory(options)],
-      [...pip, 'install', '--progress-bar', 'off', ...wanted.requirements],
+      [...pip, 'install', '--progress-bar', 'off', ...(await pinned(options, wanted))],
     ]);
   }
   if (imageFailure !== null) throw failure(`docker pull ${wanted.image}`, imageFailure);
@@ -152,6 +170,43 @@ async function pullImage(options: ProvisionOptions, wanted: Wanted): Promise<Com
     signal: options.signal,
   });
   return result.exitCode === 0 ? null : result;
+}
+
+/**
+ * The image as it came, by its digest: a tag can be moved to another image later, a digest can not. Without one, of an image
+ * that was built here say, it is the tag.
+ */
+async function digestOf({ machine }: ProvisionOptions, wanted: Wanted): Promise<string> {
+  const format = '{{index .RepoDigests 0}}';
+  const { exitCode, output } = await runCommand(machine, 'docker', [
+    'image',
+    'inspect',
+    '--format',
+    format,
+    wanted.image,
+  ]);
+  const image = output.trim();
+  return exitCode === 0 && isDigest(image, wanted) ? image : wanted.image;
+}
+
+function isDigest(image: string, wanted: Wanted): boolean {
+  const [repository = ''] = wanted.image.split(/:[^/]*$/);
+  return image.startsWith(`${repository}@sha256:`) && /@sha256:[0-9a-f]{64}$/.test(image);
+}
+
+/**
+ * What the installer is told to install. For the version that cllm is pinned to that is each package with its exact version
+ * and the hashes of its files, and wheels alone, so that no package runs code while it is set up.
+ */
+async function pinned(options: ProvisionOptions, wanted: Wanted): Promise<string[]> {
+  if (wanted.version !== litellmVersion) return wanted.requirements;
+  const { lockedRequirements } = await import('./locked-requirements.ts');
+  const file = join(options.directory, 'requirements.txt');
+  await mkdir(options.directory, { recursive: true, mode: 0o700 });
+  replaceFile(file, lockedRequirements);
+  // One of them, cryptography, has no wheel for Macs with an Intel processor: its source is pinned, and built.
+  const isIntelMac = options.machine.platform === 'darwin' && arch() === 'x64';
+  return ['--require-hashes', ...(isIntelMac ? [] : ['--only-binary', ':all:']), '-r', file];
 }
 
 async function installPackages(
@@ -189,7 +244,12 @@ async function recordInstallation(
   installation: Installation,
 ): Promise<Installation> {
   const { method } = installation;
-  const content: Stamp = { method, directory: options.directory, requirements: wanted.requirements };
+  const content: Stamp = {
+    method,
+    directory: options.directory,
+    requirements: wanted.requirements,
+    ...(installation.method === 'docker' && { image: installation.image }),
+  };
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   replaceFile(stampFile(options), `${JSON.stringify(content)}\n`);
   options.report({ type: 'done', message: `LiteLLM ${wanted.version} is installed` });

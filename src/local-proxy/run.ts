@@ -8,9 +8,13 @@ import { stripVTControlCharacters } from 'node:util';
 import { CllmError } from '../errors.ts';
 import { runCommand } from './command.ts';
 import { freePort } from './free-port.ts';
-import { isLive, proxyVersion, warmUp } from './health.ts';
-import { launchCommand, type Launch } from './launch.ts';
+import type { ProcessIdentity } from '../files/process-identity.ts';
+import { installerEnvironment, namedVariables, proxyEnvironment } from './environment.ts';
+import { isLive, proxyVersion, refusesStrangers, warmUp } from './health.ts';
+import { containerOf, launchCommand, type Launch } from './launch.ts';
+import { listensOn } from './listener.ts';
 import { isAlive, signal, type Machine } from './machine.ts';
+import { identifyChild, isContainerRunning, isOurGroup } from './ownership.ts';
 import type { Installation } from './provision.ts';
 
 export interface StartOptions {
@@ -42,6 +46,8 @@ export interface RunningProxy {
   version: string;
   /** The leader of the proxy's process group. */
   processId: number;
+  /** What tells it from a later process with its id. */
+  identity: ProcessIdentity;
   launch: Launch;
   logFile: string;
   /** Ends the whole process group: SIGTERM, then SIGKILL after the grace. Again is harmless. */
@@ -63,34 +69,45 @@ export async function startProxy(options: StartOptions): Promise<RunningProxy> {
   const masterKey = options.masterKey ?? randomMasterKey();
   const port = options.port ?? (await freePort());
   const configFile = resolve(options.configFile);
-  const launch = await launchCommand(installation, { configFile, port, platform: machine.platform });
-  const child = await spawnGroup(options, launch, masterKey);
+  const named = await namedVariables(configFile);
+  const nonce = randomBytes(6).toString('hex');
+  const launch = launchCommand(installation, { configFile, port, platform: machine.platform, named, nonce });
+  const child = await spawnGroup(options, launch, proxyEnvironment(machine.environment, named), masterKey);
   const processId = child.pid;
   if (processId === undefined) throw startFailure(`${launch.program} could not be started`, options);
 
+  const identity = identifyChild(machine, processId);
   const endsWithParent = options.endsWithParent ?? true;
   const watchdog = endsWithParent ? spawnWatchdog(processId, launch, options) : null;
   if (!endsWithParent) child.unref();
   const baseUrl = `http://127.0.0.1:${port}`;
   const stop = async (): Promise<void> => {
-    await stopGroup(machine, processId, launch, options.grace);
+    await stopProxy(machine, identity, launch, options.grace);
     watchdog?.kill('SIGKILL');
   };
   // Its group is gone, and the id may be another's one day.
   child.once('exit', () => watchdog?.kill('SIGKILL'));
 
   try {
-    const version = await waitUntilLive(options, child, baseUrl, masterKey);
+    const version = await waitUntilLive(options, child, { baseUrl, port, processId, launch, masterKey });
     if (options.warmUpModel !== undefined) await warmUp(baseUrl, masterKey, options.warmUpModel);
-    return { baseUrl, port, masterKey, version, processId, launch, logFile: options.logFile, stop };
+    return { baseUrl, port, masterKey, version, processId, identity, launch, logFile: options.logFile, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** Ends a proxy's process group: SIGTERM, then SIGKILL, and a container's own command, for what is left after the grace. */
-export async function stopGroup(machine: Machine, processId: number, launch: Launch, grace = 5): Promise<void> {
+/**
+ * Ends a proxy, if it is there: its process group by SIGTERM, then SIGKILL after the grace. A container is removed by its
+ * name in any case, for it outlives its client; and nothing is signalled that merely has the id of the group.
+ */
+export async function stopProxy(machine: Machine, identity: ProcessIdentity, launch: Launch, grace = 5): Promise<void> {
+  if (isOurGroup(machine, identity)) await stopGroup(machine, identity.pid, launch, grace);
+  if (launch.forceStop !== null) await runForceStop(machine, launch.forceStop);
+}
+
+async function stopGroup(machine: Machine, processId: number, launch: Launch, grace: number): Promise<void> {
   const isGone = async (seconds: number): Promise<boolean> => {
     for (let left = seconds * 1000; isAlive(machine, -processId); left -= 50) {
       if (left <= 0) return false;
@@ -106,18 +123,23 @@ export async function stopGroup(machine: Machine, processId: number, launch: Lau
   await isGone(1);
 }
 
-async function runForceStop(machine: Machine, [program = '', ...programArguments]: string[]): Promise<void> {
+export async function runForceStop(machine: Machine, [program = '', ...programArguments]: string[]): Promise<void> {
   await runCommand(machine, program, programArguments, { timeoutMs: 30_000 });
 }
 
-async function spawnGroup(options: StartOptions, launch: Launch, masterKey: string): Promise<ChildProcess> {
+async function spawnGroup(
+  options: StartOptions,
+  launch: Launch,
+  environment: Readonly<Record<string, string>>,
+  masterKey: string,
+): Promise<ChildProcess> {
   await mkdir(dirname(options.logFile), { recursive: true, mode: 0o700 });
   const log = await open(options.logFile, 'w', 0o600);
   try {
     const child = spawn(launch.program, launch.arguments, {
       cwd: dirname(resolve(options.configFile)),
       env: {
-        ...options.machine.environment,
+        ...environment,
         // Without it the price list is fetched from the network at every start, with retries.
         LITELLM_LOCAL_MODEL_COST_MAP: 'True',
         LITELLM_MASTER_KEY: masterKey,
@@ -142,7 +164,7 @@ function spawnWatchdog(processId: number, launch: Launch, options: StartOptions)
   const forceStop = launch.forceStop === null ? ':' : launch.forceStop.join(' ');
   const script = `read -r line; kill -TERM -"$1"; sleep "$2"; ${forceStop}; kill -KILL -"$1"`;
   const watchdog = spawn('/bin/sh', ['-c', script, 'cllm-watchdog', String(processId), String(options.grace ?? 5)], {
-    env: options.machine.environment,
+    env: installerEnvironment(options.machine.environment),
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
@@ -156,9 +178,9 @@ function spawnWatchdog(processId: number, launch: Launch, options: StartOptions)
 async function waitUntilLive(
   options: StartOptions,
   child: ChildProcess,
-  baseUrl: string,
-  masterKey: string,
+  proxy: Answering & { masterKey: string },
 ): Promise<string> {
+  const { baseUrl, masterKey } = proxy;
   const seconds = options.startTimeout ?? 180;
   const deadline = AbortSignal.timeout(seconds * 1000);
   for (let answer = 'no answer'; ;) {
@@ -168,13 +190,34 @@ async function waitUntilLive(
       throw startFailure(`it ended with ${child.exitCode ?? child.signalCode}${reason}`, options);
     }
     if (deadline.aborted) throw startFailure(`${answer} within ${seconds} s`, options);
-    if (await isLive(baseUrl)) {
+    const isAnswered = await isLive(baseUrl);
+    if (isAnswered && !(await isOurs(options.machine, proxy)))
+      answer = 'another program answers on its port, and it does not';
+    else if (isAnswered) {
       const version = await proxyVersion(baseUrl, masterKey);
       if (version !== null) return version;
       answer = 'it answers, but not to its master key,';
     }
     await wait(100, undefined, { signal: options.signal });
   }
+}
+
+/** A proxy that is thought to answer at its address. */
+export interface Answering {
+  baseUrl: string;
+  port: number;
+  processId: number;
+  launch: Launch;
+}
+
+/**
+ * Whether what answers on the port is the proxy that we started: a process of its group listens there. Of a container that
+ * can not be seen from outside: it runs under a name that only we know, and what answers asks for a key.
+ */
+export async function isOurs(machine: Machine, { baseUrl, port, processId, launch }: Answering): Promise<boolean> {
+  const container = containerOf(launch);
+  if (container === null) return listensOn(machine, processId, port);
+  return (await isContainerRunning(machine, container)) && refusesStrangers(baseUrl, randomMasterKey());
 }
 
 /** The last exception that the log names, or else its last line, without colours and without what looks like a key. */

@@ -1,15 +1,19 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { CllmError, UsageError } from '../errors.ts';
-import { runCommand } from './command.ts';
+import { UsageError } from '../errors.ts';
 import { defaultConfig, keylessModel } from './default-config.ts';
+import { namedVariables, unnamedKeys } from './environment.ts';
 import { freePort } from './free-port.ts';
 import { proxyVersion } from './health.ts';
-import type { Launch } from './launch.ts';
+import { containerOf } from './launch.ts';
 import { withLock } from './lock.ts';
-import { isAlive, type Machine } from './machine.ts';
+import type { Machine } from './machine.ts';
+import { isContainerRunning, isOurGroup } from './ownership.ts';
 import { provisionLiteLLM, type ProvisionMethod, type ProvisionReport } from './provision.ts';
-import { startProxy, stopGroup } from './run.ts';
+import { isOurs, runForceStop, startProxy, stopProxy } from './run.ts';
+import { readState, removeState, type Service, writeState } from './state-file.ts';
+
+export type { Service } from './state-file.ts';
 
 /** Where cllm looks for a proxy when nobody names another. */
 const defaultPort = 4000;
@@ -18,21 +22,6 @@ export interface ServiceOptions {
   machine: Machine;
   /** Holds the installation, the default configuration, the log and the state, for its owner alone. */
   directory: string;
-}
-
-/** The one proxy that cllm keeps running on this machine, as its state file (0600) says. */
-export interface Service {
-  baseUrl: string;
-  masterKey: string;
-  version: string;
-  method: ProvisionMethod;
-  configFile: string;
-  logFile: string;
-  /** The leader of its process group. */
-  processId: number;
-  port: number;
-  launch: Launch;
-  startedAt: string;
 }
 
 export interface BringUpOptions extends ServiceOptions {
@@ -56,7 +45,7 @@ export interface BringUpOptions extends ServiceOptions {
  */
 export function bringUp(options: BringUpOptions): Promise<Service & { isNew: boolean; model: string | null }> {
   const { machine, directory } = options;
-  return withLock(machine, join(directory, 'service.lock'), async () => {
+  const work = async () => {
     const configFile = resolve(options.configFile ?? join(directory, 'litellm-config.yaml'));
     const isDefault = options.configFile === undefined;
     const model = isDefault ? keylessModel : null;
@@ -76,6 +65,7 @@ export function bringUp(options: BringUpOptions): Promise<Service & { isNew: boo
       ...(signal !== undefined && { signal }),
     });
     if (isDefault) await writeDefaultConfig(configFile);
+    else await noteUnnamedKeys(options, configFile);
     const port = options.port ?? (await freePort(defaultPort));
     report({ type: 'progress', message: `starting LiteLLM ${installation.version} on port ${port}` });
     const proxy = await startProxy({
@@ -97,20 +87,26 @@ export function bringUp(options: BringUpOptions): Promise<Service & { isNew: boo
       configFile,
       logFile: proxy.logFile,
       processId: proxy.processId,
+      identity: proxy.identity,
       port,
       launch: proxy.launch,
       startedAt: new Date().toISOString(),
     };
     await writeState(directory, service);
     return { ...service, isNew: true, model };
+  };
+  return withLock(machine, join(directory, 'service.lock'), work, {
+    signal: options.signal,
+    onWait: (holder) => options.report({ type: 'note', message: `waiting for ${holder} (Ctrl-C ends the wait)` }),
   });
 }
 
-/** Ends the proxy. Gives false when none was running. */
+/** Ends the proxy. Gives false when none was running. A container is removed whatever became of its client. */
 export async function takeDown(options: ServiceOptions): Promise<boolean> {
   const { status, service } = await serviceStatus(options);
-  if (service !== null && status !== 'stopped') await stopGroup(options.machine, service.processId, service.launch);
-  await rm(stateFile(options.directory), { force: true });
+  if (service?.identity) await stopProxy(options.machine, service.identity, service.launch);
+  else if (service?.launch.forceStop) await runForceStop(options.machine, service.launch.forceStop);
+  await removeState(options.directory);
   return status !== 'stopped';
 }
 
@@ -119,15 +115,21 @@ export type ServiceStatus =
   | { status: 'stopped'; service: Service | null };
 
 /**
- * Whether the proxy runs. `unresponsive`: its process is there and does not answer to its key. A process that merely has
- * its id, after a restart of the machine, is not taken for it.
+ * Whether the proxy runs. `unresponsive`: it is there and does not answer to its key. A process that merely has its id, or
+ * another program on its port, after a restart of the machine say, is not taken for it, and is not sent its key.
  */
-export async function serviceStatus({ machine, directory }: ServiceOptions): Promise<ServiceStatus> {
-  const service = await readState(directory);
+export async function serviceStatus(options: ServiceOptions): Promise<ServiceStatus> {
+  const service = readState(options.directory, options.machine.uid);
   if (service === null) return { status: 'stopped', service };
-  if ((await proxyVersion(service.baseUrl, service.masterKey)) !== null) return { status: 'running', service };
-  const isThere = isAlive(machine, service.processId) && (await isOurs(machine, service));
-  return { status: isThere ? 'unresponsive' : 'stopped', service };
+  const { machine } = options;
+  const container = containerOf(service.launch);
+  const isThere =
+    (service.identity !== null && isOurGroup(machine, service.identity)) ||
+    (container !== null && (await isContainerRunning(machine, container)));
+  if (!isThere) return { status: 'stopped', service };
+  const isAnswering =
+    (await isOurs(machine, service)) && (await proxyVersion(service.baseUrl, service.masterKey)) !== null;
+  return { status: isAnswering ? 'running' : 'unresponsive', service };
 }
 
 /** The last lines of what the proxy wrote; empty when there is no log. */
@@ -139,10 +141,15 @@ export async function readLog({ directory }: ServiceOptions, lines = 100): Promi
     .join('\n');
 }
 
-/** The command line of the process names our configuration: `ps` tells it on Linux and macOS alike. */
-async function isOurs(machine: Machine, service: Service): Promise<boolean> {
-  const { output } = await runCommand(machine, 'ps', ['-ww', '-o', 'args=', '-p', String(service.processId)]);
-  return output.includes(service.configFile);
+/** Somebody with a provider's key in the shell expects it to work, and finds out at the first request. */
+async function noteUnnamedKeys({ machine, report }: BringUpOptions, configFile: string): Promise<void> {
+  const names = unnamedKeys(machine.environment, await namedVariables(configFile).catch(() => []));
+  if (names.length === 0) return;
+  const [first] = names;
+  report({
+    type: 'note',
+    message: `LiteLLM does not get ${names.join(', ')}: ${configFile} does not name it (api_key: os.environ/${first})`,
+  });
 }
 
 function checkSame(service: Service, options: BringUpOptions, configFile: string): void {
@@ -159,27 +166,4 @@ async function writeDefaultConfig(file: string): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
-}
-
-async function writeState(directory: string, service: Service): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeFile(`${stateFile(directory)}.new`, `${JSON.stringify(service)}\n`, { mode: 0o600 });
-  await rename(`${stateFile(directory)}.new`, stateFile(directory));
-}
-
-async function readState(directory: string): Promise<Service | null> {
-  const text = await readFile(stateFile(directory), 'utf8').catch(() => null);
-  if (text === null) return null;
-  try {
-    return JSON.parse(text) as Service;
-  } catch (error) {
-    throw new CllmError('local_proxy_failed', `${stateFile(directory)} is damaged`, {
-      hint: 'Remove it; a proxy that still runs is found with: ps ax | grep litellm.',
-      cause: error,
-    });
-  }
-}
-
-function stateFile(directory: string): string {
-  return join(directory, 'proxy.json');
 }

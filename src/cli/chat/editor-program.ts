@@ -7,6 +7,26 @@ import { decodeText } from '../../files/text-encoding.ts';
 import type { Io } from '../io.ts';
 import { withoutFinal } from '../../protocol/fold-lines.ts';
 
+/** What an editor needs of a terminal, a desktop, a session on another machine and its own settings: no keys. */
+const ofEditors = new RegExp(
+  '^(?:' +
+    [
+      'PATH|HOME|USER|LOGNAME|SHELL|PWD|LANG|LANGUAGE|LC_\\w+|TZ|TMPDIR|XDG_\\w+|LD_LIBRARY_PATH|NIX_\\w+',
+      'TERM|TERMINFO\\w*|TERM_PROGRAM\\w*|COLORTERM|COLUMNS|LINES|NO_COLOR|TMUX\\w*|STY|WINDOW',
+      'DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|DBUS_SESSION_BUS_ADDRESS|DESKTOP_SESSION|WSL\\w*|__CF\\w*|SSH_(?:CONNECTION|CLIENT|TTY)',
+      'EDITOR|VISUAL|ALTERNATE_EDITOR|PAGER|LESS\\w*|N?VIM\\w*|MYVIMRC|EMACS\\w*|INSIDE_EMACS|HELIX_\\w+|KAKOUNE_\\w+|VSCODE_\\w+',
+    ].join('|') +
+    ')$',
+);
+
+function editorEnvironment(environment: Io['env']): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(environment).filter(
+      ([name]) => ofEditors.test(name) && !/(?:KEY|TOKEN|SECRET|PASSWORD)$/.test(name),
+    ),
+  );
+}
+
 /**
  * Has a text written in the user's own editor, which gets the terminal for that time.
  *
@@ -19,7 +39,10 @@ export async function editText(text: string, io: Io): Promise<string> {
   try {
     writeFileSync(file, text, { mode: 0o600 });
     // The variable is a command line, not a file's name: `code --wait`.
-    const child = spawn('/bin/sh', ['-c', `${editor} "$1"`, 'editor', file], { stdio: 'inherit' });
+    const child = spawn('/bin/sh', ['-c', `${editor} "$1"`, 'editor', file], {
+      stdio: 'inherit',
+      env: editorEnvironment(io.env),
+    });
     const code = await new Promise<number | null>((resolve, reject) => {
       child.on('error', reject);
       child.on('exit', resolve);

@@ -41,7 +41,7 @@ const up: Command = {
     let service;
     try {
       service = await bringUp({
-        ...localProxy(context, { hasOwnConfig: config !== undefined }),
+        ...localProxy(context),
         report: (report) => progress.report(report),
         signal: io.signal,
         ...(config !== undefined && { configFile: path.resolve(io.cwd, config) }),

@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What every program needs to find its way about: no keys. */
+const ofEveryProgram =
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|XDG_\w+|LD_LIBRARY_PATH|NIX_\w+|__CF_USER_TEXT_ENCODING)$/;
+
+/** The way to a package index or an image registry, and how pip, uv, docker and pyenv are set up here. */
+const ofInstallers =
+  /^(?:(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)|(?:REQUESTS|CURL)_CA_BUNDLE|PIP_\w+|UV_\w+|DOCKER_\w+|PYENV_\w+)$/i;
+
+/** Never, whatever a configuration names: the key of the team's proxy, which is nothing to a proxy on this machine. */
+const ofTheTeam = new Set(['LITELLM_PROXY_API_KEY', 'LITELLM_PROXY_URL']);
+
+/**
+ * The environment of what installs LiteLLM, as an allow-list: a hundred packages of strangers are set up there, and a
+ * developer's shell is full of keys.
+ */
+export function installerEnvironment(environment: Environment): Record<string, string> {
+  return picked(environment, (name) => ofEveryProgram.test(name) || ofInstallers.test(name));
+}
+
+/**
+ * The environment of LiteLLM itself: what every program needs, and what its configuration names with `os.environ/NAME`, so
+ * that a provider's key is there and no other one.
+ */
+export function proxyEnvironment(environment: Environment, named: readonly string[]): Record<string, string> {
+  const allowed = new Set(named.filter((name) => !ofTheTeam.has(name)));
+  return picked(
+    environment,
+    (name) => ofEveryProgram.test(name) || ofInstallers.test(name) || name === 'LITELLM_LOG' || allowed.has(name),
+  );
+}
+
+/** The variables that a configuration names, those of the files that it includes too. */
+export async function namedVariables(configFile: string): Promise<string[]> {
+  const config = await readFile(configFile, 'utf8');
+  const included = [...config.matchAll(/^\s*-\s*["']?([\w./-]+\.ya?ml)["']?\s*$/gm)].map((match) => match[1] ?? '');
+  const texts = await Promise.all(
+    included.map((file) => readFile(join(dirname(configFile), file), 'utf8').catch(() => '')),
+  );
+  const names = [config, ...texts].flatMap((text) => [...text.matchAll(/os\.environ\/(\w+)/g)]);
+  return [...new Set(names.map((match) => match[1] ?? ''))];
+}
+
+/** Keys of providers that are at hand and that no configuration names: LiteLLM does not get them. */
+export function unnamedKeys(environment: Environment, named: readonly string[]): string[] {
+  return Object.keys(environment).filter(
+    (name) => /^[A-Z]\w*_API_KEY$/.test(name) && environment[name] && !ofTheTeam.has(name) && !named.includes(name),
+  );
+}
+
+function picked(environment: Environment, isAllowed: (name: string) => boolean): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (value !== undefined && isAllowed(name)) found[name] = value;
+  }
+  return found;
+}
