@@ -51,7 +51,7 @@ function visible(character: string): string {
 }
 
 /** A text in a style, where the output takes one. */
-export function styled(output: Output, style: Style, text: string | OwnText): OwnText {
+export function styled(output: Pick<Output, 'isStyled'>, style: Style, text: string | OwnText): OwnText {
   return new OwnText(paintFor(output)(style, typeof text === 'string' ? inLine(text) : String(text)));
 }
 

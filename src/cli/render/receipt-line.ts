@@ -16,7 +16,7 @@ export interface ReceiptFacts {
  * One dim line that says who served a reply and what it cost, and first, in red, why it is not complete. What nobody
  * knows is left out, never shown as 0.
  */
-export function receiptLine(facts: ReceiptFacts, output: Output): OwnText {
+export function receiptLine(facts: ReceiptFacts, output: Pick<Output, 'isStyled'> = { isStyled: false }): OwnText {
   const { verdict = null } = facts;
   const line = styled(output, 'dim', partsOf(facts).join(' · '));
   return verdict === null || verdict === 'complete'

@@ -33,6 +33,6 @@ export const colourPaint: Paint = (style, text) => {
   return open + text.replaceAll(close, close + open) + close;
 };
 
-export function paintFor(output: Output): Paint {
+export function paintFor(output: Pick<Output, 'isStyled'>): Paint {
   return output.isStyled ? colourPaint : plainPaint;
 }
