@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   type FakeUpstream,
@@ -127,6 +127,112 @@ describe('cllm chat at a terminal', () => {
     expect(prompts()).toEqual(['one', 'two']);
   });
 
+  test('keeps a paste during a reply as one draft, and sends nothing', async () => {
+    let go = (): void => {};
+    upstream.reply({
+      steps: [
+        { data: textChunk('here') },
+        { gate: new Promise<void>((resolve) => (go = resolve)) },
+        { data: finishChunk() },
+        { data: '[DONE]' },
+      ],
+    });
+    const terminal = await chat();
+    terminal.type('one\r');
+    await terminal.until('here');
+    expect(terminal.output.lastIndexOf('\u001b[?2004h')).toBeGreaterThan(terminal.output.lastIndexOf('\u001b[?2004l'));
+    terminal.type('\u001b[200~two\rlines\r\u001b[201~');
+    go();
+    await terminal.until(/^> two\n {2}lines/m);
+    await say(terminal, '!\r');
+    expect(prompts().map((prompt) => prompt?.trimEnd())).toEqual(['one', expect.stringMatching(/^two\nlines\n?!$/)]);
+  });
+
+  test.each([
+    ['CSI 27;2;13~', '\u001b[27;2;13~'],
+    ['CSI 13;2u', '\u001b[13;2u'],
+  ])('Shift-Enter as %s begins a new line', async (_name, keys) => {
+    const terminal = await chat();
+    await say(terminal, `one${keys}two\r`);
+    expect(prompts()).toEqual(['one\ntwo']);
+  });
+
+  test('Ctrl-Z suspends at the prompt and in a reply, and fg goes on', async () => {
+    let go = (): void => {};
+    upstream.reply({
+      steps: [
+        { data: textChunk('begun ') },
+        { gate: new Promise<void>((resolve) => (go = resolve)) },
+        { data: textChunk('and done') },
+        { data: finishChunk() },
+        { data: '[DONE]' },
+      ],
+    });
+    const terminal = new Terminal(home, ['--norc', '--noprofile', '-i'], {
+      command: ['bash'],
+      rows: 40,
+      env: { PS1: '$ ' },
+    });
+    terminals.push(terminal);
+    const stops = (): number => terminal.text.split('Stopped').length - 1;
+    terminal.type(`${node} ${builtCli} chat\r`);
+    await prompted(terminal);
+    terminal.type('abc');
+    await terminal.until('> abc');
+    terminal.type('\u001a');
+    await terminal.until(() => stops() === 1);
+    terminal.type('echo others\r');
+    await terminal.until(/^others$/m);
+    terminal.type('fg\r');
+    await terminal.until(/> abc$/);
+    terminal.type('\r');
+    await terminal.until('begun');
+    terminal.type('\u001a');
+    await terminal.until(() => stops() === 2);
+    terminal.type('fg\r');
+    await terminal.until('begun');
+    go();
+    await terminal.until('begun and done');
+    await prompted(terminal);
+    expect(terminal.text.match(/begun/g)).toHaveLength(1);
+    expect(prompts()).toEqual(['abc']);
+  });
+
+  test.each(['exit', 'quit'])('%s alone leaves, with a word, and is not sent', async (word) => {
+    const terminal = await chat();
+    terminal.type(`${word}\r`);
+    expect(await terminal.exitCode).toBe(0);
+    expect(terminal.text).toContain(`"${word}" alone leaves the chat`);
+    expect(prompts()).toEqual([]);
+  });
+
+  test('on a dumb terminal is a chat in lines: a greeting, a prompt, commands, and no codes', async () => {
+    const terminal = await chat([], { env: { TERM: 'dumb' } });
+    expect(terminal.text).toContain('/help');
+    await say(terminal, '/model other\r');
+    await say(terminal, 'one\\\rtwo\r');
+    terminal.type('exit\r');
+    expect(await terminal.exitCode).toBe(0);
+    expect(upstream.chatRequests.map(({ body }) => [body.model, body.messages?.[0]?.content])).toEqual([
+      ['other', 'one\ntwo'],
+    ]);
+    expect(terminal.output).not.toContain('\u001b');
+  });
+
+  test('a torn line of earlier prompts loses itself, and a left-over of a rewriting nothing', async () => {
+    mkdirSync(home.at('cllm'), { recursive: true, mode: 0o700 });
+    const many = Array.from({ length: 2100 }, (_, at) => `"prompt ${at}"\n`).join('');
+    writeFileSync(home.at('cllm', 'prompts.jsonl'), `${many}"to\n"alpha"\n"bet`, { mode: 0o600 });
+    writeFileSync(home.at('cllm', 'prompts.jsonl.new'), 'left over', { mode: 0o600 });
+    const first = await chat();
+    await say(first, 'gamma\r');
+    first.type('\u0004');
+    await first.exitCode;
+    const second = await chat();
+    await say(second, '\u001b[A\u001b[A\u001b[A\r');
+    expect(prompts()).toEqual(['gamma', 'prompt 2099']);
+  });
+
   test('the arrow keys bring earlier prompts back, from earlier chats too, out of a file of one owner', async () => {
     const first = await chat();
     await say(first, 'alpha\r');
@@ -175,6 +281,12 @@ describe('cllm chat at a terminal', () => {
     expect(readFileSync(home.at('after'), 'utf8')).toBe(readFileSync(home.at('before'), 'utf8'));
     expect(terminal.output.lastIndexOf('\u001b[?2004l')).toBeGreaterThan(terminal.output.lastIndexOf('\u001b[?2004h'));
   });
+});
+
+test('a chat from a pipe says once that each line is a prompt, unless it is to be quiet', async () => {
+  const { stderr } = await home.run(['chat'], { stdin: 'one\ntwo\n' });
+  expect(stderr.match(/each line of standard input is a prompt of its own/g)).toHaveLength(1);
+  expect((await home.run(['chat', '-q'], { stdin: 'one\n' })).stderr).toBe('');
 });
 
 describe('commands of a chat', () => {

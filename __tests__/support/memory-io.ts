@@ -43,6 +43,8 @@ export function memoryIo(options: MemoryIoOptions = {}): MemoryIo {
     kill: () => true,
     signal: controller.signal,
     hasTornArguments: () => false,
+    hold: () => () => {},
+    suspend: () => {},
     watchInterrupts: () => undefined,
     abort: (reason) => controller.abort(reason),
     now: () => (time += 1),

@@ -1,6 +1,7 @@
 import { formatUsd } from '../spending/usd.ts';
 import type { Output } from './io.ts';
 import { drawn, ours, type OwnText } from './render/own-text.ts';
+import { type Hold, holdNothing, type HoldState, type TerminalHolder } from './terminal-hold.ts';
 import { foldLines } from '../protocol/fold-lines.ts';
 
 /** How far a batch is. */
@@ -24,20 +25,24 @@ export const every: Every = (milliseconds, act) => {
 };
 
 /** A bar that is drawn over on a terminal, a line a minute in a log. */
-export class ProgressDisplay {
+export class ProgressDisplay implements TerminalHolder {
+  readonly isDrawing = true;
   readonly #output: Output;
   readonly #progress: Progress;
   readonly #now: () => number;
   readonly #startedAt: number;
   readonly #stop: () => void;
   readonly #isBar: boolean;
+  readonly #letGo: () => void;
+  #isInBackground = false;
 
-  constructor(output: Output, progress: Progress, now: () => number, repeat: Every = every) {
+  constructor(output: Output, progress: Progress, now: () => number, repeat: Every = every, hold: Hold = holdNothing) {
     this.#output = output;
     this.#progress = progress;
     this.#now = now;
     this.#startedAt = now();
     this.#isBar = output.isTTY && output.isStyled;
+    this.#letGo = this.#isBar ? hold(this) : () => {};
     this.#stop = repeat(this.#isBar ? 200 : 60_000, () => this.#show());
   }
 
@@ -48,13 +53,23 @@ export class ProgressDisplay {
 
   end(): void {
     this.#stop();
+    this.release();
+    this.#letGo();
+  }
+
+  release(): void {
     void this.#output.write(this.#erase());
+  }
+
+  retake({ isForeground }: HoldState): void {
+    this.#isInBackground = !isForeground;
   }
 
   #show(): void {
     const elapsed = this.#now() - this.#startedAt;
     if (!this.#isBar) this.say(progressLine(this.#progress, elapsed));
-    else void this.#output.write(ours`${this.#erase()}${progressBar(this.#progress, elapsed, this.#output.columns)}`);
+    else if (!this.#isInBackground)
+      void this.#output.write(ours`${this.#erase()}${progressBar(this.#progress, elapsed, this.#output.columns)}`);
   }
 
   #erase(): OwnText {

@@ -16,7 +16,7 @@ import { followAlias, paramValues } from '../config/settings.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import { identifyProcess } from '../files/process-identity.ts';
 import { type BatchSource, openSource, spooled } from './batch-input.ts';
-import { type Progress, ProgressDisplay } from './batch-progress.ts';
+import { every, type Progress, ProgressDisplay } from './batch-progress.ts';
 import { type Report, reportsOf, writeReports } from './batch-reports.ts';
 import { requestHeaders } from './client-options.ts';
 import { type Context, refuseKey } from './context.ts';
@@ -166,7 +166,7 @@ class BatchCommand {
     const holds = new Holds(io.signal);
     const limit = new AdaptiveLimit(concurrency, io.now, Math.random);
     const mayWait = numberFlag(this.#flags, 'retries', { least: 0, isWhole: true }) !== 0;
-    if (!isQuiet) this.#display = new ProgressDisplay(io.stderr, this.#progress, io.now);
+    if (!isQuiet) this.#display = new ProgressDisplay(io.stderr, this.#progress, io.now, every, io.hold);
     let stop: Stop | null;
     try {
       stop = await runBatch({

@@ -3,6 +3,7 @@ import { type CllmError, UsageError } from '../errors.ts';
 import { utf8Bytes } from '../files/text-encoding.ts';
 import { ChatSession } from './chat/session.ts';
 import type { Context } from './context.ts';
+import { isSet } from './flag-values.ts';
 import type { Flags } from './flags.ts';
 
 /**
@@ -15,10 +16,10 @@ export async function runChat(flags: Flags, context: Context): Promise<CllmError
   const session = await ChatSession.open(flags, context);
   let last: CllmError | null = null;
   try {
-    if (io.stdin.kind === 'terminal' && io.stderr.isTTY && io.env['TERM'] !== 'dumb') {
+    if (io.stdin.kind === 'terminal' && io.stderr.isTTY) {
       const { chatAtTerminal } = await import('./chat/terminal-chat.ts');
       await chatAtTerminal(session, flags, context);
-    } else last = await chatInLines(session, context);
+    } else last = await chatInLines(session, flags, context);
   } finally {
     io.stdin.close();
     if (session.isEphemeral) session.store.history?.close();
@@ -28,9 +29,11 @@ export async function runChat(flags: Flags, context: Context): Promise<CllmError
   return last;
 }
 
-async function chatInLines(session: ChatSession, { io }: Context): Promise<CllmError | null> {
+async function chatInLines(session: ChatSession, flags: Flags, context: Context): Promise<CllmError | null> {
+  const { io } = context;
   io.signal.addEventListener('abort', () => io.stdin.close(), { once: true });
   let last: CllmError | null = null;
+  let isTold = io.stdin.kind === 'terminal' || isSet(flags, 'quiet');
   try {
     for await (const { text, number, problem } of readLines(utf8Bytes(io.stdin.bytes()))) {
       if (text === null) {
@@ -39,7 +42,15 @@ async function chatInLines(session: ChatSession, { io }: Context): Promise<CllmE
           hint: 'convert it: iconv -f latin1 -t utf-8, or from what it is',
         });
       }
-      if (text.trim() !== '') last = await session.send(text, io.signal);
+      if (text.trim() === '') continue;
+      if (!isTold) {
+        isTold = true;
+        // Who pipes a text in to talk about it would pay for it line by line, each with all before it.
+        context.remark(
+          'each line of standard input is a prompt of its own; to ask about all of it: cllm "question" < FILE',
+        );
+      }
+      last = await session.send(text, io.signal);
       if (io.signal.aborted) break;
     }
   } catch (error) {

@@ -6,6 +6,7 @@ import { LiveRegion, screenOf } from './render/live-region.ts';
 import { drawn, styled } from './render/own-text.ts';
 import { terminalSafe } from './render/terminal-safe.ts';
 import { padded, width } from './render/width.ts';
+import { type Hold, holdNothing, type HoldState, type TerminalHolder } from './terminal-hold.ts';
 
 /** How far one model is. */
 interface Standing {
@@ -24,7 +25,8 @@ const mostLines = 20;
 const widestName = 40;
 
 /** A line for each model while the replies come, drawn over in place; nothing is left of it at the end. */
-export class CompareProgress {
+export class CompareProgress implements TerminalHolder {
+  readonly isDrawing = true;
   readonly #output: Output;
   readonly #now: () => number;
   readonly #startedAt: number;
@@ -32,9 +34,19 @@ export class CompareProgress {
   readonly #region = new LiveRegion();
   readonly #stop: () => void;
   #columns: number;
+  readonly #hold: Hold;
+  #letGo: (() => void) | null = null;
+  #isInBackground = false;
 
-  constructor(output: Output, models: readonly string[], now: () => number, repeat: Every = every) {
+  constructor(
+    output: Output,
+    models: readonly string[],
+    now: () => number,
+    repeat: Every = every,
+    hold: Hold = holdNothing,
+  ) {
     this.#output = output;
+    this.#hold = hold;
     this.#now = now;
     this.#startedAt = now();
     this.#columns = output.columns;
@@ -64,11 +76,24 @@ export class CompareProgress {
   /** Takes the lines away; what is written next stands in their place. */
   end(): void {
     this.#stop();
+    this.release();
+    this.#letGo?.();
+    this.#letGo = null;
+  }
+
+  release(): void {
     void this.#output.write(drawn(this.#region.draw([], [], screenOf(this.#output))));
+  }
+
+  retake({ wasReleased, isForeground }: HoldState): void {
+    if (!wasReleased) this.#region.interrupted();
+    this.#isInBackground = !isForeground;
   }
 
   #show(): void {
     if (this.#now() - this.#startedAt < patience) return;
+    this.#letGo ??= this.#hold(this);
+    if (this.#isInBackground) return;
     const { columns } = this.#output;
     if (columns !== this.#columns) this.#region.resized();
     this.#columns = columns;

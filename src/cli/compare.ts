@@ -7,6 +7,7 @@ import { judgement } from '../outcome.ts';
 import { resultObject, textOf } from '../result.ts';
 import { promptMessage } from './ask.ts';
 import { inColumns } from './compare-columns.ts';
+import { every } from './batch-progress.ts';
 import { CompareProgress } from './compare-progress.ts';
 import { type Context, refuseKey } from './context.ts';
 import { isSet, listFlag, textFlag } from './flag-values.ts';
@@ -53,7 +54,7 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
   // Result lines on the same terminal would end up between those of the progress.
   const isShown = io.stderr.isTTY && !isSet(flags, 'quiet');
   const isWatched = isShown && io.stderr.isStyled && !(isJson && io.stdout.isTTY);
-  const progress = isWatched ? new CompareProgress(io.stderr, models, io.now) : null;
+  const progress = isWatched ? new CompareProgress(io.stderr, models, io.now, every, io.hold) : null;
   if (!isJson && progress === null && isShown) void remark(io.stderr, `asking ${models.join(', ')}`);
   const ask = async (model: string, at: number): Promise<Answer> => {
     const conversation = new Conversation(

@@ -1,12 +1,16 @@
 import { isUtf8 } from 'node:buffer';
+import type * as ChildProcess from 'node:child_process';
 import { setMaxListeners } from 'node:events';
 import { fstatSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { isatty } from 'node:tty';
 import { InterruptedError, UsageError } from '../errors.ts';
 import { KnownSecrets } from './known-secrets.ts';
 import { watchInterrupts } from './interrupt-watch.ts';
 import { OutgoingText } from './render/outgoing-text.ts';
 import type { OwnText } from './render/own-text.ts';
+import { TerminalEcho } from './terminal-echo.ts';
+import { type HeldProcess, type Hold, TerminalHold } from './terminal-hold.ts';
 
 /** A stream that people or programs read. */
 export interface Output {
@@ -88,6 +92,10 @@ export interface Io {
    * the start; a command that may compute before that asks for it.
    */
   watchInterrupts(): void;
+  /** Takes the terminal for something that draws over itself; what it gives back lets go of it. */
+  readonly hold: Hold;
+  /** Stops the process, as Ctrl-Z does where the terminal is in raw mode. */
+  suspend(): void;
   /** Milliseconds of a clock that only goes forward. */
   readonly now: () => number;
 }
@@ -216,6 +224,10 @@ class ProcessInput implements Input {
     return process.stdin;
   }
 
+  get isRaw(): boolean {
+    return this.#isOpen && process.stdin.isRaw;
+  }
+
   close(): void {
     if (this.#isOpen) process.stdin.destroy();
   }
@@ -286,8 +298,10 @@ export function processIo(cwd: string): Io {
   const env = process.env;
   const secrets = new KnownSecrets(env);
   const around = { env, secrets, signal: controller.signal };
+  const stdin = new ProcessInput();
+  const hold = terminalHold(() => stdin.isRaw);
   return {
-    stdin: new ProcessInput(),
+    stdin,
     stdout: new StreamOutput(process.stdout, around, {
       isForPeople: false,
       onClose: () => controller.abort(new InterruptedError(null, 'the reader closed the pipe')),
@@ -305,6 +319,33 @@ export function processIo(cwd: string): Io {
     kill: (processId, signal) => void process.kill(processId, signal),
     signal: controller.signal,
     watchInterrupts: watch,
+    hold: (holder) => hold.hold(holder),
+    suspend: () => hold.suspend(),
     now: () => performance.now(),
   };
+}
+
+function terminalHold(isRaw: () => boolean): TerminalHold {
+  const terminal = [1, 2, 0].find((descriptor) => isatty(descriptor));
+  const heldProcess: HeldProcess = {
+    on: (signal, listener) => void process.on(signal, listener),
+    off: (signal, listener) => void process.off(signal, listener),
+    signal: (name, isGroup) => void process.kill(isGroup ? 0 : process.pid, name),
+    isForeground,
+  };
+  // Loaded on the spot: nothing but a terminal that is drawn on needs it.
+  const loadChildProcess = (): typeof ChildProcess => createRequire(import.meta.url)('node:child_process');
+  const echo = new TerminalEcho(terminal ?? 1, () => terminal !== undefined && !isRaw(), loadChildProcess);
+  return new TerminalHold(heldProcess, echo);
+}
+
+/** A terminal has one group of processes in its foreground. Where nothing tells, or nothing controls jobs, it is ours. */
+function isForeground(): boolean {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8');
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return foreground === '-1' || group === foreground;
+  } catch {
+    return true;
+  }
 }

@@ -1,4 +1,6 @@
-/** A key as node:readline names it. */
+import { clusters } from '../render/clusters.ts';
+
+/** A key by its name: a letter, `return`, `up`, `paste-start`. */
 export interface Key {
   name?: string | undefined;
   sequence?: string | undefined;
@@ -8,11 +10,11 @@ export interface Key {
 }
 
 /** What a key asks for besides a change of the text. */
-export type EditorAction = 'edited' | 'submit' | 'interrupt' | 'end' | 'complete' | 'clear' | 'none';
+export type EditorAction = 'edited' | 'submit' | 'interrupt' | 'suspend' | 'end' | 'complete' | 'clear' | 'none';
 
 /**
- * The text of a prompt and the keys that change it: those of Emacs, which every shell has. Enter submits; Alt-Enter, or a
- * backslash before Enter, begins a new line, and a paste keeps its lines. Pure: what a terminal shows of it is
+ * The text of a prompt and the keys that change it: those of Emacs, which every shell has. Enter submits; Enter with
+ * Shift, Alt or Ctrl, or after a backslash, begins a new line, and a paste keeps its lines. Pure: what a terminal shows of it is
  * editor-screen.ts's.
  */
 export class LineEditor {
@@ -65,8 +67,10 @@ export class LineEditor {
       return 'none';
     }
     if (this.#pasted !== null) return this.#paste(characters ?? key.sequence ?? '', key);
+    const isEnter = key.name === 'return' || key.name === 'enter';
+    if (isEnter && (key.shift || key.meta || key.ctrl)) return this.#type('\n');
     if (key.ctrl) return this.#control(key.name ?? '');
-    if (key.meta) return this.#meta(key.name ?? '');
+    if (key.meta) return this.#meta((key.name ?? '').toLowerCase());
     switch (key.name) {
       case 'return':
       case 'enter':
@@ -128,7 +132,14 @@ export class LineEditor {
       case 'l':
         return 'clear';
       case 'j':
+      case 'm':
         return this.#enter();
+      case 'i':
+        return 'complete';
+      case 'z':
+        return 'suspend';
+      case 'backspace':
+        return this.#kill(this.#wordStart(), this.cursor);
       case 'left':
         return this.#move(this.#wordStart());
       case 'right':
@@ -140,9 +151,6 @@ export class LineEditor {
 
   #meta(name: string): EditorAction {
     switch (name) {
-      case 'return':
-      case 'enter':
-        return this.#type('\n');
       case 'b':
       case 'left':
         return this.#move(this.#wordStart());
@@ -235,34 +243,43 @@ export class LineEditor {
   }
 
   #wordStart(): number {
-    return this.text.slice(0, this.cursor).search(/\S+\s*$/) === -1
-      ? 0
-      : this.text.slice(0, this.cursor).search(/\S+\s*$/);
+    const { text } = this;
+    let at = this.cursor;
+    while (at > 0 && /\s/.test(text[at - 1] as string)) at -= 1;
+    while (at > 0 && !/\s/.test(text[at - 1] as string)) at -= 1;
+    return at;
   }
 
   #wordEnd(): number {
-    return this.cursor + (/^\s*\S*/.exec(this.text.slice(this.cursor))?.[0].length ?? 0);
+    const { text } = this;
+    let at = this.cursor;
+    while (at < text.length && /\s/.test(text[at] as string)) at += 1;
+    while (at < text.length && !/\s/.test(text[at] as string)) at += 1;
+    return at;
   }
 
   #before(): number {
     if (this.cursor === 0) return 0;
     const from = Math.max(0, this.cursor - 64);
-    const last = [...new Intl.Segmenter().segment(this.text.slice(from, this.cursor))].at(-1);
-    return from + (last?.index ?? 0);
+    let last = '';
+    for (const cluster of clusters(this.text.slice(from, this.cursor))) last = cluster;
+    return this.cursor - last.length;
   }
 
   #after(): number {
-    const [first] = new Intl.Segmenter().segment(this.text.slice(this.cursor, this.cursor + 64));
-    return this.cursor + (first?.segment.length ?? 0);
+    const [first = ''] = clusters(this.text.slice(this.cursor, this.cursor + 64));
+    return this.cursor + first.length;
   }
 
-  /** The boundary between characters at or before a position. */
+  /** The boundary between characters of its line at or before a position. */
   #boundary(position: number): number {
-    let at = 0;
-    for (const { index } of new Intl.Segmenter().segment(this.text)) {
-      if (index > position) break;
-      at = index;
+    const start = this.text.lastIndexOf('\n', position - 1) + 1;
+    const end = this.text.indexOf('\n', position);
+    let at = start;
+    for (const cluster of clusters(this.text.slice(start, end === -1 ? this.text.length : end))) {
+      if (at + cluster.length > position) break;
+      at += cluster.length;
     }
-    return position >= this.text.length ? this.text.length : at;
+    return at;
   }
 }

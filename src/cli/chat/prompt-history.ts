@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, constants, openSync } from 'node:fs';
+import { appendFileSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { createPrivateFile, securePrivateDirectory, securePrivateFile } from '../../files/private-files.ts';
 import { replaceFile } from '../../files/replace-file.ts';
@@ -31,8 +31,8 @@ export class PromptHistory {
       const file = readTrustedFile(this.#file, { uid: this.#uid, mostBytes });
       const lines = (file?.bytes.toString('utf8') ?? '').split('\n').filter((line) => line !== '');
       const kept = lines.slice(-most);
-      if (lines.length > 2 * most) this.#rewrite(this.#file, kept);
-      return kept.map((line): unknown => JSON.parse(line)).filter((prompt) => typeof prompt === 'string');
+      if (lines.length > 2 * most) this.#shorten(this.#file, kept);
+      return kept.flatMap(promptOf);
     } catch {
       return [];
     }
@@ -44,10 +44,10 @@ export class PromptHistory {
       securePrivateDirectory(path.dirname(this.#file), this.#uid);
       const created = createPrivateFile(this.#file);
       if (created === null) securePrivateFile(this.#file, this.#uid);
-      const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      const flags = constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
       const descriptor = created ?? openSync(this.#file, flags);
       try {
-        appendFileSync(descriptor, `${JSON.stringify(prompt)}\n`);
+        appendFileSync(descriptor, `${isTorn(descriptor) ? '\n' : ''}${JSON.stringify(prompt)}\n`);
       } finally {
         closeSync(descriptor);
       }
@@ -56,7 +56,28 @@ export class PromptHistory {
     }
   }
 
-  #rewrite(file: string, lines: readonly string[]): void {
-    replaceFile(file, lines.map((line) => `${line}\n`).join(''));
+  #shorten(file: string, lines: readonly string[]): void {
+    try {
+      replaceFile(file, lines.map((line) => `${line}\n`).join(''), { isSynced: false });
+    } catch {
+      // It stays long, and is read all the same.
+    }
   }
+}
+
+/** The prompt of a line; none of one that was torn when its disk was full or its process ended. */
+function promptOf(line: string): string[] {
+  try {
+    const prompt: unknown = JSON.parse(line);
+    return typeof prompt === 'string' ? [prompt] : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Whether the last line has no end: what is added would be lost with it. */
+function isTorn(descriptor: number): boolean {
+  const { size } = fstatSync(descriptor);
+  const last = Buffer.alloc(1);
+  return size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
 }

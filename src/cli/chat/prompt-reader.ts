@@ -1,9 +1,12 @@
-import { emitKeypressEvents } from 'node:readline';
+import { StringDecoder } from 'node:string_decoder';
 import type { Io } from '../io.ts';
+import { screenOf } from '../render/live-region.ts';
 import { drawn, ours, type OwnText, styled } from '../render/own-text.ts';
 import { paintFor } from '../render/style.ts';
+import type { HoldState, TerminalHolder } from '../terminal-hold.ts';
 import { EditorScreen } from './editor-screen.ts';
-import { type Key, LineEditor } from './line-editor.ts';
+import { KeyDecoder, type Press, unmarkedPaste } from './key-decoder.ts';
+import { type EditorAction, LineEditor } from './line-editor.ts';
 
 /** What was typed, or that nothing more will be: Ctrl-D, Ctrl-C at an empty prompt, a signal. */
 export type Typed = { type: 'text'; text: string } | { type: 'end' };
@@ -24,21 +27,41 @@ const prompt = '> ';
 /** The terminal then marks a paste, so that its lines do not count as Enter. */
 const [markPastes, leavePastes] = [drawn('\u001b[?2004h'), drawn('\u001b[?2004l')];
 
-/**
- * Reads prompts from a terminal in raw mode. Between two prompts, while a reply comes, Ctrl-C is told to `onInterrupt` and
- * everything else waits for the next prompt.
- */
-export class PromptReader {
+/** Milliseconds after which half a key was the Escape key. */
+const escapeAfter = 50;
+
+/** Where the prompts of a chat come from. */
+export interface Reader {
   /** Ctrl-C while no prompt is being read. */
+  onInterrupt: () => void;
+  /** The next prompt. */
+  read(): Promise<Typed>;
+  /** Gives the terminal back, for an editor say. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+/**
+ * Reads prompts from a terminal in raw mode. Between two prompts, while a reply comes, Ctrl-C is told to `onInterrupt`,
+ * Ctrl-Z suspends, and everything else waits for the next prompt.
+ */
+export class PromptReader implements Reader, TerminalHolder {
   onInterrupt: () => void = () => {};
+  /** In raw mode the terminal shows nothing by itself. */
+  readonly isDrawing = false;
   readonly #io: Io;
   readonly #options: PromptReaderOptions;
   readonly #editor: LineEditor;
   readonly #screen = new EditorScreen();
-  #waiting: [string | undefined, Key][] = [];
+  readonly #decoder = new KeyDecoder();
+  #bytes = new StringDecoder('utf8');
+  #waiting: Press[] = [];
   #resolve: ((typed: Typed) => void) | null = null;
   #isCompleting = false;
-  readonly #onKey = (characters: string | undefined, key: Key): void => this.#press(characters, key);
+  #escape: NodeJS.Timeout | null = null;
+  #letGo: (() => void) | null = null;
+  readonly #onData = (bytes: Buffer): void => this.#read(this.#bytes.write(bytes));
   readonly #onResize = (): void => {
     if (this.#resolve !== null) this.#draw();
   };
@@ -48,37 +71,36 @@ export class PromptReader {
     this.#io = io;
     this.#options = options;
     this.#editor = new LineEditor(options.history);
-    emitKeypressEvents(io.stdin.stream());
     this.resume();
     io.signal.addEventListener('abort', this.#onAbort);
   }
 
-  /** The next prompt. */
   read(): Promise<Typed> {
     if (this.#io.signal.aborted) return Promise.resolve({ type: 'end' });
     return new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#write(markPastes);
       this.#draw();
-      for (const [characters, key] of this.#waiting.splice(0)) this.#press(characters, key);
+      this.#pressAll(this.#waiting.splice(0));
     });
   }
 
-  /** Gives the terminal back, for an editor say. */
   pause(): void {
     const stdin = this.#io.stdin.stream();
-    stdin.off('keypress', this.#onKey);
+    this.#letGo?.();
+    this.#letGo = null;
+    stdin.off('data', this.#onData);
     this.#io.stderr.stream().off('resize', this.#onResize);
-    this.#write(leavePastes);
-    stdin.setRawMode(false);
+    this.#endModes();
     stdin.pause();
   }
 
   resume(): void {
     const stdin = this.#io.stdin.stream();
-    stdin.on('keypress', this.#onKey);
+    this.#bytes = new StringDecoder('utf8');
+    stdin.on('data', this.#onData);
     this.#io.stderr.stream().on('resize', this.#onResize);
-    stdin.setRawMode(true);
+    this.#letGo ??= this.#io.hold(this);
+    this.#beginModes();
     stdin.resume();
   }
 
@@ -87,16 +109,75 @@ export class PromptReader {
     this.pause();
   }
 
-  #press(characters: string | undefined, key: Key): void {
-    if (this.#resolve === null || this.#isCompleting) {
-      if (key.ctrl && key.name === 'c' && this.#resolve === null) {
-        this.#waiting = [];
-        this.onInterrupt();
-      } else this.#waiting.push([characters, key]);
-      return;
+  release(): void {
+    if (this.#resolve !== null) this.#write(drawn(this.#screen.erase()));
+    this.#endModes();
+  }
+
+  retake({ wasReleased }: HoldState): void {
+    this.#beginModes();
+    if (this.#resolve === null) return;
+    // What was not taken away stays where it is, and the prompt comes again below it.
+    if (!wasReleased) this.#screen.forget();
+    this.#draw();
+  }
+
+  #beginModes(): void {
+    this.#io.stdin.stream().setRawMode(true);
+    this.#write(markPastes);
+  }
+
+  #endModes(): void {
+    this.#write(leavePastes);
+    this.#io.stdin.stream().setRawMode(false);
+  }
+
+  #read(text: string): void {
+    if (this.#escape !== null) clearTimeout(this.#escape);
+    this.#escape = null;
+    const isBusy = this.#resolve === null;
+    this.#pressAll((isBusy && !this.#decoder.isReading && unmarkedPaste(text)) || this.#decoder.decode(text));
+    if (this.#decoder.isWaiting)
+      this.#escape = setTimeout(() => this.#pressAll(this.#decoder.flush()), escapeAfter).unref();
+  }
+
+  /** The keys of one read, drawn once. */
+  #pressAll(presses: readonly Press[]): void {
+    let isChanged = false;
+    for (const [at, press] of presses.entries()) {
+      if (this.#resolve === null || this.#isCompleting) {
+        this.#wait(press);
+        continue;
+      }
+      const action = this.#editor.press(...press);
+      isChanged ||= action === 'edited';
+      if (action === 'edited' || action === 'none') continue;
+      if (isChanged) this.#draw();
+      isChanged = false;
+      this.#act(action);
+      // Whoever reads the next prompt gets to it later.
+      if (this.#resolve === null) {
+        this.#waiting.push(...presses.slice(at + 1));
+        return;
+      }
     }
+    if (isChanged) this.#draw();
+  }
+
+  /** A key while nobody reads. */
+  #wait(press: Press): void {
+    const [, key] = press;
+    const isBusy = this.#resolve === null;
+    if (isBusy && key.ctrl && key.name === 'c') {
+      this.#waiting = [];
+      this.onInterrupt();
+    } else if (isBusy && key.ctrl && key.name === 'z') this.#io.suspend();
+    else this.#waiting.push(press);
+  }
+
+  #act(action: Exclude<EditorAction, 'edited' | 'none'>): void {
     const editor = this.#editor;
-    switch (editor.press(characters, key)) {
+    switch (action) {
       case 'submit':
         this.#finish({ type: 'text', text: editor.take() });
         break;
@@ -109,6 +190,9 @@ export class PromptReader {
           this.#draw();
         }
         break;
+      case 'suspend':
+        this.#io.suspend();
+        break;
       case 'end':
         this.#finish({ type: 'end' });
         break;
@@ -117,12 +201,8 @@ export class PromptReader {
         break;
       case 'clear':
         this.#write(drawn('\u001b[H\u001b[2J'));
+        this.#screen.forget();
         this.#draw();
-        break;
-      case 'edited':
-        this.#draw();
-        break;
-      case 'none':
     }
   }
 
@@ -144,7 +224,7 @@ export class PromptReader {
       this.#write(ours`${styled(this.#io.stderr, 'dim', shown.join('  ') + more)}\n`);
     }
     this.#draw();
-    for (const [characters, key] of this.#waiting.splice(0)) this.#press(characters, key);
+    this.#pressAll(this.#waiting.splice(0));
   }
 
   #finish(typed: Typed): void {
@@ -153,7 +233,6 @@ export class PromptReader {
     this.#resolve = null;
     if (typed.type === 'text') this.#leaveText(typed.text);
     else this.#leave();
-    this.#write(leavePastes);
     resolve(typed);
   }
 
@@ -162,8 +241,7 @@ export class PromptReader {
     const { text, cursor } = this.#editor;
     const { stderr } = this.#io;
     const shown = paintFor(stderr)('bold', prompt);
-    const rows = stderr.stream().rows || 24;
-    this.#write(drawn(this.#screen.draw(shown, prompt.length, text, cursor, { columns: stderr.columns, rows })));
+    this.#write(drawn(this.#screen.draw(shown, prompt.length, text, cursor, screenOf(stderr))));
   }
 
   #leave(): void {
@@ -171,7 +249,7 @@ export class PromptReader {
   }
 
   #leaveText(text: string): void {
-    this.#write(drawn(this.#screen.leave(text, prompt.length, this.#io.stderr.columns)));
+    this.#write(drawn(this.#screen.leave(text, prompt.length, screenOf(this.#io.stderr))));
   }
 
   #write(text: OwnText): void {

@@ -15,7 +15,7 @@ export const slashCommands = {
   edit: { usage: '/edit [TEXT]', describe: 'write the next prompt in $VISUAL or $EDITOR' },
   usage: { usage: '/usage', describe: 'tokens and cost of this conversation so far' },
   help: { usage: '/help', describe: 'this list' },
-  quit: { usage: '/quit', describe: 'leave; so do Ctrl-D, and Ctrl-C at an empty prompt' },
+  quit: { usage: '/quit', describe: 'leave; so do exit, quit, Ctrl-D, and Ctrl-C at an empty prompt' },
 } as const;
 
 export type SlashName = keyof typeof slashCommands;
@@ -23,6 +23,8 @@ export type SlashName = keyof typeof slashCommands;
 export type Line =
   | { type: 'prompt'; text: string }
   | { type: 'command'; name: SlashName; rest: string }
+  /** `exit` or `quit`, as in a shell; nobody pays to have a model answer that. */
+  | { type: 'leave'; word: string }
   | { type: 'unknown'; name: string; nearest: string | null };
 
 const names = Object.keys(slashCommands) as SlashName[];
@@ -35,6 +37,7 @@ const otherNames: Readonly<Record<string, SlashName>> = {
 };
 
 export function readLine(text: string): Line {
+  if (/^(?:exit|quit)\s*$/i.test(text)) return { type: 'leave', word: text.trim() };
   if (text.startsWith('//')) return { type: 'prompt', text: text.slice(1) };
   // A path is a prompt, a slash and a word is a command.
   const [, word, rest = ''] = /^\/([A-Za-z?]+)(?:\s+([^]*))?$/.exec(text) ?? [];
@@ -49,7 +52,7 @@ export function helpText(): string {
   const lines = names.map(
     (name) => `  ${slashCommands[name].usage.padEnd(longest)}  ${slashCommands[name].describe}\n`,
   );
-  return `${lines.join('')}\n  Enter sends; Alt-Enter, or \\ before Enter, begins a new line. Up and Down go through earlier prompts,\n  Tab completes commands and models. Ctrl-C stops a reply and keeps what came of it.\n`;
+  return `${lines.join('')}\n  Enter sends; Shift- or Alt-Enter, or \\ before Enter, begins a new line. Up and Down go through earlier\n  prompts, Tab completes commands and models. Ctrl-C stops a reply and keeps what came of it, Ctrl-Z suspends.\n`;
 }
 
 /** What Tab offers: the commands, and after `/model` the models. */

@@ -2,6 +2,7 @@ import { formatUsd } from '../../spending/usd.ts';
 import path from 'node:path';
 import { InterruptedError } from '../../errors.ts';
 import type { Context } from '../context.ts';
+import type { Io } from '../io.ts';
 import { isSet } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
 import { modelNames } from '../model-names.ts';
@@ -10,7 +11,8 @@ import { joined, ours, styled } from '../render/own-text.ts';
 import { asCllmError } from '../thrown.ts';
 import { editText } from './editor-program.ts';
 import { PromptHistory } from './prompt-history.ts';
-import { PromptReader } from './prompt-reader.ts';
+import { LineReader } from './line-reader.ts';
+import { PromptReader, type Reader } from './prompt-reader.ts';
 import type { ChatSession } from './session.ts';
 import { completeLine, helpText, readLine, type SlashName } from './slash-commands.ts';
 
@@ -24,7 +26,7 @@ class TerminalChat {
   readonly #context: Context;
   readonly #flags: Flags;
   readonly #history: PromptHistory;
-  readonly #reader: PromptReader;
+  readonly #reader: Reader;
   /** What the proxy last said that it serves; empty while nobody asked it. */
   #served: string[] = [];
   #isOver = false;
@@ -35,10 +37,12 @@ class TerminalChat {
     this.#flags = flags;
     const file = session.isEphemeral ? null : path.join(context.paths.dataDirectory, 'prompts.jsonl');
     this.#history = new PromptHistory(file, context.io.uid);
-    this.#reader = new PromptReader(context.io, {
-      history: this.#history.read(),
-      complete: (before) => completeLine(before, () => this.#askServed()),
-    });
+    this.#reader = isEditable(context.io)
+      ? new PromptReader(context.io, {
+          history: this.#history.read(),
+          complete: (before) => completeLine(before, () => this.#askServed()),
+        })
+      : new LineReader(context.io);
   }
 
   async run(): Promise<void> {
@@ -61,7 +65,10 @@ class TerminalChat {
     try {
       if (line.type === 'prompt') await this.#send(line.text);
       else if (line.type === 'command') await this.#command(line.name, line.rest);
-      else {
+      else if (line.type === 'leave') {
+        this.#isOver = true;
+        this.#say(`"${line.word}" alone leaves the chat, as /quit does; with a space before it, it is a prompt`);
+      } else {
         const meant = line.nearest === null ? '/help lists them' : `did you mean /${line.nearest}?`;
         this.#say(`there is no command /${line.name}; ${meant}`);
       }
@@ -179,4 +186,9 @@ class TerminalChat {
     const { stderr } = this.#context.io;
     void stderr.write(ours`${styled(stderr, 'dim', stderr.masked(text))}\n`);
   }
+}
+
+/** A terminal that can not move its cursor (`TERM=dumb`: a shell inside an editor) gives whole lines. */
+function isEditable(io: Io): boolean {
+  return io.env['TERM'] !== 'dumb';
 }

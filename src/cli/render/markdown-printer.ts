@@ -1,4 +1,5 @@
 import type { Output } from '../io.ts';
+import { type Hold, holdNothing, type HoldState, type TerminalHolder } from '../terminal-hold.ts';
 import { loadLanguage } from './highlight.ts';
 import { LiveRegion, type RegionScreen, screenOf } from './live-region.ts';
 import { type Frame, MarkdownStream } from './markdown-stream.ts';
@@ -19,9 +20,11 @@ const frameSource = 1024;
  *
  * A reply is worth more than its looks: whatever rendering throws, the rest of it is plain text.
  */
-export class MarkdownPrinter implements ReplyPrinter {
+export class MarkdownPrinter implements ReplyPrinter, TerminalHolder {
+  readonly isDrawing = true;
   readonly #output: Output;
   readonly #now: () => number;
+  readonly #hold: Hold;
   readonly #stream: MarkdownStream;
   readonly #region = new LiveRegion();
   readonly #safe = new TerminalSafe();
@@ -35,12 +38,16 @@ export class MarkdownPrinter implements ReplyPrinter {
   #timer: NodeJS.Timeout | null = null;
   /** Characters that no frame has shown yet. */
   #waiting = 0;
+  #letGo: (() => void) | null = null;
+  /** The terminal is somebody else's to draw on: blocks are written when they are finished. */
+  #isInBackground = false;
   /** What goes on once rendering has failed. */
   #plain: PlainPrinter | null = null;
 
-  constructor(output: Output, now: () => number) {
+  constructor(output: Output, now: () => number, hold: Hold = holdNothing) {
     this.#output = output;
     this.#now = now;
+    this.#hold = hold;
     this.#stream = new MarkdownStream(this.#screen(), paintFor(output));
     if (output.isTTY) output.stream().on('resize', this.#resized);
   }
@@ -70,6 +77,8 @@ export class MarkdownPrinter implements ReplyPrinter {
       this.#waiting = 0;
       this.#line = '';
     }
+    this.#letGo?.();
+    this.#letGo = null;
     await this.#fallback()?.settle();
   }
 
@@ -78,13 +87,23 @@ export class MarkdownPrinter implements ReplyPrinter {
     if (this.#output.isTTY) this.#output.stream().off('resize', this.#resized);
   }
 
+  release(): void {
+    void this.#output.write(drawn(this.#region.draw([], [], this.#screen())));
+  }
+
+  retake({ wasReleased, isForeground }: HoldState): void {
+    if (!wasReleased) this.#region.interrupted();
+    this.#isInBackground = !isForeground;
+    void this.#frame();
+  }
+
   #frame(): Promise<void> | void {
     this.#stopTimer();
     if (this.#fallback() !== null) return;
     const started = this.#now();
     const written = this.#draw(() => {
       const { committed, open } = this.#stream.frame();
-      return { committed, open: this.#output.isStyled ? open : [] };
+      return { committed, open: this.#isLive() ? open : [] };
     });
     this.#waiting = 0;
     const ended = this.#now();
@@ -97,7 +116,8 @@ export class MarkdownPrinter implements ReplyPrinter {
     let text: string;
     try {
       const { committed, open } = render();
-      text = this.#region.draw(committed, open, this.#screen());
+      if (open.length > 0) this.#letGo ??= this.#hold(this);
+      text = this.#region.draw(committed, this.#isLive() ? open : [], this.#screen());
     } catch {
       return this.#goOnPlain();
     }
@@ -118,6 +138,10 @@ export class MarkdownPrinter implements ReplyPrinter {
   /** Asked for anew after each frame, which may have failed. */
   #fallback(): PlainPrinter | null {
     return this.#plain;
+  }
+
+  #isLive(): boolean {
+    return this.#output.isStyled && !this.#isInBackground;
   }
 
   #stopTimer(): void {

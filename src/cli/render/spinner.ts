@@ -1,4 +1,5 @@
 import type { Output } from '../io.ts';
+import { type Hold, holdNothing, type HoldState, type TerminalHolder } from '../terminal-hold.ts';
 import { drawn, ours, styled } from './own-text.ts';
 
 const dots = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -7,19 +8,24 @@ const interval = 100;
 const patience = 400;
 
 /** Says that the reply is being waited for, and for how long: one dim line on stderr that leaves no trace. */
-export class Spinner {
+export class Spinner implements TerminalHolder {
+  readonly isDrawing = true;
   readonly #output: Output;
   readonly #now: () => number;
+  readonly #hold: Hold;
   #timer: NodeJS.Timeout | null = null;
   #startedAt: number | null = null;
   #frame = 0;
   #isShown = false;
+  #isInBackground = false;
+  #letGo: (() => void) | null = null;
   /** What is being waited for. */
   label = 'waiting';
 
-  constructor(output: Output, now: () => number) {
+  constructor(output: Output, now: () => number, hold: Hold = holdNothing) {
     this.#output = output;
     this.#now = now;
+    this.#hold = hold;
   }
 
   start(): void {
@@ -32,16 +38,30 @@ export class Spinner {
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
+    this.release();
+    this.#letGo?.();
+    this.#letGo = null;
+  }
+
+  release(): void {
     if (this.#isShown) void this.#output.write(drawn('\r\u001b[K'));
     this.#isShown = false;
+  }
+
+  retake({ wasReleased, isForeground }: HoldState): void {
+    if (!wasReleased) this.#isShown = false;
+    this.#isInBackground = !isForeground;
   }
 
   #draw(): void {
     const elapsed = this.#now() - (this.#startedAt ?? 0);
     if (elapsed < patience) return;
+    this.#letGo ??= this.#hold(this);
+    if (this.#isInBackground) return;
     this.#isShown = true;
     const dot = dots[(this.#frame += 1) % dots.length] as string;
-    const line = `${dot} ${this.label} ${Math.floor(elapsed / 1000)} s`;
+    // On one row, or drawing over it would leave pieces behind.
+    const line = `${dot} ${this.label} ${Math.floor(elapsed / 1000)} s`.slice(0, Math.max(0, this.#output.columns - 1));
     void this.#output.write(ours`\r${styled(this.#output, 'dim', line)}\u001b[K`);
   }
 }

@@ -28,7 +28,7 @@ export interface TextOptions {
 
 /** The reply on stdout as it arrives, everything for people on stderr. */
 export class TextView implements View {
-  readonly #io: Pick<Io, 'stdout' | 'stderr' | 'now'>;
+  readonly #io: Pick<Io, 'stdout' | 'stderr' | 'now' | 'hold'>;
   readonly #stderr: Output;
   readonly #options: TextOptions;
   readonly #safeReasoning = new TerminalSafe();
@@ -37,12 +37,12 @@ export class TextView implements View {
   #printer: ReplyPrinter | null = null;
   #lastReasoning = '\n';
 
-  constructor(io: Pick<Io, 'stdout' | 'stderr' | 'now'>, options: TextOptions) {
+  constructor(io: Pick<Io, 'stdout' | 'stderr' | 'now' | 'hold'>, options: TextOptions) {
     this.#io = io;
     this.#stderr = io.stderr;
     this.#options = options;
     const isWatched = io.stdout.isTTY && io.stderr.isStyled && !options.isQuiet;
-    this.#spinner = isWatched ? new Spinner(io.stderr, io.now) : null;
+    this.#spinner = isWatched ? new Spinner(io.stderr, io.now, io.hold) : null;
   }
 
   async begin({ partialReplies }: { partialReplies: number }): Promise<void> {
@@ -123,10 +123,10 @@ export class TextView implements View {
 
   /** Markdown is loaded when the first of it is there: a reply that goes into a pipe never pays for it. */
   async #openPrinter(): Promise<ReplyPrinter> {
-    const { stdout, now } = this.#io;
+    const { stdout, now, hold } = this.#io;
     if (!this.#options.isMarkdown) return new PlainPrinter(stdout);
     const { MarkdownPrinter } = await this.#loadMarkdown();
-    return new MarkdownPrinter(stdout, now);
+    return new MarkdownPrinter(stdout, now, hold);
   }
 
   #warmUp(): void {
