@@ -1,3 +1,4 @@
+import { erased } from '../render/live-region.ts';
 import { EditorLayout, type LayLine } from './editor-layout.ts';
 
 const escape = '\u001b[';
@@ -6,6 +7,8 @@ const escape = '\u001b[';
 export class EditorScreen {
   readonly #layout: EditorLayout;
   #cursorRow = 0;
+  /** So many rows are on the screen. */
+  #height = 1;
 
   constructor(lay?: LayLine) {
     this.#layout = new EditorLayout(lay);
@@ -33,26 +36,28 @@ export class EditorScreen {
     const back = isAtEnd ? '' : `${up > 0 ? `${escape}${up}A` : ''}\r${beginning(cursorRow)}${before}`;
     const output = `${this.erase()}${lines.join('\n')}${back}`;
     this.#cursorRow = cursorRow;
+    this.#height = shown.length;
     return output;
   }
 
   /** Takes what was drawn away. */
   erase(): string {
-    const up = this.#cursorRow;
-    this.#cursorRow = 0;
-    return `${up > 0 ? `${escape}${up}A` : ''}\r${escape}J`;
+    const [up, height] = [this.#cursorRow, this.#height];
+    this.forget();
+    return `${up > 0 ? `${escape}${up}A` : ''}\r${erased(height)}`;
   }
 
   /** What was drawn is left alone: the next draw begins where the cursor is by then. */
   forget(): void {
     this.#cursorRow = 0;
+    this.#height = 1;
   }
 
   /** Goes on below what was drawn. */
   leave(text: string, promptWidth: number, screen: { columns: number; rows: number }): string {
     const { rowCount } = this.#layout.lay(text, text.length, promptWidth, screen.columns);
     const down = Math.min(rowCount, Math.max(1, screen.rows - 1)) - 1 - this.#cursorRow;
-    this.#cursorRow = 0;
+    this.forget();
     return `${down > 0 ? `${escape}${down}B` : ''}\r\n`;
   }
 }

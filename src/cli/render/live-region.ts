@@ -64,8 +64,16 @@ export class LiveRegion {
     const [row = '', next] = [shown[eraseFrom], lines[drawFrom]];
     // The last row only grew: nothing of it has to go, so nothing flickers.
     const isGrown = up === 1 && drawFrom === eraseFrom && next !== undefined && next.startsWith(row);
-    return `${beginFrame}${escape}${up}A\r${isGrown ? '' : `${escape}J`}${text}${endFrame}`;
+    return `${beginFrame}${escape}${up}A\r${isGrown ? '' : erased(up)}${text}${endFrame}`;
   }
+}
+
+/**
+ * Erases so many rows from the cursor's on. Not by one code from the first row: at the top of the screen tmux takes that
+ * for clearing the screen, and keeps what was there in its history.
+ */
+export function erased(rows: number): string {
+  return rows > 1 ? `${escape}K${escape}B${escape}J${escape}A` : `${escape}K`;
 }
 
 /** The first row from which on all of them fit so many rows of the terminal. */

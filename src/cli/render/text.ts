@@ -3,6 +3,7 @@ import type { Arrived } from '../../protocol/chunk-run.ts';
 import { decidingChoice, repliedCalls } from '../../protocol/reply-content.ts';
 import { textOf } from '../../result.ts';
 import type { Io, Output } from '../io.ts';
+import type { TerminalHolder } from '../terminal-hold.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
 import type * as MarkdownModule from './markdown-printer.ts';
 import { PlainPrinter } from './plain-printer.ts';
@@ -36,6 +37,8 @@ export class TextView implements View {
   readonly #spinner: Spinner | null;
   #printer: ReplyPrinter | null = null;
   #lastReasoning = '\n';
+  #quiet: NodeJS.Timeout | undefined;
+  #letGo: (() => void) | null = null;
 
   constructor(io: Pick<Io, 'stdout' | 'stderr' | 'now' | 'hold'>, options: TextOptions) {
     this.#io = io;
@@ -56,6 +59,9 @@ export class TextView implements View {
     this.#spinner?.start();
     // While the model thinks there is time to load what its words need; the request goes out first.
     if (this.#options.isMarkdown) this.#warmUp();
+    // What is typed from here on would stand among what is drawn.
+    if (this.#spinner !== null || (this.#options.isMarkdown && this.#io.stdout.isStyled))
+      this.#quiet = setTimeout(() => (this.#letGo = this.#io.hold(quietTerminal)), 20).unref();
   }
 
   retry({ attempt, maxRetries, delayMs, error }: RetryNotice): void {
@@ -87,6 +93,8 @@ export class TextView implements View {
     await this.#endReasoning();
     if (this.#options.isHeldBack && isInOrder(outcome)) await this.#reply(textOf(outcome.completion));
     await this.#printer?.end();
+    clearTimeout(this.#quiet);
+    this.#letGo?.();
     await this.#endnotes(outcome);
   }
 
@@ -164,6 +172,9 @@ export class TextView implements View {
     await this.#stderr.write(ours`\n\n`);
   }
 }
+
+/** From the request to the end of the reply nothing that is typed is shown. */
+const quietTerminal: TerminalHolder = { isDrawing: true, release: () => {}, retake: () => {} };
 
 /** Whole, and matching its schema; that it was long enough to be cut by a limit does not make it less so. */
 function isInOrder({ verdict, errors }: TurnOutcome): boolean {
