@@ -105,6 +105,7 @@ async function problemsOf(body: string, isTTY: boolean): Promise<string[]> {
     prompt: 'hi',
     messages: '[{"role":"user","content":"hi"}]',
     completion: kept,
+    base_url: null,
   });
   // But for a number beyond all, which JSON has not.
   const isKept = body.includes('1e400') || isDeepStrictEqual(turn.completion, JSON.parse(kept));

@@ -1,5 +1,11 @@
+import type * as Sqlite from '@photostructure/sqlite';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import type { History } from '../../src/history/history.ts';
 import { addTurn, ended, newTurn, openHistory } from '../support/history-samples.ts';
+import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
 describe('a turn', () => {
   test('has its place in the order when its prompt is committed, and its end later', () => {
@@ -375,4 +381,111 @@ test('an id names its own conversation, whatever another one is called', () => {
   expect(history.fork(mine.conversationId).title).toBe('mine');
   expect(history.delete(mine.conversationId).conversation.id).toBe(mine.conversationId);
   expect(history.find(strangers)).toMatchObject({ id: strangers, title: 'not mine' });
+});
+
+describe('a history that a hand has changed', () => {
+  const directory = useTemporaryDirectory();
+
+  /** Two conversations and a fork of the first, changed by the SQL. */
+  function changed(
+    sql: string,
+    bytes?: [from: string, to: string],
+  ): { history: History; warnings: string[]; ids: string[] } {
+    const path = join(directory(), 'history.db');
+    const before = openHistory(path);
+    const first = addTurn(before, 'one', 'A', { name: 'first', system: null });
+    addTurn(before, 'two', 'B', { id: first });
+    const second = addTurn(before, 'three', 'C', { name: 'second', system: null });
+    const fork = before.fork('first', { name: 'fork' }).id;
+    before.close();
+    const { DatabaseSync } = createRequire(import.meta.url)('@photostructure/sqlite') as typeof Sqlite;
+    const database = new DatabaseSync(path);
+    database.exec(`PRAGMA foreign_keys = OFF; ${sql}`);
+    database.close();
+    if (bytes !== undefined) {
+      const file = readFileSync(path);
+      file.write(bytes[1], file.indexOf(bytes[0]));
+      writeFileSync(path, file);
+    }
+    const warnings: string[] = [];
+    const history = openHistory(path, { onWarning: (warning) => warnings.push(warning) });
+    return { history, warnings, ids: [first, second, fork] };
+  }
+
+  test.each(['messages', 'request', 'receipt', 'error'])(
+    'gives every turn, though one has a damaged %s, and says so without quoting it',
+    (column) => {
+      const { history, warnings, ids } = changed(
+        `UPDATE turns SET ${column} = '"secret words {' WHERE seq = 1 AND conversation_id = (SELECT id FROM conversations WHERE name = 'first')`,
+      );
+      const [first = '', second = ''] = ids;
+      const turns = history.turns(first);
+      expect(turns.map(({ damage }) => damage)).toEqual([[column], undefined]);
+      expect(turns[1]).toMatchObject({ messages: [{ content: 'two' }], ...ended('B') });
+      const lines = [...history.export()];
+      expect(lines).toHaveLength(3);
+      expect(history.damagedTurns).toBe(1);
+      expect(warnings).toEqual([`turn 1 of conversation ${first} is damaged and comes without its ${column}`]);
+      expect(history.turns(second)).toHaveLength(1);
+      // What could be saved is a history that can be had again.
+      expect(openHistory().import(lines)).toMatchObject({ added: 3 });
+      history.close();
+    },
+  );
+
+  test('gives a turn without its reply whose bytes are not those that were written', () => {
+    const { history, ids } = changed('', ['"content":"A"', '"content":"A{']);
+    const turns = history.turns(ids[0] ?? '');
+    expect(turns.map(({ damage }) => damage)).toEqual([['completion'], undefined]);
+    expect(turns[0]).toMatchObject({ messages: [{ content: 'one' }], completion: null, verdict: 'complete' });
+    expect([...history.export()]).toHaveLength(3);
+    expect(history.verify()).toMatchObject({
+      turns: 3,
+      problems: expect.arrayContaining([expect.objectContaining({ kind: 'turn' })]),
+    });
+    history.close();
+  });
+
+  test.each([
+    ['is its own parent', 'UPDATE conversations SET parent_id = id, parent_seq = 1'],
+    [
+      'is the child of its child',
+      "UPDATE conversations SET parent_id = (SELECT id FROM conversations WHERE name = 'fork'), parent_seq = 2 WHERE name = 'first'",
+    ],
+    [
+      'is its own parent at a turn that never was',
+      'UPDATE conversations SET parent_id = id, parent_seq = 9007199254740991',
+    ],
+  ])('comes to an end where a conversation %s', (_name, sql) => {
+    const { history, ids } = changed(sql);
+    for (const id of ids)
+      expect(history.turns(id).map(({ id: turnId }) => turnId)).toEqual([
+        ...new Set(history.turns(id).map(({ id: turnId }) => turnId)),
+      ]);
+    expect(history.turns(ids[0] ?? '').map(({ seq }) => seq)).toEqual([1, 2]);
+    expect([...history.export()]).toHaveLength(3);
+    history.fork('first', { atSeq: 1 });
+    expect(history.delete('first').conversation.id).toBe(ids[0]);
+    history.close();
+  });
+
+  test('is refused with a view in the place of a table, which may have no end', () => {
+    expect(() =>
+      changed(`ALTER TABLE conversations RENAME TO c2;
+        CREATE VIEW conversations AS WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT c2.* FROM c2, r`),
+    ).toThrow(expect.objectContaining({ code: 'history_unusable', message: expect.stringContaining('is no history') }));
+  });
+
+  test('says what is wrong with a number that cllm never wrote', () => {
+    const { history } = changed('UPDATE conversations SET activity = 9223372036854775807');
+    for (const read of [() => history.latest(), () => history.list(), () => [...history.export()]])
+      expect(read).toThrow(
+        expect.objectContaining({
+          code: 'history_unusable',
+          message: expect.stringContaining('a number that cllm never'),
+        }),
+      );
+    expect(history.verify().problems.length).toBeGreaterThan(0);
+    history.close();
+  });
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   lstatSync,
@@ -38,6 +39,7 @@ describe('a journal', () => {
         turn,
         startedAt: '2026-11-22T12:00:00.000Z',
         byteLength: lstatSync(writer.file).size,
+        problem: null,
       },
     ]);
     writer.discard();
@@ -76,6 +78,41 @@ describe('a journal', () => {
     mkdirSync(join(directory(), 'journal'));
     writeFileSync(join(directory(), 'journal', 'notes.txt'), 'x');
     expect(journalOf().unfinished()).toEqual([]);
+  });
+
+  test.each([
+    ['a pipe', (file: string) => execFileSync('mkfifo', [file]), 'is not a regular file'],
+    ['a folder', (file: string) => mkdirSync(file), 'is not a regular file'],
+    ['a link', (file: string) => symlinkSync('/dev/zero', file), 'is a symbolic link'],
+  ])('names what can not be a journal, and opens nothing of it: %s', (_name, make, problem) => {
+    mkdirSync(join(directory(), 'journal'));
+    make(join(directory(), 'journal', '0bad.recording'));
+    const journal = journalOf({ stateOf: () => 'gone' });
+    journal.begin({ conversationId: null, turnId: '1good' }).close();
+    expect(journal.unfinished()).toMatchObject([
+      { turnId: '0bad', problem },
+      { turnId: '1good', problem: null },
+    ]);
+    const aside = journal.setAside('0bad');
+    expect(aside).toBe(join(journal.directory, '0bad.recording.unreadable'));
+    expect(journal.setAside('0bad')).toBeNull();
+    expect(journal.unfinished()).toMatchObject([{ turnId: '1good' }]);
+  });
+
+  test.each([
+    5,
+    'x',
+    [],
+    { model: 'm' },
+    { model: 5, messages: [] },
+    { model: 'm', messages: [null] },
+    { model: 'm', messages: 5 },
+    { model: 'm', messages: [], name: 5 },
+    { model: 'm', messages: [], request: [] },
+  ])('makes no turn of what can not have been one: %j', (meta) => {
+    const journal = journalOf({ stateOf: () => 'gone' });
+    journal.begin({ conversationId: null, turnId: 'a', turn: meta as unknown as typeof turn }).close();
+    expect(journal.unfinished()).toMatchObject([{ turn: null, problem: 'names a turn that can not have been' }]);
   });
 
   test('refuses a directory that others may have prepared', () => {

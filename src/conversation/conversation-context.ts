@@ -21,7 +21,8 @@ export function contextOf(
   if (options.system !== null) messages.push({ role: 'system', content: options.system });
   for (const turn of turns) {
     const reply = turn.completion?.choices[0]?.message;
-    if (reply === undefined) continue;
+    // A reply whose prompt is lost would be the answer to another one.
+    if (reply === undefined || turn.damage?.includes('messages')) continue;
     const isComplete = turn.verdict === 'complete';
     const assistant = assistantMessage(reply, isComplete && turn.model === options.model);
     // A turn that brought neither text nor calls has nothing to go on from.

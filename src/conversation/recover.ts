@@ -1,4 +1,5 @@
 import { receiptToJson } from '../client/receipt.ts';
+import { CllmError } from '../errors.ts';
 import type { TurnEnd, TurnPlace, UnsavedTurn } from '../history/history.ts';
 import type { UnfinishedTurn } from '../journal/journal.ts';
 import { isRecordingBegun, readRecording, type Recording } from '../journal/recording.ts';
@@ -32,17 +33,22 @@ export function recoverReply(recording: Recording): Reply & RecordedTimes {
   return { ...recorded.finish(recording.end ?? stopped).reply, ...recorded.times };
 }
 
+/** Nothing can be made of a journal; the message says why, and nothing of what is in it. */
+export class UnreadableJournal extends Error {
+  override readonly name = 'UnreadableJournal';
+}
+
 /**
  * Puts a turn that a process left behind into the history. Remove its journal afterwards: in this order a crash in
  * between costs nothing.
  *
- * @throws CllmError `history_unusable` when the history can not be written; the journal is still there then.
+ * @throws CllmError when the history can not be written; the journal is still there then.
+ * @throws UnreadableJournal
  */
 export function recoverTurn(unfinished: UnfinishedTurn, history: TurnStore): RecoveredTurn {
-  const { conversationId, turnId, turn } = unfinished;
-  // Killed while it wrote the first line: nothing had come, and the turn ends with that.
-  const recording = isRecordingBegun(unfinished.file) ? readRecording(unfinished.file) : null;
-  const reply = recording === null ? nothing() : recoverReply(recording);
+  const { conversationId, turnId, turn, problem } = unfinished;
+  if (problem !== null) throw new UnreadableJournal(problem);
+  const { reply, recording } = readJournal(unfinished);
   const { completion, verdict, error } = reply;
   const receipt = recording && recordedReceipt(recording, reply, turn?.model ?? completion?.model ?? 'unknown', reply);
   const place = history.restoreTurn(
@@ -55,6 +61,17 @@ export function recoverTurn(unfinished: UnfinishedTurn, history: TurnStore): Rec
     },
   );
   return { ...place, completion, verdict };
+}
+
+function readJournal({ file }: UnfinishedTurn): { reply: Reply & RecordedTimes; recording: Recording | null } {
+  try {
+    // Killed while it wrote the first line: nothing had come, and the turn ends with that.
+    const recording = isRecordingBegun(file) ? readRecording(file) : null;
+    return { reply: recording === null ? nothing() : recoverReply(recording), recording };
+  } catch (error) {
+    const reason = error instanceof CllmError ? error.message.replace(`${file} `, '') : 'holds what no reply has';
+    throw new UnreadableJournal(reason, { cause: error });
+  }
 }
 
 function nothing(): Reply & RecordedTimes {

@@ -90,6 +90,11 @@ export class TurnKeeper implements ReplyTap {
         return null;
       } catch (error) {
         this.#failure = asProblem(error);
+        // Deleted is deleted: what comes after must not come back from the journal.
+        if (this.#failure.code === 'not_in_history') {
+          this.#journal?.discard();
+          return deletedError(this.#failure);
+        }
       }
     }
     this.#journal?.close();
@@ -117,6 +122,13 @@ function asProblem(thrown: unknown): CllmError {
   if (thrown instanceof CllmError) return thrown;
   const reason = thrown instanceof Error ? thrown.message : String(thrown);
   return new CllmError('history_unusable', reason, { cause: thrown, hint: 'cllm history path says where it is' });
+}
+
+function deletedError(problem: CllmError): CllmError {
+  return new CllmError('history_unsaved', 'the turn is not kept: its conversation was deleted while the reply came', {
+    cause: problem,
+    hint: 'what was shown is all there is of it; ask again to have it in a conversation',
+  });
 }
 
 /** @param journal The file that holds the turn all the same; null when it could be put nowhere. */

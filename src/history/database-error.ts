@@ -57,10 +57,22 @@ export function isIndexDamage(error: unknown): boolean {
 
 /** What SQLite says, in words that name the file and the next step. Errors that are not SQLite's pass unchanged. */
 export function databaseError(error: unknown, path: string, busyTimeout: number): unknown {
+  if (isTooLarge(error)) {
+    return new CllmError('history_unusable', `${path} holds a number that cllm never wrote`, {
+      cause: error,
+      hint: 'see where: `cllm history verify`',
+    });
+  }
   const code = resultCode(error);
   if (code === null) return error;
   const [problem, hint] = describe(code, busyTimeout);
   return new CllmError('history_unusable', `${path} ${problem}`, { cause: error, hint });
+}
+
+/** An integer that a number of JavaScript can not hold. The message has the number and nothing else of the file. */
+function isTooLarge(error: unknown): boolean {
+  const { message } = (error ?? {}) as { message?: unknown };
+  return typeof message === 'string' && message.startsWith('Value is too large to be represented');
 }
 
 function describe(code: number, busyTimeout: number): [problem: string, hint: string] {

@@ -204,8 +204,9 @@ export class Database {
   #prepare(options: DatabaseOptions): void {
     const facts = this.get(
       `SELECT sqlite_version() AS version, application_id AS application, user_version AS schema,
-        (SELECT count(*) FROM sqlite_schema) AS objects FROM pragma_application_id, pragma_user_version`,
-    ) as { version: string; application: number; schema: number; objects: number };
+        (SELECT count(*) FROM sqlite_schema) AS objects,
+        (SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('conversations', 'turns')) AS tables FROM pragma_application_id, pragma_user_version`,
+    ) as { version: string; application: number; schema: number; objects: number; tables: number };
     assertSqliteVersion(facts.version);
     if (facts.application !== applicationId && (facts.application !== 0 || facts.schema !== 0 || facts.objects !== 0)) {
       throw new CllmError('history_unusable', `${this.path} is a database of another program`, {
@@ -218,6 +219,12 @@ export class Database {
         `${this.path} was written by a newer cllm (schema ${facts.schema}, this one knows ${schemaVersion})`,
         { hint: 'update cllm: npm install -g cllm' },
       );
+    }
+    // A view in the place of a table may have no end.
+    if (facts.schema > 0 && facts.tables !== 2) {
+      throw new CllmError('history_unusable', `${this.path} is no history any more: somebody changed its tables`, {
+        hint: `move it away: mv ${this.path} ${this.path}.old`,
+      });
     }
     if (this.#refusal !== null) {
       if (facts.schema < schemaVersion) throw this.#refusal;

@@ -93,6 +93,11 @@ export class History {
     return this.#database.path;
   }
 
+  /** How many of the turns that were read so far can not be read whole; each was told to `onWarning`. */
+  get damagedTurns(): number {
+    return this.#records.damaged.size;
+  }
+
   /**
    * Commits a prompt: the turn has its place in the order before its request is sent.
    *
@@ -283,7 +288,10 @@ export class History {
       this.#assertNameFree(name);
       // The parent is the one that holds the turn, so that forks of forks are no longer chains than they need be.
       let parent = source;
+      const line = new Set<string>();
       while (parent.parent_id !== null && parent.parent_seq !== null && seq <= parent.parent_seq) {
+        if (line.has(parent.id)) break;
+        line.add(parent.id);
         parent = this.#records.byId(parent.parent_id) ?? parent;
       }
       const model = this.turns(source.id)[seq - 1]?.model ?? null;
@@ -431,7 +439,7 @@ export class History {
   /** The fork that shares the most takes over what the forks share; the other forks become forks of it. */
   #deleteConversation(row: ConversationRow): string[] {
     const [heir, ...others] = this.#database.all<ConversationRow>(
-      'SELECT * FROM conversations WHERE parent_id = ? ORDER BY parent_seq DESC, position',
+      'SELECT * FROM conversations WHERE parent_id = ?1 AND id <> ?1 ORDER BY parent_seq DESC, position',
       row.id,
     );
     if (heir !== undefined) {
@@ -441,7 +449,10 @@ export class History {
         row.id,
         heir.parent_seq,
       );
-      this.#records.updateConversation({ ...heir, parent_id: row.parent_id, parent_seq: row.parent_seq });
+      // A line of parents that comes back to where it began, which only a hand can have made, ends here.
+      const isCircle = row.parent_id === row.id || row.parent_id === heir.id;
+      const [parent_id, parent_seq] = isCircle ? [null, null] : [row.parent_id, row.parent_seq];
+      this.#records.updateConversation({ ...heir, parent_id, parent_seq });
       for (const other of others) this.#records.updateConversation({ ...other, parent_id: heir.id });
     }
     const gone = this.#database.all<{ id: string }>('SELECT id FROM turns WHERE conversation_id = ?', row.id);

@@ -2,7 +2,7 @@ import { CllmError } from '../errors.ts';
 import { checksum } from './checksum.ts';
 import type { Database } from './database.ts';
 import { newIdentifier, prefixEnd } from './identifiers.ts';
-import { type ConversationRow, json, type Turn, type TurnEnd, turnOf, type TurnRow } from './turn.ts';
+import { type ConversationRow, json, type Turn, turnColumns, type TurnEnd, turnOf, type TurnRow } from './turn.ts';
 
 /** What a new row of `conversations` is made from; the rest has its beginning. */
 export type NewConversation = Pick<ConversationRow, 'name' | 'system' | 'title'> &
@@ -32,9 +32,16 @@ export class Records {
   readonly database: Database;
   readonly #now: () => Date;
   readonly #random: () => number;
+  readonly #onWarning: (warning: string) => void;
+  /** The turns that were read and can not be read whole. */
+  readonly damaged = new Set<string>();
 
-  constructor(database: Database, options: { now?: () => Date; random?: () => number }) {
+  constructor(
+    database: Database,
+    options: { now?: () => Date; random?: () => number; onWarning?: (warning: string) => void },
+  ) {
     this.database = database;
+    this.#onWarning = options.onWarning ?? (() => {});
     this.#now = options.now ?? (() => new Date());
     this.#random = options.random ?? Math.random;
   }
@@ -66,12 +73,15 @@ export class Records {
   }
 
   turnRow(turnId: string): TurnRow | undefined {
-    return this.database.get('SELECT * FROM turns WHERE id = ?', turnId) as TurnRow | undefined;
+    return this.database.get(`SELECT ${turnColumns} FROM turns WHERE id = ?`, turnId) as TurnRow | undefined;
   }
 
-  /** The turns after one, in their order; of a fork with those that it shares. */
+  /**
+   * The turns after one, in their order; of a fork with those that it shares. A line of parents that comes back to itself,
+   * which only a hand can have made, ends where it does: UNION takes no pair twice, and there are not more of them than
+   * forks.
+   */
   turns(conversationId: string, after = 0): Turn[] {
-    // UNION without ALL: of parents that somebody made a circle, each is visited once.
     return this.database
       .all<TurnRow>(
         `WITH RECURSIVE line (id, last_seq) AS (
@@ -80,12 +90,23 @@ export class Records {
           SELECT parent_id, min(last_seq, parent_seq) FROM conversations JOIN line USING (id)
           WHERE parent_id IS NOT NULL AND min(last_seq, parent_seq) > ?
         )
-        SELECT turns.* FROM line JOIN turns ON conversation_id = line.id AND seq > ? AND seq <= last_seq ORDER BY seq`,
+        SELECT ${turnColumns} FROM (SELECT id, max(last_seq) AS last_seq FROM line GROUP BY id) AS line
+        JOIN turns ON conversation_id = line.id AND seq > ? AND seq <= last_seq ORDER BY seq`,
         conversationId,
         after,
         after,
       )
-      .map(turnOf);
+      .map((row) => this.#noticed(turnOf(row), row.conversation_id));
+  }
+
+  /** One turn that can not be read is no reason to give none, but it is said. */
+  #noticed(turn: Turn, conversationId: string): Turn {
+    if (turn.damage !== undefined && !this.damaged.has(turn.id)) {
+      this.damaged.add(turn.id);
+      const parts = turn.damage.join(', ');
+      this.#onWarning(`turn ${turn.seq} of conversation ${conversationId} is damaged and comes without its ${parts}`);
+    }
+    return turn;
   }
 
   /** Where the last turn of a line was sent; null when nobody knows. Of a fork it may be one that it shares. */

@@ -42,6 +42,8 @@ export interface Turn extends TurnEnd {
   model: string;
   messages: ChatMessage[];
   request: Record<string, unknown> | null;
+  /** The columns that are no JSON any more, and are empty here; absent when there are none. */
+  damage?: readonly string[];
 }
 
 export interface ConversationSummary {
@@ -81,6 +83,29 @@ export interface TurnRow {
   base_url: string | null;
 }
 
+/** All but the reply's text, which SQLite takes out of the completion and can not where that is damaged. */
+export const turnColumns = [
+  'position',
+  'id',
+  'conversation_id',
+  'seq',
+  'model',
+  'created_at',
+  'ended_at',
+  'verdict',
+  'prompt_checksum',
+  'reply_checksum',
+  'error',
+  'receipt',
+  'request',
+  'prompt',
+  'messages',
+  'completion',
+  'base_url',
+]
+  .map((name) => `turns.${name}`)
+  .join();
+
 /** The columns of a conversation. */
 export interface ConversationRow {
   position: number;
@@ -101,24 +126,35 @@ export interface ConversationRow {
 
 /**
  * The turn of a row. The columns of JSON are read through the same checks as what a proxy sends: an older cllm, an import
- * or a hand may have written them. What is stored stays as it is.
- *
- * @throws {SyntaxError} a column is no JSON.
+ * or a hand may have written them. What is stored stays as it is, and what is no JSON takes nothing else with it.
  */
 export function turnOf(row: TurnRow): Turn {
-  return {
+  const damage: string[] = [];
+  const parsed = (name: 'messages' | 'request' | 'completion' | 'error' | 'receipt'): unknown => {
+    const text = row[name];
+    if (text === null) return null;
+    try {
+      return parseJson(text);
+    } catch {
+      // The parser's own message quotes the text: a prompt, here.
+      damage.push(name);
+      return null;
+    }
+  };
+  const turn = {
     id: row.id,
     seq: row.seq,
     createdAt: row.created_at,
     endedAt: row.ended_at,
     model: row.model,
-    messages: readMessages(parsed(row.messages)),
-    request: recordOf(parsed(row.request)),
-    completion: readCompletion(parsed(row.completion)),
+    messages: readMessages(parsed('messages')),
+    request: recordOf(parsed('request')),
+    completion: readCompletion(parsed('completion')),
     verdict: verdictOf(row.verdict),
-    error: errorOf(parsed(row.error)),
-    receipt: recordOf(parsed(row.receipt)),
+    error: errorOf(parsed('error')),
+    receipt: recordOf(parsed('receipt')),
   };
+  return damage.length === 0 ? turn : { ...turn, damage };
 }
 
 export function summaryOf(row: ConversationRow): ConversationSummary {
@@ -197,10 +233,6 @@ export function titleOf(prompt: string): string {
 
 export function json(value: unknown): string | null {
   return value === null || value === undefined ? null : JSON.stringify(value);
-}
-
-function parsed(text: string | null): unknown {
-  return text === null ? null : parseJson(text);
 }
 
 function recordOf(value: unknown): Record<string, unknown> | null {

@@ -2,7 +2,7 @@ import { CllmError } from '../errors.ts';
 import { isBusy, isIndexDamage, isWriteRefusal } from './database-error.ts';
 import type { Database } from './database.ts';
 import { conversationChecksum, promptChecksum, replyChecksum } from './records.ts';
-import type { ConversationRow, TurnRow } from './turn.ts';
+import { type ConversationRow, turnColumns, type TurnRow } from './turn.ts';
 
 export interface Problem {
   /** `page`: the file's structure; `conversation`, `turn`: their content; `order`: a gap; `search`: the index, which can be built again. */
@@ -72,7 +72,7 @@ function checkConversations(database: Database, report: VerifyReport): void {
 }
 
 function checkTurns(database: Database, report: VerifyReport): void {
-  for (const row of database.iterate<TurnRow>('SELECT * FROM turns')) {
+  for (const row of database.iterate<TurnRow>(`SELECT ${turnColumns} FROM turns`)) {
     report.turns += 1;
     const place = `turn ${row.seq} of conversation ${row.conversation_id}`;
     if (row.prompt_checksum !== promptChecksum(row)) {

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type CllmError, UsageError } from '../errors.ts';
 import { errorCode } from '../files/private-files.ts';
 
@@ -15,7 +15,8 @@ export class FileWindow {
   constructor(file: string) {
     this.#file = file;
     try {
-      this.#descriptor = openSync(file, 'r');
+      // Without O_NONBLOCK a pipe of that name would hang the program before it could be told from a file.
+      this.#descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
       const stats = fstatSync(this.#descriptor);
       if (!stats.isFile()) throw new UsageError(`${file} is not a regular file`, { code: 'input_invalid' });
       this.size = stats.size;

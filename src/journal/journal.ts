@@ -1,9 +1,10 @@
-import { readdirSync, statSync, unlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { CllmError } from '../errors.ts';
 import { errorCode, securePrivateDirectory } from '../files/private-files.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { type ProcessIdentity, type ProcessState, processState } from '../files/process-identity.ts';
+import { isRecord } from './recorded-facts.ts';
 import { readRecordingMeta, RecordingWriter } from './recording.ts';
 
 /** The turn that a journal belongs to. */
@@ -32,6 +33,8 @@ export interface UnfinishedTurn {
   /** ISO 8601, UTC. */
   startedAt: string | null;
   byteLength: number;
+  /** Why nothing can be made of it, in words that follow the name of the file; null for one that can be read. */
+  problem: string | null;
 }
 
 export interface JournalOptions {
@@ -91,12 +94,35 @@ export class Journal {
     return found.toSorted((one, other) => (one.startedAt ?? '').localeCompare(other.startedAt ?? ''));
   }
 
+  /**
+   * Takes a file out of the way that can not be read, for people to look at.
+   *
+   * @returns Where it is now; null when it is gone.
+   */
+  setAside(turnId: string): string | null {
+    const file = join(this.directory, turnId + suffix);
+    let aside = `${file}.unreadable`;
+    for (let number = 2; lstatSync(aside, { throwIfNoEntry: false }) !== undefined; number += 1)
+      aside = `${file}.unreadable-${number}`;
+    try {
+      renameSync(file, aside);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return null;
+      throw error;
+    }
+    return aside;
+  }
+
   /** Forgets a turn: its reply is in the history, or nobody wants it. */
   remove(turnId: string): void {
     removeFile(join(this.directory, turnId + suffix));
   }
 
   #names(): string[] {
+    const { uid } = this.#options;
+    const found = lstatSync(this.directory, { throwIfNoEntry: false });
+    // Another user's are not ours to restore; a turn's own journal says what is wrong with the directory.
+    if (uid !== null && found !== undefined && found.uid !== uid) return [];
     try {
       return readdirSync(this.directory).filter((name) => name.endsWith(suffix));
     } catch (error) {
@@ -114,27 +140,37 @@ export class Journal {
 
   #unfinishedTurn(turnId: string): UnfinishedTurn | null {
     const file = join(this.directory, turnId + suffix);
-    try {
-      const stats = statSync(file);
-      const meta = metaOf(file);
+    const stats = lstatSync(file, { throwIfNoEntry: false });
+    // Its process ended well meanwhile.
+    if (stats === undefined) return null;
+    const problem = this.#problemOf(turnId, stats);
+    const meta = problem === null ? metaOf(file) : null;
+    if (problem === null) {
       const identity = identityOf(meta);
       const quiet = this.#now().getTime() - stats.mtimeMs;
       // Without a first line it was made a moment ago, or its process died right then.
       const state = identity === null ? 'unknown' : this.#stateOf(identity);
       if (state === 'running' || (state === 'unknown' && quiet < (identity === null ? 10_000 : quietMs))) return null;
-      return {
-        turnId,
-        file,
-        conversationId: stringOr(meta?.['conversation_id'], null),
-        turn: (meta?.['turn'] as UnfinishedTurn['turn'] | undefined) ?? null,
-        startedAt: stringOr(meta?.['created_at'], null),
-        byteLength: stats.size,
-      };
-    } catch (error) {
-      // Its process ended well meanwhile.
-      if (errorCode(error) === 'ENOENT') return null;
-      throw error;
     }
+    const turn = meta?.['turn'] ?? null;
+    return {
+      turnId,
+      file,
+      conversationId: stringOr(meta?.['conversation_id'], null),
+      turn: isTurn(turn) ? turn : null,
+      startedAt: stringOr(meta?.['created_at'], null),
+      byteLength: stats.size,
+      problem: problem ?? (turn === null || isTurn(turn) ? null : 'names a turn that can not have been'),
+    };
+  }
+
+  /** What is wrong with a file before it is opened: a pipe would be waited for, and a link leads anywhere. */
+  #problemOf(turnId: string, stats: Stats): string | null {
+    const { uid } = this.#options;
+    if (!/^[0-9a-z]{1,64}$/.test(turnId)) return 'has no name that cllm gives';
+    if (stats.isSymbolicLink()) return 'is a symbolic link';
+    if (!stats.isFile()) return 'is not a regular file';
+    return uid === null || stats.uid === uid ? null : `belongs to another user (uid ${stats.uid})`;
   }
 
   #stateOf(identity: ProcessIdentity): ProcessState {
@@ -167,6 +203,19 @@ function metaOf(file: string): Record<string, unknown> | null {
     if (error instanceof CllmError) return null;
     throw error;
   }
+}
+
+function isTurn(value: unknown): value is NonNullable<JournaledTurn['turn']> {
+  if (!isRecord(value)) return false;
+  const { name = null, system = null, messages, model, request = null } = value;
+  return (
+    (name === null || typeof name === 'string') &&
+    (system === null || typeof system === 'string') &&
+    typeof model === 'string' &&
+    (request === null || isRecord(request)) &&
+    Array.isArray(messages) &&
+    messages.every((message) => isRecord(message) && typeof message['role'] === 'string')
+  );
 }
 
 function identityOf(meta: Record<string, unknown> | null): ProcessIdentity | null {

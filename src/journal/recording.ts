@@ -3,6 +3,7 @@ import { CllmError, UsageError } from '../errors.ts';
 import { createPrivateFile, errorCode } from '../files/private-files.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { FileWindow } from './file-window.ts';
+import { readEnd, readHead } from './recorded-facts.ts';
 
 /*
  * The one format for the bytes of a reply, written by the journal and by `--record`, read by `replay` and `recover`:
@@ -243,8 +244,11 @@ function parsedEntry(source: FileWindow, withBytes: boolean): Entry {
   }
   try {
     if (meta !== undefined) return { type: 'meta', meta: JSON.parse(metaJson) as Record<string, unknown> };
-    if (headOrEnd === 'head') return { type: 'head', atMs: Number(time), head: JSON.parse(json) as RecordedHead };
-    return { type: 'end', atMs: Number(time), end: JSON.parse(json) as StreamEnd };
+    const value: unknown = JSON.parse(json);
+    const head = headOrEnd === 'head' ? readHead(value) : null;
+    if (head !== null) return { type: 'head', atMs: Number(time), head };
+    const end = headOrEnd === 'end' ? readEnd(value) : null;
+    return end === null ? { type: 'torn' } : { type: 'end', atMs: Number(time), end };
   } catch {
     return { type: 'torn' };
   }

@@ -1,6 +1,6 @@
-import { UsageError } from '../../errors.ts';
-import { recoverTurn } from '../../conversation/recover.ts';
-import type { UnfinishedTurn } from '../../journal/journal.ts';
+import { CllmError, UsageError } from '../../errors.ts';
+import { recoverTurn, type TurnStore, UnreadableJournal } from '../../conversation/recover.ts';
+import type { Journal, UnfinishedTurn } from '../../journal/journal.ts';
 import type { Command } from '../command.ts';
 import { isSet, textFlag } from '../flag-values.ts';
 import { table } from '../render/table.ts';
@@ -27,14 +27,46 @@ export const recover: Command = {
       context.remark('cllm recover ID restores one, cllm recover --yes all of them');
       return null;
     }
-    for (const turn of id === undefined ? unfinished : [chosen(unfinished, id)]) {
-      const { conversationId, seq, verdict } = recoverTurn(turn, await context.history());
-      journal.remove(turn.turnId);
-      await context.io.stdout.write(`${[turn.turnId, conversationId, seq, verdict ?? ''].join('\t')}\n`);
+    const turns = id === undefined ? unfinished : [chosen(unfinished, id)];
+    const unreadable: string[] = [];
+    for (const turn of turns) {
+      const restored = restore(turn, journal, await context.history());
+      if (typeof restored === 'string') {
+        unreadable.push(restored);
+        context.remark(restored);
+      } else if (restored !== null) {
+        const { conversationId, seq, verdict } = restored;
+        await context.io.stdout.write(`${[turn.turnId, conversationId, seq, verdict ?? ''].join('\t')}\n`);
+      }
     }
-    return null;
+    if (unreadable.length === 0) return null;
+    throw new CllmError('history_unusable', `${unreadable.length} of ${turns.length} turns could not be restored`, {
+      hint: 'the files named above are as they were found: cllm replay FILE shows what can be made of one',
+    });
   },
 };
+
+/**
+ * What one file is like keeps no other turn from being restored. What can not be read is moved aside, so that it is not
+ * met again at each start; a history that can not be written ends it all, with every journal in its place.
+ *
+ * @returns Why it could not be, or null when another process was faster.
+ */
+function restore(
+  turn: UnfinishedTurn,
+  journal: Journal,
+  history: TurnStore,
+): ReturnType<typeof recoverTurn> | string | null {
+  try {
+    const restored = recoverTurn(turn, history);
+    journal.remove(turn.turnId);
+    return restored;
+  } catch (error) {
+    if (!(error instanceof UnreadableJournal)) throw error;
+    const aside = journal.setAside(turn.turnId);
+    return aside === null ? null : `${turn.file} ${error.message}: it was moved to ${aside}`;
+  }
+}
 
 function row(turn: UnfinishedTurn): (string | number | null)[] {
   return [turn.turnId, turn.conversationId, turn.startedAt, turn.byteLength];

@@ -1,5 +1,5 @@
-import { UsageError } from '../../errors.ts';
-import type { ConversationSummary } from '../../history/history.ts';
+import { CllmError, UsageError } from '../../errors.ts';
+import type { ConversationSummary, History } from '../../history/history.ts';
 import type { Context } from '../context.ts';
 import { textFlag } from '../flag-values.ts';
 import type { Flags } from '../flags.ts';
@@ -19,6 +19,20 @@ export async function named(flags: Flags, context: Context): Promise<Conversatio
   const found = given === undefined ? history.latest() : history.find(given);
   if (found === null) throw new UsageError('the history is empty', { hint: 'ask something first: cllm "hello"' });
   return found;
+}
+
+/**
+ * After the printing: each damaged turn was named when it was read.
+ *
+ * @throws CllmError `history_unusable` when what was printed lacks something
+ */
+export function assertWhole({ damagedTurns }: History): void {
+  if (damagedTurns === 0) return;
+  throw new CllmError(
+    'history_unusable',
+    `${damagedTurns === 1 ? 'a turn' : `${damagedTurns} turns`} could not be read whole`,
+    { hint: 'cllm history verify looks at all of them; what could be read was printed' },
+  );
 }
 
 export async function print({ io }: Context, text: string | OwnText): Promise<null> {

@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { isSet, textFlag } from '../flag-values.ts';
 import { inputBytes, namedFileBytes } from '../named-file.ts';
 import { safeJson } from '../render/terminal-safe.ts';
-import { reference } from './common.ts';
+import { assertWhole, reference } from './common.ts';
 
 export const exportHistory: Command = {
   usage: 'export [name]',
@@ -29,9 +29,11 @@ export const exportHistory: Command = {
           conversationMarkdown(each, name === undefined ? history.ownTurns(each) : history.turns(each.id)),
         );
       }
+      assertWhole(history);
       return null;
     }
     for (const line of history.export(name)) await stdout.write(`${safeJson(line)}\n`);
+    assertWhole(history);
     return null;
   },
 };

@@ -6,7 +6,7 @@ import type { Flags } from '../flags.ts';
 import { conversationJson, conversationText } from '../render/conversation.ts';
 import { table } from '../render/table.ts';
 import { jsonLine } from '../render/terminal-safe.ts';
-import { json, named, print, reference } from './common.ts';
+import { assertWhole, json, named, print, reference } from './common.ts';
 
 const limit = { limit: { type: 'string', alias: 'n', requiresArg: true, describe: 'how many at most' } } as const;
 
@@ -40,13 +40,19 @@ export const show: Command = {
     }),
   async run(flags, context) {
     const summary = await named(flags, context);
-    const turns = (await context.history()).turns(summary.id);
+    const history = await context.history();
+    const turns = history.turns(summary.id);
     const format = textFlag(flags, 'format') ?? 'text';
     if (format === 'json') {
-      return print(context, jsonLine(conversationJson(summary, turns)));
+      await print(context, jsonLine(conversationJson(summary, turns)));
+    } else {
+      await print(
+        context,
+        format === 'markdown' ? conversationMarkdown(summary, turns) : conversationText(summary, turns),
+      );
     }
-    const text = format === 'markdown' ? conversationMarkdown(summary, turns) : conversationText(summary, turns);
-    return print(context, text);
+    assertWhole(history);
+    return null;
   },
 };
 
