@@ -45,6 +45,7 @@ export function overlayConfig(repositoryConfig: string, fakeProvidersUrl: string
       // Nothing listens on the discard port of loopback.
       entry('unreachable', { ...models.openai, api_base: 'http://127.0.0.1:9/v1' }),
     ],
+    guardrails: guardrails(),
     litellm_settings: { ...config.litellm_settings, callbacks: ['attribution_log.attribution_log'] },
     router_settings: {
       ...config.router_settings,
@@ -54,6 +55,50 @@ export function overlayConfig(repositoryConfig: string, fakeProvidersUrl: string
     },
   });
 }
+
+/**
+ * LiteLLM's own content filter in each of its modes, and a rule of the suite's for what only others do: refuse at the first
+ * chunk, or after some. None runs unless a request names it.
+ */
+function guardrails(): unknown[] {
+  const entry = (name: string, parameters: Record<string, unknown>): unknown => ({
+    guardrail_name: name,
+    litellm_params: parameters,
+  });
+  const filter = (mode: string, rules: Record<string, unknown>): Record<string, unknown> => ({
+    guardrail: 'litellm_content_filter',
+    mode,
+    ...rules,
+  });
+  const email = { patterns: [{ pattern_type: 'prebuilt', pattern_name: 'email', action: 'MASK' }] };
+  return [
+    ...['pre_call', 'during_call'].map((mode) =>
+      entry(`blocks-${mode}`, filter(mode, { blocked_words: [{ keyword: 'kumquat', action: 'BLOCK' }] })),
+    ),
+    // Of the fake providers' text.
+    entry('blocks-post_call', filter('post_call', { blocked_words: [{ keyword: 'Hello', action: 'BLOCK' }] })),
+    entry('masks-pre_call', filter('pre_call', email)),
+    entry('masks-post_call', filter('post_call', { blocked_words: [{ keyword: 'Hello', action: 'MASK' }] })),
+    entry('rule', { guardrail: 'stream_rule.StreamRule', mode: 'post_call' }),
+  ];
+}
+
+/** A guardrail that refuses a stream where its prompt says so, as rules of admins do. */
+export const streamRule = `from fastapi import HTTPException
+from litellm.exceptions import GuardrailRaisedException
+from litellm.integrations.custom_guardrail import CustomGuardrail
+
+class StreamRule(CustomGuardrail):
+    async def async_post_call_streaming_iterator_hook(self, user_api_key_dict, response, request_data):
+        prompt, count = str(request_data.get("messages")), 0
+        async for chunk in response:
+            count += 1
+            if count == 1 and "refuse-first" in prompt:
+                raise HTTPException(status_code=500, detail={"error": "Violated guardrail policy"})
+            if count == 3 and "refuse-later" in prompt:
+                raise GuardrailRaisedException(guardrail_name="rule", message="no more of this")
+            yield chunk
+`;
 
 /** A LiteLLM callback that appends what each call was attributed to, as a JSON line, to a file beside the configuration. */
 export const attributionLog = `import json, os

@@ -13,7 +13,7 @@ import { provisionLiteLLM, type ProvisionMethod, type ProvisionReport } from '..
 import { startProxy } from '../../src/local-proxy/run.ts';
 import { loopbackName } from '../../src/local-proxy/launch.ts';
 import { startFakeProviders } from './fake-providers.ts';
-import { attributionLog, overlayConfig } from './litellm-overlay.ts';
+import { attributionLog, overlayConfig, streamRule } from './litellm-overlay.ts';
 import { sealedEnvironment, testMachine, type SuiteAddresses } from './litellm-environment.ts';
 
 const root = process.cwd();
@@ -66,6 +66,7 @@ async function main(): Promise<void> {
   const configFile = join(run, 'litellm-config.yaml');
   writeFileSync(attributionFile, '');
   writeFileSync(join(run, 'attribution_log.py'), attributionLog);
+  writeFileSync(join(run, 'stream_rule.py'), streamRule);
   writeFileSync(configFile, overlayConfig(readFileSync(join(root, 'litellm-config.yaml'), 'utf8'), providersUrl));
 
   const proxy = await startProxy({
