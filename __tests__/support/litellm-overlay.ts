@@ -104,7 +104,7 @@ class StreamRule(CustomGuardrail):
 export const attributionLog = `import json, os
 from litellm.integrations.custom_logger import CustomLogger
 
-FILE = os.environ["CLLM_TEST_ATTRIBUTION_LOG"]
+FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "attribution.jsonl")
 
 class AttributionLog(CustomLogger):
     async def async_log_success_event(self, kwargs, response_obj, start_time, end_time):

@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   writeFileSync(configFile, overlayConfig(readFileSync(join(root, 'litellm-config.yaml'), 'utf8'), providersUrl));
 
   const proxy = await startProxy({
-    machine: { ...machine, environment: { ...sealedEnvironment(run), CLLM_TEST_ATTRIBUTION_LOG: attributionFile } },
+    machine: { ...machine, environment: sealedEnvironment(run) },
     installation,
     configFile,
     logFile: join(run, 'litellm.log'),
@@ -100,8 +100,8 @@ main().then(
     const { code, message, hint } = error as { code?: string; message: string; hint?: string };
     process.stdout.write(
       `${JSON.stringify({ failure: { code, message: [message, hint].filter(Boolean).join('. ') } })}\n`,
+      // What was started before the failure would keep the process, and jest with it.
+      () => process.exit(1),
     );
-    process.exitCode = 1;
-    process.stdin.pause();
   },
 );
