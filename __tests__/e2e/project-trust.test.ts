@@ -88,7 +88,7 @@ describe('a base URL that a cllm.yaml alone names', () => {
     expect(stdout + stderr).toContain('cllm.yaml');
     expect(stdout + stderr).toContain('cllm config trust');
     expect(stdout + stderr).not.toMatch(/canary|typed/);
-    const isJson = args.includes('--output-format');
+    const isJson = /--output-format|^doctor --json/.test(args.join(' '));
     expect(stdout.includes('"project_untrusted"')).toBe(isJson);
     // A question that was not sent is no turn, and a batch that may not begin changes no file.
     expect(existsSync(home.at('clone', 'src', 'out.jsonl'))).toBe(false);
