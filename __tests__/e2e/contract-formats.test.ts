@@ -82,6 +82,7 @@ const result = {
   conversation_id: 'C',
   call_id: '00000000-0000-4000-8000-000000000001',
   model_served: 'test-model',
+  guardrails: null,
   error: null,
   completion,
 };
@@ -168,7 +169,7 @@ describe('stream-json', () => {
     const { stdout } = await home.run(['hi', '--output-format', 'stream-json']);
     expect(golden(stdout).slice(1, -1)).toEqual([
       { type: 'tool_use', timestamp: 'T', tool_name: 'f', tool_id: 'a', parameters: { x: 1 } },
-      { type: 'tool_use', timestamp: 'T', tool_name: 'f', tool_id: 'b', parameters: '{oops' },
+      { type: 'tool_use', timestamp: 'T', tool_name: 'f', tool_id: 'b', parameters: '{oops', malformed: true },
     ]);
   });
 

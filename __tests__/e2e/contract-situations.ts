@@ -754,6 +754,15 @@ const mistakes: Section = {
       code: 'no_model',
       events: usage,
     },
+    {
+      name: 'a base URL that a project file alone names, and nobody has allowed',
+      env: () => ({ LITELLM_PROXY_URL: undefined }),
+      prepare: (home) => writeFileSync(home.at('cllm.yaml'), 'base_url: http://127.0.0.1:9\n'),
+      verdict: null,
+      exit: 2,
+      code: 'project_untrusted',
+      events: usage,
+    },
     { name: 'no prompt', args: [], verdict: null, exit: 2, code: 'input_invalid', events: usage },
     {
       name: 'standard input that is no UTF-8',

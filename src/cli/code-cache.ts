@@ -63,8 +63,7 @@ export class CodeCache {
     for (const find of [this.#installed, this.#users]) {
       let place = this.#sound.get(find);
       if (place === undefined) {
-        place = find();
-        if (place?.isSound() !== true) place = null;
+        place = soundOrNull(find);
         this.#sound.set(find, place);
       }
       const code = place === null ? null : readFrom(place, name);
@@ -127,6 +126,16 @@ export class CodeCache {
           },
         };
   };
+}
+
+/** What can not be looked at, a folder in a neighbour's say, is no place for code. */
+function soundOrNull(find: () => Place | null): Place | null {
+  try {
+    const place = find();
+    return place?.isSound() === true ? place : null;
+  } catch {
+    return null;
+  }
 }
 
 function isWritten(place: Place, codes: readonly FreshCode[]): boolean {
@@ -205,9 +214,14 @@ function commonFolder(one: string, other: string): string {
   return folder;
 }
 
+/** One that can not be looked at, a neighbour's say, is none of ours. */
 function isFolder(folder: string, isOurs: (stats: Stats) => boolean): boolean {
-  const stats = lstatSync(folder, { throwIfNoEntry: false });
-  return stats?.isDirectory() === true && isOurs(stats);
+  try {
+    const stats = lstatSync(folder);
+    return stats.isDirectory() && isOurs(stats);
+  } catch {
+    return false;
+  }
 }
 
 /** Whether it is new. One by one: in /proc, Node's own recursion never ends. */

@@ -88,8 +88,8 @@ function openOrNull(path: string): number | null {
 
 /** What the name leads to; the name itself when it is no link, null when it leads nowhere. */
 function linkTarget(path: string, uid: number | null): string | null {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats?.isSymbolicLink() !== true) return path;
+  if (!isLink(path)) return path;
+  const stats = lstatSync(path);
   const flaw =
     uid === null ? null : isTrustedOwner(stats.uid, uid) ? placeFlaw(path, stats.uid, uid) : foreign(path, stats.uid);
   if (flaw !== null) throw new UntrustedFile(flaw);
@@ -98,6 +98,15 @@ function linkTarget(path: string, uid: number | null): string | null {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
+  }
+}
+
+/** What can not be looked at is no link: opening it says why. */
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
   }
 }
 
