@@ -24,7 +24,7 @@ const evilHeader = 'a\u009b5mC\u009d0;X\u009c';
 /** What of a terminal's input cllm never writes itself. */
 function foreign(output: string): string[] {
   const rest = output
-    .replace(/\u001b\[(?:[\d]{1,2}m|\d*[ABC]|\d?[GHJK]|\?20(?:04|26)[hl])/g, '')
+    .replace(/\u001b\[(?:[\d]{1,2}m|\d*[ABCG]|\d?[HJK]|\?20(?:04|26)[hl])/g, '')
     .replace(/\r\n|\r(?!C)/g, '');
   const controls = rest.match(
     /[^]{0,20}[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069][^]{0,20}/g,

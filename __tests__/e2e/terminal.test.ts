@@ -56,7 +56,7 @@ describe('a reply on a terminal', () => {
     await terminal.exitCode;
     // oxlint-disable-next-line no-control-regex -- the terminal's codes are what this is about
     const sequences = terminal.output.split('\u001b').slice(1);
-    for (const sequence of sequences) expect(sequence).toMatch(/^\[(\d+m|\d?A|J|K|\?2026[hl])/);
+    for (const sequence of sequences) expect(sequence).toMatch(/^\[(\d+m|\d*[AB]|J|K|\?2026[hl])/);
     expect(terminal.output).not.toContain('\u001b[?1049h');
   });
 

@@ -40,7 +40,11 @@ export async function readAttachments(
     }
     const decoded = decodeText(bytes);
     if (decoded.problem !== null) {
-      throw refused(name, `${decoded.problem}, nor a PNG, JPEG, GIF or WebP image`, `${hint}, or ${decoded.hint}`);
+      throw refused(
+        name,
+        `is neither UTF-8 text nor a PNG, JPEG, GIF or WebP image: it ${decoded.problem}`,
+        `${hint}, or ${decoded.hint}`,
+      );
     }
     const shownName = name === '-' ? 'stdin' : name;
     blocks.push(block('file', ` name=${JSON.stringify(shownName)}`, decoded.text));
