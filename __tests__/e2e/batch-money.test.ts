@@ -87,7 +87,7 @@ describe('--max-cost', () => {
     const capped = ['batch', file, '-o', home.at('out.jsonl'), '--max-cost', '2'];
     const { code, stderr } = await home.run([...capped, '--concurrency', '4']);
     expect(code).toBe(7);
-    expect(stderr).toContain('$2.0000 of --max-cost 2 is spent');
+    expect(stderr).toContain('$2.00 of --max-cost 2 is spent');
     expect(rows()).toHaveLength(8);
     expect((await home.run(capped)).code).toBe(7);
     expect(upstream.chatRequests).toHaveLength(8);
@@ -131,7 +131,7 @@ describe('--max-cost of a chat', () => {
   test('holds for all of its turns together: the one that would go past it is not sent', async () => {
     const { code, stdout, stderr } = await home.run(['chat', given], { stdin: 'one\ntwo\nthree\nfour\n' });
     expect({ code, stdout }).toEqual({ code: 7, stdout: 'fine\nfine\n' });
-    expect(stderr).toMatch(/^cllm: \$0\.5000 of --max-cost 0\.5 is spent\n.*--max-cost$/m);
+    expect(stderr).toMatch(/^cllm: \$0\.50 of --max-cost 0\.5 is spent\n.*--max-cost$/m);
     expect(upstream.chatRequests.map(lastText)).toEqual(['one', 'two']);
   });
 
@@ -171,7 +171,7 @@ describe('--max-cost of a chat', () => {
       await say('/model priced', 'the model is priced');
       await say('one', 'fine');
       await say('two', /fine[^]*fine/);
-      await say('/retry', '$0.5000 of --max-cost 0.5 is spent');
+      await say('/retry', '$0.50 of --max-cost 0.5 is spent');
       await say('/usage', '2 turns');
       terminal.type('\u0004');
       expect(await terminal.exitCode).toBe(0);
@@ -195,7 +195,7 @@ describe("the key's budget", () => {
     keyInfo = { spend: 9.5, max_budget: 10 };
     const { code, stderr } = await home.run(['--max-cost', '2', 'hi']);
     expect(code).toBe(0);
-    expect(stderr).toContain('$0.5000 of its budget left, less than --max-cost 2');
+    expect(stderr).toContain('$0.50 of its budget left, less than --max-cost 2');
   });
 
   test('that will not do for the rest is said once, from what the replies tell', async () => {

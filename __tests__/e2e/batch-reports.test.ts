@@ -72,10 +72,10 @@ describe('--reporter', () => {
     writeFileSync(home.at('in.txt'), 'one\nbad\ncut\n');
     await home.run(['batch', 'in.txt', '-o', 'out.jsonl', '--reporter', 'markdown=report.md']);
     const report = file('report.md');
-    expect(report).toMatch(/\| complete \| 1 \| \$0\.0100 \| \d\.\d\d s \|/);
+    expect(report).toMatch(/\| complete \| 1 \| \$0\.01 \| \d\.\d\d s \|/);
     expect(report).toMatch(/\| no reply \| 1 \| unknown \|/);
     expect(report).toContain('| 1 | `bad_request` | 2 |');
-    expect(report).toContain('no &#124; &lt;b>such');
+    expect(report).toContain('no &#124; &lt;b&gt;such');
   });
 
   test('github writes a step summary, annotations at the lines, and outputs that nothing can forge', async () => {

@@ -39,7 +39,7 @@ test('compare asks every model at once and prints each reply under its model, wi
   });
   expect(code).toBe(0);
   expect(stdout).toMatch(
-    /^== slow · \$0\.0100 · first token \S+ s · \S+ s in all · 2 tokens\n\nI am slow\.\n\n== quick · /,
+    /^== slow · \$0\.01 · first token \S+ s · \S+ s in all · 2 tokens\n\nI am slow\.\n\n== quick · /,
   );
   expect(new Set(upstream.chatRequests.map(({ body }) => body.model))).toEqual(new Set(['quick', 'slow']));
   expect(upstream.chatRequests[0]?.body.messages).toEqual(upstream.chatRequests[1]?.body.messages);
