@@ -23,8 +23,14 @@ describeLitellm('a guardrail of the real LiteLLM', () => {
     const { guardrails, result } = resultObject({ timestamp: '', error, verdict, completion, figures: receipt });
     const calls = (await litellmProxy().provider.requests(tag)).length;
     return {
-      ...{ verdict, code: error?.code ?? null, exit: exitCodeOf(error), message: error?.message ?? '' },
-      ...{ guardrails, result, calls, receipt },
+      verdict,
+      code: error?.code ?? null,
+      exit: exitCodeOf(error),
+      message: error?.message ?? '',
+      guardrails,
+      result,
+      calls,
+      receipt,
     };
   }
 
