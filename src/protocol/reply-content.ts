@@ -1,6 +1,7 @@
 import { endsInCalls } from './finish-words.ts';
 import { isJsonObject, textOrNull, type JsonObject } from './json.ts';
-import type { ChatCompletion, CompletionChoice } from './types.ts';
+import { mediaOf } from './media.ts';
+import type { ChatCompletion, CompletionChoice, CompletionMessage } from './types.ts';
 
 /**
  * What counts as a reply: something that a person or a program can use. Text, a refusal, a call with a name, audio or an
@@ -49,14 +50,14 @@ export function repliedCalls(fold: ChatCompletion | null): ReplyCall[] {
 }
 
 function hasContent(message: JsonObject): boolean {
-  const { content, refusal, images, audio, provider_specific_fields: fields } = message;
+  const { content, refusal, provider_specific_fields: fields } = message;
   return (
     hasText(content) ||
     hasText(refusal) ||
     // Where LiteLLM leaves the refusal of a reply that was not streamed.
     (isJsonObject(fields) && hasText(fields['refusal'])) ||
-    listOf(images).some(hasImage) ||
-    hasAudio(audio)
+    // What is told of and can be written, and nothing else: a transcript without its sound is shown nowhere.
+    mediaOf(message as CompletionMessage).length > 0
   );
 }
 
@@ -124,9 +125,9 @@ function hasImage(image: unknown): boolean {
   });
 }
 
-/** Sound, or the words of it. An id alone names no sound that anybody has. */
+/** An id alone names no sound that anybody has. */
 function hasAudio(audio: unknown): boolean {
-  return isJsonObject(audio) && (hasData(audio['data']) || hasData(audio['url']) || hasText(audio['transcript']));
+  return isJsonObject(audio) && hasData(audio['data']);
 }
 
 /** A text that is not merely the beginning of a data URL. */
