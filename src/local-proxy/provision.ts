@@ -64,7 +64,10 @@ export async function provisionLiteLLM(options: ProvisionOptions): Promise<Insta
     {
       signal: options.signal,
       onWait: (holder) => {
-        options.report({ type: 'note', message: `waiting for ${holder} to install LiteLLM (Ctrl-C ends the wait)` });
+        options.report({
+          type: 'note',
+          message: `waiting for ${holder}; it may be installing LiteLLM (Ctrl-C ends the wait)`,
+        });
       },
     },
   );
