@@ -114,7 +114,7 @@ describe('text on its way to a terminal', () => {
         for (const part of cutAt(text, cuts)) await printer.write(part);
         await printer.end();
         // oxlint-disable-next-line no-control-regex -- our own codes, taken away
-        const rest = output.written.replace(/\u001b\[(\d+m|\d*A|J|\?2026[hl])/g, '').replaceAll('\r', '');
+        const rest = output.written.replace(/\u001b\[(\d+m|\d*[AB]|[JK]|\?2026[hl])/g, '').replaceAll('\r', '');
         expect(rest).not.toMatch(control);
       }),
       { seed, numRuns: 300 },

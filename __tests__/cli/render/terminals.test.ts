@@ -13,9 +13,8 @@ import { seed } from '../../support/seed.ts';
 import { shownInTmux, type Shown } from '../../support/tmux.ts';
 
 const screen = { columns: 40, rows: 24, reflows: true };
-const documents = fc
-  .array(fc.constantFrom(...replyPieces), { minLength: 1, maxLength: 12 })
-  .map((pieces) => pieces.join(''));
+const documentsOf = (pieces: readonly string[]): fc.Arbitrary<string> =>
+  fc.array(fc.constantFrom(...pieces), { minLength: 1, maxLength: 12 }).map((chosen) => chosen.join(''));
 const places = fc.array(fc.nat(10_000), { maxLength: 30 });
 
 /** What is written to the terminal for a reply that is cut at these places. */
@@ -86,8 +85,10 @@ describeWithPrograms('tmux')('on a real terminal', () => {
       });
   });
 
-  test.each(terminals)('%s shows a reply the same wherever it was cut', async (_name, shown) => {
-    const samples = fc.sample(fc.tuple(documents, places), { numRuns: 60, seed });
+  test.each(terminals)('%s shows a reply the same wherever it was cut', async (name, shown) => {
+    // tmux 3.3 may lose an emoji of joined parts that is drawn a second time: docs/terminal.md says so.
+    const pieces = name === 'tmux' ? replyPieces.filter((piece) => !piece.includes('\u200d')) : replyPieces;
+    const samples = fc.sample(fc.tuple(documentsOf(pieces), places), { numRuns: 60, seed });
     const [cut, whole] = await Promise.all([
       rowsOfEach(
         samples.map(([text, cuts]) => written(text, cuts)),
