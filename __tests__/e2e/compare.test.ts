@@ -202,7 +202,7 @@ test.each([
   expect(text).not.toContain('\u001b');
   text = '';
   progress.end();
-  expect(text).toContain(`\u001b[${most}A\r\u001b[K\u001b[B\u001b[J`);
+  expect(text).toContain(`\u001b[${most}A\r\u001b[K`);
 });
 
 const plain = { heading: (text: string) => text, footer: (text: string) => text };

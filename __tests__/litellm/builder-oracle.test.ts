@@ -43,7 +43,10 @@ describeLitellm('the fold and litellm.stream_chunk_builder', () => {
   });
 
   test(`agree on ${generatedCount} generated streams (CLLM_SEED=${seed})`, () => {
-    for (const [position, stream] of generated.entries()) {
+    // Where Python's builder itself gives up there is nothing to agree on: it must stay rare.
+    const answered = generated.filter((stream) => answerFor(stream).error === undefined);
+    expect(answered.length).toBeGreaterThan(generatedCount * 0.9);
+    for (const [position, stream] of answered.entries()) {
       const ours = { position, completion: oursWithoutIntended(stream) };
       expect(ours).toEqual({ position, completion: pythonWithoutInvented(stream, answerFor(stream)) });
     }

@@ -34,7 +34,9 @@ export const streamDifferences: StreamDifference[] = [
     providers: ['openai'],
     apply: (body) => {
       for (const message of messages(body)) {
-        if (message['provider_specific_fields']?.['refusal'] === undefined) continue;
+        const refusal = message['refusal'] ?? message['provider_specific_fields']?.['refusal'];
+        if (typeof refusal !== 'string') continue;
+        delete message['refusal'];
         delete message['provider_specific_fields'];
         message['content'] = '';
       }
