@@ -8,10 +8,16 @@ import type { RecordedHead } from './recording.ts';
 /** Null for what no response had. */
 export function readHead(value: unknown): RecordedHead | null {
   if (!isRecord(value) || !isRecord(value['headers'])) return null;
-  const { status, headers, url } = value;
+  const { status, headers, url, limits } = value;
   if (!Number.isInteger(status) || Number(status) < 100 || Number(status) > 999 || typeof url !== 'string') return null;
   return Object.values(headers).every((header) => typeof header === 'string')
-    ? { status: Number(status), headers: headers as Record<string, string>, url }
+    ? {
+        status: Number(status),
+        headers: headers as Record<string, string>,
+        url,
+        // What stands in it is checked where it is used.
+        ...(isRecord(limits) && { limits: limits as NonNullable<RecordedHead['limits']> }),
+      }
     : null;
 }
 
