@@ -35,8 +35,9 @@ export function contextOf(
 }
 
 /**
- * Signed thinking goes back only to the model that signed it, and only whole: a provider refuses a block whose signature
- * it does not know.
+ * What a model thought goes back only to the model that thought it, and signed thinking only whole: a provider refuses a
+ * block whose signature it does not know. Thinking blocks are Anthropic's, `reasoning_details` OpenRouter's, whom LiteLLM
+ * passes them on to, and thought signatures Gemini's, which LiteLLM 1.104.2 takes out of `provider_specific_fields`.
  */
 function assistantMessage(reply: CompletionMessage, mayCarryThinking: boolean): ChatMessage | null {
   const content = reply.content || reply.refusal || '';
@@ -46,6 +47,17 @@ function assistantMessage(reply: CompletionMessage, mayCarryThinking: boolean): 
   const isSigned = blocks.every(
     (block) => block['type'] === 'redacted_thinking' || typeof block['signature'] === 'string',
   );
-  if (mayCarryThinking && blocks.length > 0 && isSigned) message['thinking_blocks'] = blocks;
+  if (!mayCarryThinking) return message;
+  if (blocks.length > 0 && isSigned) message['thinking_blocks'] = blocks;
+  const fields = reply.provider_specific_fields ?? {};
+  // LiteLLM moves them there in a reply that is not streamed.
+  const details = reply['reasoning_details'] ?? fields['reasoning_details'];
+  if (isFilled(details)) message['reasoning_details'] = details;
+  const signatures = fields['thought_signatures'];
+  if (isFilled(signatures)) message['provider_specific_fields'] = { thought_signatures: signatures };
   return message;
+}
+
+function isFilled(value: unknown): value is unknown[] {
+  return Array.isArray(value) && value.length > 0;
 }

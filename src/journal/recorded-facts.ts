@@ -16,7 +16,7 @@ export function readHead(value: unknown): RecordedHead | null {
         headers: headers as Record<string, string>,
         url,
         // What stands in it is checked where it is used.
-        ...(isRecord(limits) && { limits: limits as NonNullable<RecordedHead['limits']> }),
+        ...(isRecord(limits) && { limits }),
       }
     : null;
 }

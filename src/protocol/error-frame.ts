@@ -55,8 +55,11 @@ const wordMembers = [
 const typeMembers = ['type', 'error_type', 'errorType', '__type', 'Type'];
 const codeMembers = ['code', 'Code', 'error_code', 'errorCode', 'errorcode', 'errcode', 'status_code', 'statusCode'];
 
-/** What only errors have, also beside choices. */
-const tellingWords = [
+/** Where only errors keep themselves, also beside choices. */
+const tellingMembers: ReadonlySet<string> = new Set(['error', 'errors', 'fault', 'Error']);
+
+/** The words that only errors have, also beside choices. */
+const tellingWords: ReadonlySet<string> = new Set([
   'error_message',
   'errorMessage',
   'error_msg',
@@ -65,7 +68,7 @@ const tellingWords = [
   'errMsg',
   'error_description',
   'faultstring',
-];
+]);
 
 /** Reads an error in any of the shapes that proxies and providers write: an object, an object in an object, a text, a page. */
 export function toErrorFrame(value: unknown): ErrorFrame {
@@ -93,13 +96,8 @@ export function isErrorObject(value: JsonObject): boolean {
 
 /** The error that an object with choices tells of, in a member that only errors have or in a choice; null when there is none. */
 export function errorBesideChoices(value: JsonObject): unknown {
-  if (isPresent(value['error']) || isPresent(value['errors']) || isPresent(value['fault']) || isPresent(value['Error']))
-    return value;
-  for (const name of tellingWords) if (typeof value[name] === 'string' && isPresent(value[name])) return value;
-  const told = value['base_resp'];
-  if (isJsonObject(told) && Number(told['status_code'] ?? 0) !== 0) return value;
-  const metadata = value['ResponseMetadata'];
-  if (isJsonObject(metadata) && isPresent(metadata['Error'])) return value;
+  // By the members that are there: each chunk is asked, and has six of them.
+  for (const name in value) if (isTelling(name, value[name])) return value;
   for (const choice of Array.isArray(value['choices']) ? value['choices'] : []) {
     if (!isJsonObject(choice)) continue;
     if (isPresent(choice['error'])) return { error: choice['error'] };
@@ -108,6 +106,14 @@ export function errorBesideChoices(value: JsonObject): unknown {
       return { error: delta['error'] };
   }
   return null;
+}
+
+function isTelling(name: string, value: unknown): boolean {
+  if (tellingMembers.has(name)) return isPresent(value);
+  if (tellingWords.has(name)) return typeof value === 'string' && isPresent(value);
+  if (!isJsonObject(value)) return false;
+  if (name === 'base_resp') return Number(value['status_code'] ?? 0) !== 0;
+  return name === 'ResponseMetadata' && isPresent(value['Error']);
 }
 
 /**
