@@ -1,7 +1,7 @@
 // Builds dist/: the library as plain tsc output, the CLI as one esbuild build, split into lazy chunks.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,6 +11,7 @@ import { build, transform } from 'esbuild';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => path.join(root, ...parts);
 const { version } = JSON.parse(await readFile(at('package.json'), 'utf8'));
+const sqlite = 'node_modules/@photostructure/sqlite';
 
 // Built beside and put in place at the end, so that a command that runs meanwhile never finds half a build.
 const dist = at(`dist-${process.pid}`);
@@ -41,6 +42,7 @@ const { outputFiles, metafile } = await build({
   external: ['@photostructure/sqlite'],
   define: { __VERSION__: JSON.stringify(version) },
   plugins: [
+    { name: 'undici in part', setup: undiciInPart },
     { name: 'without HTTP/2', setup: withoutHttp2 },
     { name: 'widths later', setup: widthsLater },
   ],
@@ -66,7 +68,8 @@ await build({
 });
 // npx sets the run bit only once for a path, so the build has to.
 await chmod(out('cli/bin.js'), 0o755);
-await writeFile(at('THIRD-PARTY-LICENSES.txt'), await licences(Object.keys(metafile.inputs)));
+await copySqlite();
+await writeFile(at('THIRD-PARTY-LICENSES.txt'), await licences([...Object.keys(metafile.inputs), `${sqlite}/addon`]));
 await fillCodeCache();
 // What each chunk holds, for the test of what a command loads.
 await mkdir(at('node_modules/.cache/cllm-build'), { recursive: true });
@@ -74,6 +77,15 @@ const held = Object.entries(metafile.outputs).map(([file, { inputs }]) => [path.
 await writeFile(at('node_modules/.cache/cllm-build/chunks.json'), JSON.stringify(Object.fromEntries(held)));
 await rm(at('dist'), { recursive: true, force: true });
 await rename(dist, at('dist'));
+
+/** undici's index loads fetch, WebSocket, caches and mocks: three times what the command uses. */
+function undiciInPart(setup) {
+  setup.onResolve({ filter: /^undici$/ }, () => ({ path: 'undici', namespace: 'undici in part' }));
+  setup.onLoad({ filter: /.*/, namespace: 'undici in part' }, () => ({
+    contents: "export { default as Agent } from 'undici/lib/dispatcher/agent.js';",
+    resolveDir: root,
+  }));
+}
 
 /** undici loads its HTTP/2 client, and with it node:http2, at once; cllm has HTTP/2 switched off. */
 function withoutHttp2(setup) {
@@ -95,6 +107,20 @@ function widthsLater(setup) {
     resolveDir: path.dirname(pluginData),
     pluginData: 'real',
   }));
+}
+
+/**
+ * The SQLite addon for every platform that its package has one for. As a dependency the package would bring its sources,
+ * and npm would ask each user to allow a script that compiles them.
+ */
+async function copySqlite() {
+  await mkdir(out('sqlite'));
+  for (const target of await readdir(at(sqlite, 'prebuilds'))) {
+    for (const file of await readdir(at(sqlite, 'prebuilds', target))) {
+      const [, libc] = /\+sqlite\.(glibc|musl)\.node$/.exec(file);
+      await copyFile(at(sqlite, 'prebuilds', target, file), out('sqlite', `${target}-${libc}.node`));
+    }
+  }
 }
 
 async function asCommonJs(text) {

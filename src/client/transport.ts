@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
-import type { buildConnector } from 'undici';
-import Agent from 'undici/lib/dispatcher/agent.js';
+import { Agent, type buildConnector } from 'undici';
 import { CllmError, DeadlineError, UsageError } from '../errors.ts';
 import { ConnectFailure, openConnection, proxyAuthorization } from './connect.ts';
 import { decoded } from './content-encoding.ts';
