@@ -19,6 +19,7 @@ const schema = {
 const parameters: Record<string, Record<string, unknown>> = {
   'parallel-tools': { tools: [tool('get_weather', { city: { type: 'string' } })] },
   'text-and-tools': { tools: [tool('get_weather', { city: { type: 'string' } })] },
+  'unknown-members': { tools: [tool('get_weather', { city: { type: 'string' } })] },
   'tool-without-arguments': { tools: [tool('now', {})] },
   'thinking-signed': { reasoning_effort: 'low' },
   'thinking-unsigned': { reasoning_effort: 'low' },
@@ -44,7 +45,7 @@ const common = [
 
 /** The situations that each provider has. */
 export const situationsOf: Record<ProviderName, string[]> = {
-  openai: [...common, 'n-2', 'logprobs', 'refusal'],
+  openai: [...common, 'n-2', 'logprobs', 'refusal', 'unknown-members'],
   anthropic: [...common, 'thinking-signed', 'thinking-redacted'],
   gemini: [...common, 'thinking-signed'],
 };

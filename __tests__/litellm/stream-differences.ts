@@ -89,6 +89,22 @@ export const streamDifferences: StreamDifference[] = [
     },
   },
   {
+    what: 'members that the format does not know lie under provider_specific_fields',
+    reason:
+      'LiteLLM moves them there in a body, reasoning once more among them; in a stream it leaves them in the delta, as long ' +
+      'as that has text or reasoning beside them, and drops the delta otherwise',
+    providers: ['openai'],
+    apply: (body) => {
+      for (const message of messages(body)) {
+        const { reasoning_details: details, reasoning, ...others } = message['provider_specific_fields'] ?? {};
+        if (details === undefined || reasoning !== message['reasoning_content']) continue;
+        message['reasoning_details'] = details;
+        message['provider_specific_fields'] = others;
+        if (Object.keys(others).length === 0) delete message['provider_specific_fields'];
+      }
+    },
+  },
+  {
     what: "the provider's own finish word",
     reason: 'LiteLLM maps it while streaming and keeps the original in Gemini bodies only',
     providers: ['gemini'],

@@ -190,8 +190,8 @@ export class ChoiceFold {
   #addLogprobs({ content, refusal }: JsonObject): void {
     if (!Array.isArray(content) && !Array.isArray(refusal)) return;
     const logprobs = (this.#logprobs ??= { content: null, refusal: null });
-    if (Array.isArray(content)) this.#append((logprobs.content ??= []), content);
-    if (Array.isArray(refusal)) this.#append((logprobs.refusal ??= []), refusal);
+    if (Array.isArray(content)) this.#append((logprobs.content ??= []), content.filter(isJsonObject));
+    if (Array.isArray(refusal)) this.#append((logprobs.refusal ??= []), refusal.filter(isJsonObject));
   }
 
   /** Element by element: `push(...list)` puts a list of any length, the network's, on the stack. */

@@ -82,6 +82,7 @@ export const openai: WireProtocol = {
       delta(index, { role: 'assistant', content: situation.toolCalls.length > 0 ? null : '', refusal: null }, false);
     }
     for (const block of situation.thinking) for (const text of block.text) delta(0, { reasoning_content: text });
+    for (const members of situation.unknown.deltas) delta(0, members);
     const longest = Math.max(0, ...situation.texts.map((texts) => texts.length));
     for (let position = 0; position < longest; position += 1) {
       for (const [index, texts] of situation.texts.entries()) {
@@ -90,7 +91,13 @@ export const openai: WireProtocol = {
     }
     for (const text of situation.refusal) delta(0, { refusal: text });
     for (const [index, call] of situation.toolCalls.entries()) {
-      const opening = { index, id: call.id, type: 'function', function: { name: call.name, arguments: '' } };
+      const opening = {
+        index,
+        id: call.id,
+        type: 'function',
+        function: { name: call.name, arguments: '' },
+        ...(index === 0 && situation.unknown.call),
+      };
       delta(0, { tool_calls: [opening] });
       for (const text of call.arguments) delta(0, { tool_calls: [{ index, function: { arguments: text } }] });
     }
@@ -104,10 +111,11 @@ export const openai: WireProtocol = {
   body(situation, request) {
     const texts = situation.texts.length === 0 ? [[]] : situation.texts;
     const reasoning = situation.thinking.flatMap((block) => block.text).join('');
-    const calls = situation.toolCalls.map((call) => ({
+    const calls = situation.toolCalls.map((call, index) => ({
       id: call.id,
       type: 'function',
       function: { name: call.name, arguments: call.arguments.join('') },
+      ...(index === 0 && situation.unknown.call),
     }));
     return {
       ...head(request, 'chat.completion'),
@@ -120,6 +128,7 @@ export const openai: WireProtocol = {
           ...(reasoning === '' ? {} : { reasoning_content: reasoning }),
           ...(calls.length === 0 ? {} : { tool_calls: calls }),
           annotations: [],
+          ...(index === 0 && situation.unknown.message),
         },
         logprobs:
           request['logprobs'] === true

@@ -11,6 +11,13 @@ export interface Situation {
   texts: string[][];
   refusal: string[];
   toolCalls: { id: string; name: string; arguments: string[] }[];
+  /** Members that no reference of the wire format names: on each of the deltas, and as one body has them. OpenAI's encoder only. */
+  unknown: {
+    deltas: Record<string, unknown>[];
+    message: Record<string, unknown>;
+    /** Of the first call: on its first fragment. */
+    call: Record<string, unknown>;
+  };
   finish: 'stop' | 'length' | 'tools' | 'filter';
   usage: { input: number; cacheRead: number; cacheWrite: number; output: number; reasoning: number };
 }
@@ -47,8 +54,10 @@ export type FaultType = (typeof faultTypes)[number];
 
 const usage = { input: 12, cacheRead: 0, cacheWrite: 0, output: 7, reasoning: 0 };
 
+const none = { deltas: [], message: {}, call: {} };
+
 function reply(parts: Partial<Situation>): Situation {
-  return { thinking: [], texts: [], refusal: [], toolCalls: [], finish: 'stop', usage, ...parts };
+  return { thinking: [], texts: [], refusal: [], toolCalls: [], unknown: none, finish: 'stop', usage, ...parts };
 }
 
 const thinking = { text: ['First ', 'weigh ', 'both sides.'], signature: null, redacted: null };
@@ -64,6 +73,37 @@ export const situations: Record<string, (options: Record<string, string>) => Sit
   multibyte: () => reply({ texts: [['Grüße ', '🦜 ', '日本', '語.']] }),
   'parallel-tools': () => reply({ toolCalls: weather, finish: 'tools' }),
   'text-and-tools': () => reply({ texts: [['Let me ', 'look.']], toolCalls: weather.slice(0, 1), finish: 'tools' }),
+  // OpenRouter's reasoning_details and Gemini's extra_content, which both have to go back with the next turn.
+  'unknown-members': () =>
+    reply({
+      texts: [['Let me ', 'look.']],
+      toolCalls: weather.slice(0, 1),
+      unknown: {
+        deltas: [
+          {
+            reasoning: 'First ',
+            reasoning_details: [{ type: 'reasoning.text', text: 'First ', format: 'x-v1', index: 0 }],
+          },
+          {
+            reasoning: 'both.',
+            reasoning_details: [{ type: 'reasoning.text', text: 'both.', signature: 'c2ln', index: 0 }],
+          },
+          {
+            reasoning: ' ',
+            reasoning_details: [{ type: 'reasoning.encrypted', data: 'ZW5j', index: 1 }],
+          },
+        ],
+        message: {
+          reasoning: 'First both. ',
+          reasoning_details: [
+            { type: 'reasoning.text', text: 'First both.', format: 'x-v1', signature: 'c2ln', index: 0 },
+            { type: 'reasoning.encrypted', data: 'ZW5j', index: 1 },
+          ],
+        },
+        call: { extra_content: { google: { thought_signature: 'c2lnbmF0dXJl' } } },
+      },
+      finish: 'tools',
+    }),
   'tool-without-arguments': () =>
     reply({ toolCalls: [{ id: 'call_now', name: 'now', arguments: [] }], finish: 'tools' }),
   'thinking-signed': () =>
