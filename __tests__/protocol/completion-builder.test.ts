@@ -214,7 +214,11 @@ describe('choices', () => {
         { content: [{ token: 'b' }, { token: 'c' }] },
       ),
     ).toEqual({ content: [{ token: 'a' }, { token: 'b' }, { token: 'c' }] });
-    expect(logprobs({ refusal: [1] }, { refusal: [2], content: [] })).toEqual({ refusal: [1, 2], content: [] });
+    const [first, second] = [{ token: 'x' }, { token: 'y' }];
+    expect(logprobs({ refusal: [first] }, { refusal: [second], content: [] })).toEqual({
+      refusal: [first, second],
+      content: [],
+    });
     expect(logprobs(null, undefined, 'x', { content: 3 })).toBeUndefined();
   });
 });
