@@ -1,5 +1,6 @@
 import { ChunkRun, type RunFrame, type TextKey } from './chunk-run.ts';
 import { isJsonObject, type JsonObject } from './json.ts';
+import type { ChatCompletionChunk } from './types.ts';
 
 const textKeys: readonly TextKey[] = ['content', 'reasoning_content'];
 
@@ -38,6 +39,8 @@ export class ChunkTemplate {
   #template: Template | null = null;
   /** Around the text of the last chunk that was parsed: a second one like it makes the template. */
   #candidate: Surroundings | null = null;
+  /** What was tried and makes none: with log probabilities, every chunk of a reply would be tried again. */
+  #hopeless: Surroundings | null = null;
 
   /**
    * Reads events off a text that begins with a block of its own, up to the first that has to be parsed.
@@ -65,13 +68,19 @@ export class ChunkTemplate {
     return texts.length === 0 ? null : { item: new ChunkRun(frame, texts), end: at };
   }
 
-  /** Takes note of the data of a chunk that had to be parsed. */
-  learn(data: string): void {
+  /** Takes note of the data of a chunk that had to be parsed, and of what it was parsed to. */
+  learn(data: string, { choices }: ChatCompletionChunk): void {
+    const delta = Array.isArray(choices) ? choices[0]?.delta : null;
+    // A call's chunks hold no text, and to search each of them for one would cost a fifth of reading it.
+    if (typeof delta?.content !== 'string' && typeof delta?.reasoning_content !== 'string') return;
     // One of those that are known already, whose event two reads had cut.
     if (this.#template !== null && isWithin(data, this.#template.surroundings)) return;
+    if (this.#hopeless !== null && isWithin(data, this.#hopeless)) return;
     const candidate = this.#candidate;
     if (candidate !== null && isWithin(data, candidate)) {
-      this.#template = templateOf(candidate);
+      const template = templateOf(candidate);
+      if (template === null) this.#hopeless = candidate;
+      else this.#template = template;
       this.#candidate = null;
     } else {
       this.#candidate = surroundingsIn(data);

@@ -70,6 +70,9 @@ const tellingWords: ReadonlySet<string> = new Set([
   'faultstring',
 ]);
 
+/** Members that may tell of an error beside choices. */
+const suspects: ReadonlySet<string> = new Set([...tellingMembers, ...tellingWords, 'base_resp', 'ResponseMetadata']);
+
 /** Reads an error in any of the shapes that proxies and providers write: an object, an object in an object, a text, a page. */
 export function toErrorFrame(value: unknown): ErrorFrame {
   const frame: ErrorFrame = { message: '', type: null, code: null, param: null };
@@ -97,7 +100,7 @@ export function isErrorObject(value: JsonObject): boolean {
 /** The error that an object with choices tells of, in a member that only errors have or in a choice; null when there is none. */
 export function errorBesideChoices(value: JsonObject): unknown {
   // By the members that are there: each chunk is asked, and has six of them.
-  for (const name in value) if (isTelling(name, value[name])) return value;
+  for (const name in value) if (suspects.has(name) && isTelling(name, value[name])) return value;
   for (const choice of Array.isArray(value['choices']) ? value['choices'] : []) {
     if (!isJsonObject(choice)) continue;
     if (isPresent(choice['error'])) return { error: choice['error'] };

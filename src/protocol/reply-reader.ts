@@ -240,7 +240,7 @@ export class ReplyReader {
     this.#isRepeating = false;
     const item = readEvent(event);
     this.#readItem(item, chunks);
-    if (item.type === 'chunk') this.#template.learn(event.data);
+    if (item.type === 'chunk') this.#template.learn(event.data, item.chunk);
   }
 
   #readItem(item: StreamItem, chunks: Arrived[]): void {
