@@ -217,7 +217,7 @@ export class Database {
       throw new CllmError(
         'history_newer',
         `${this.path} was written by a newer cllm (schema ${facts.schema}, this one knows ${schemaVersion})`,
-        { hint: 'update cllm: npm install -g cllm' },
+        { hint: 'install a newer cllm, the way this one came' },
       );
     }
     // A view in the place of a table may have no end.
