@@ -247,7 +247,7 @@ describe('a file that can not be used', () => {
     expect(refusal(() => openHistory(pathOf()))).toMatchObject({
       code: 'history_newer',
       message: expect.stringContaining('schema 99'),
-      hint: expect.stringContaining('update'),
+      hint: expect.stringContaining('install a newer cllm'),
     });
     expect(readFileSync(pathOf()).equals(before)).toBe(true);
   });
