@@ -85,7 +85,7 @@ describe('errors', () => {
     const run = runs.get(situation) as Run;
     const error = run.events.at(-1)?.['error'] as { message: string; hint: string };
     expect(`${error.message} ${error.hint}`).toMatch(
-      /\bcllm [a-z-]+|(^|[\s(])--?[a-zA-Z][a-z-]*|\b[A-Z]+_[A-Z_]+\b|\b(check|try|ask|free|close|name|use|change|say|redirect|convert|leave|give|put|see|for example)\b/i,
+      /\bcllm [a-z-]+|(^|[\s(])--?[a-zA-Z][a-z-]*|\b[A-Z]+_[A-Z_]+\b|\b(check|try|ask|free|close|name|use|change|install|say|redirect|convert|leave|give|put|see|for example)\b/i,
     );
     expect(error.message).not.toMatch(/sk-test-key|Half a/);
     expect(error.hint).not.toMatch(/sk-test-key|Half a/);

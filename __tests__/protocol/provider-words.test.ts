@@ -114,6 +114,22 @@ describe.each(entries)('the words of $name', ({ value }) => {
     }
   });
 
+  test.each(['datadata', 'data', 'x', 'foo: bar', ': a comment', 'id: 1', ' {'])(
+    'after a line %j of its block, however the bytes are cut',
+    (line) => {
+      const body = `${text}${line}\r\nerror: ${json}\r\n\r\n${finish}`;
+      for (const size of [body.length, 1, 2, 3, 5, 7, 64]) {
+        const { verdict, error, completion } = reply(body, eventStream, size);
+        expect({ size, verdict, kept: completion?.choices[0]?.message.content }).toEqual({
+          size,
+          verdict: 'error',
+          kept: 'Hel',
+        });
+        expect(error?.message).toContain(words);
+      }
+    },
+  );
+
   test('glued to the chunk before it', () => {
     const chunk = dataLine(deltaChunk({ role: 'assistant', content: 'Hel' })).trimEnd();
     // Whole and in its own line, torn in the middle of a line, and in a field of its own.

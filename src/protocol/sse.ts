@@ -247,7 +247,9 @@ export class SseDecoder<Known = never> {
     if (last !== text.length - 1) this.#isInData = last !== -1 && text.charCodeAt(last + 1) === letterD;
   }
 
+  /** From the first line on that may begin an error: which others stood before it in the same read says nothing. */
   #keepStray(line: string): void {
+    if (this.#stray.length === 0 && !/^(?:[{[]|error)/.test(line)) return;
     if (this.#strayLength + line.length > longestStray) return;
     this.#stray.push(line);
     this.#strayLength += line.length;
@@ -325,7 +327,7 @@ export class SseDecoder<Known = never> {
         this.#fail();
         return;
       }
-      this.#parser.feed(part);
+      this.#parse(part);
       this.#blockBytes = isClosed ? 0 : bytes;
       this.#isAtLineStart = part.endsWith('\n');
       from += part.length;
