@@ -121,6 +121,36 @@ describe('text that is no UTF-8', () => {
   });
 });
 
+describe('settings that are no UTF-8', () => {
+  const files: [string, string, string][] = [
+    ['the user file', 'cllm/config.json', '{"system":"schön"}'],
+    ['a project file', 'cllm.yaml', 'system: schön\n'],
+  ];
+
+  test.each(files)('are read as UTF-16: %s', async (_name, file, text) => {
+    mkdirSync(home.at('cllm'), { recursive: true });
+    writeFileSync(home.at(file), Buffer.from(`\uFEFF${text}`, 'utf16le'));
+    const { code, stderr } = await home.run(['hi']);
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(upstream.chatRequests[0]?.body.messages?.[0]).toEqual({ role: 'system', content: 'schön' });
+  });
+
+  test.each(files)('are refused as Latin-1, and nothing is sent: %s', async (_name, file, text) => {
+    mkdirSync(home.at('cllm'), { recursive: true });
+    writeFileSync(home.at(file), Buffer.from(text, 'latin1'));
+    const { code, stderr } = await home.run(['hi']);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('is no UTF-8 text') });
+    expect(upstream.chatRequests).toEqual([]);
+  });
+
+  test('stand in no way of the command that mends them', async () => {
+    mkdirSync(home.at('cllm'), { recursive: true });
+    writeFileSync(home.at('cllm/config.json'), Buffer.from('{"system":"schön"}', 'latin1'));
+    expect(await home.run(['config', 'set', 'model', 'm'])).toMatchObject({ code: 0 });
+    expect(JSON.parse(readFileSync(home.at('cllm/config.json'), 'utf8'))).toEqual({ model: 'm' });
+  });
+});
+
 describe('where nothing can be known of the place', () => {
   test.each<[string, number, RegExp]>([
     ['--help', 0, /^$/],

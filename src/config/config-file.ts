@@ -16,6 +16,7 @@ import type { OwnProcess } from '../files/own-process.ts';
 import { errorCode, ownDirectory } from '../files/private-files.ts';
 import { identifyProcess } from '../files/process-identity.ts';
 import { replaceFile } from '../files/replace-file.ts';
+import { type Decoded, decodeText } from '../files/text-encoding.ts';
 import { readTrustedFile, UntrustedFile } from '../files/trusted-file.ts';
 
 /** A settings file larger than this is a mistake (the wrong file, a device), not a settings file. */
@@ -26,15 +27,16 @@ const lockPatienceMs = 15_000;
 const lockAbandonedMs = 10_000;
 
 /**
- * The text of a file whose content is obeyed, settings or keys: null when there is none. It must be this user's or the
- * administrator's, and nobody else's to write or to replace; it may be a link to such a file.
+ * A file whose content is obeyed, settings or keys: null when there is none. It must be this user's or the administrator's,
+ * and nobody else's to write or to replace; it may be a link to such a file. Whether it is a text is said, and the caller's
+ * to judge: a broken file must not stand in the way of the command that mends it.
  *
  * @throws UsageError `config_invalid` when it is not to be trusted, can not be read, or is larger than 1 MiB
  */
-export function readOwnFile(path: string, uid: number | null): { text: string; mode: number } | null {
+export function readOwnFile(path: string, uid: number | null): { content: Decoded; mode: number } | null {
   try {
     const file = readTrustedFile(path, { uid, mostBytes: maxBytes, mayBeLink: true });
-    return file && { text: file.bytes.toString('utf8').replace(/^\uFEFF/, ''), mode: file.mode };
+    return file && { content: decodeText(file.bytes), mode: file.mode };
   } catch (error) {
     throw error instanceof UntrustedFile ? untrusted(error) : unreadable(path, error);
   }
@@ -116,13 +118,18 @@ export function readSmallFile(path: string): { text: string; mode: number; uid: 
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) throw new UsageError(`${path} is no regular file`, { code: 'config_invalid' });
     if (stats.size > maxBytes) throw new UsageError(`${path} is larger than 1 MiB`, { code: 'config_invalid' });
-    const text = readFileSync(descriptor, 'utf8').replace(/^\uFEFF/, '');
-    return { text, mode: stats.mode & 0o777, uid: stats.uid };
+    return { text: asText(path, decodeText(readFileSync(descriptor))), mode: stats.mode & 0o777, uid: stats.uid };
   } catch (error) {
     throw error instanceof UsageError ? error : unreadable(path, error);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** @throws UsageError `config_invalid` when the file was no text */
+export function asText(path: string, content: Decoded): string {
+  if (content.problem === null) return content.text;
+  throw new UsageError(`${path} ${content.problem}`, { code: 'config_invalid', hint: content.hint });
 }
 
 /** Moves a file that can not be understood out of the way, with a time stamp, and says where it went: never deleted. */

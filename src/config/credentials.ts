@@ -96,8 +96,9 @@ export class Credentials {
     const file = readOwnFile(this.file, this.#own.uid);
     if (file === null) return new Map();
     if ((file.mode & 0o077) !== 0) tightenFile(this.file);
+    if (file.content.text === null) return null;
     try {
-      const parsed = JSON.parse(file.text) as { keys?: unknown } | null;
+      const parsed = JSON.parse(file.content.text) as { keys?: unknown } | null;
       if (typeof parsed?.keys !== 'object' || parsed.keys === null) return null;
       const keys = Object.entries(parsed.keys);
       return keys.every((entry): entry is [string, Credential] => isCredential(entry[1])) ? new Map(keys) : null;

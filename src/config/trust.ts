@@ -94,7 +94,8 @@ export class TrustStore {
    */
   #read(name: string): KeptGrant | null {
     const file = readOwnFile(join(this.#directory, name), this.#uid);
-    const grant = file === null ? null : grantOf(file.text);
+    const text = file?.content.text ?? null;
+    const grant = text === null ? null : grantOf(text);
     return grant !== null && nameOf(grant) === name ? grant : null;
   }
 }

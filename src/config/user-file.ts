@@ -1,7 +1,7 @@
 import { basename, dirname, extname } from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { OwnProcess } from '../files/own-process.ts';
-import { changingOwnFile, moveAside, readOwnFile, tightenFile, unwritable } from './config-file.ts';
+import { asText, changingOwnFile, moveAside, readOwnFile, tightenFile, unwritable } from './config-file.ts';
 
 /**
  * The user file as plain data: one JSON object, unchecked.
@@ -12,7 +12,7 @@ import { changingOwnFile, moveAside, readOwnFile, tightenFile, unwritable } from
 export function readUserFile(path: string, uid: number | null): Record<string, unknown> | null {
   const file = readOwnFile(path, uid);
   if (file === null) return null;
-  const values = parseObject(file.text);
+  const values = parseObject(asText(path, file.content));
   if (values === null) {
     throw new UsageError(`${path} is no JSON object`, {
       code: 'config_invalid',
@@ -41,7 +41,7 @@ export async function changeUserFile(
   const { default: Conf } = await import('conf');
   return changingOwnFile(path, own, () => {
     const file = readOwnFile(path, own.uid);
-    const values = file === null ? {} : parseObject(file.text);
+    const values = file === null ? {} : parseObject(file.content.text);
     const changed = change(values ?? {});
     const movedTo = values === null ? moveAside(path, now) : null;
     const extension = extname(path);
@@ -66,7 +66,9 @@ export async function changeUserFile(
   });
 }
 
-function parseObject(text: string): Record<string, unknown> | null {
+/** Null for what is no JSON object, or no text. */
+function parseObject(text: string | null): Record<string, unknown> | null {
+  if (text === null) return null;
   // `touch config.json` makes an empty file, and that is no mistake.
   if (text.trim() === '') return {};
   try {

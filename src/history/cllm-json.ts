@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { errorCode } from '../files/private-files.ts';
+import { decodeText } from '../files/text-encoding.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { checksum } from './checksum.ts';
 import type { ExportedConversation, ExportedTurn } from './exported-line.ts';
@@ -99,9 +100,12 @@ function parsedFile(path: string): CllmJson {
   let value: Partial<Record<keyof CllmJson, unknown>> | null;
   let changedAt: Date;
   try {
-    value = JSON.parse(readFileSync(path, 'utf8')) as typeof value;
+    const decoded = decodeText(readFileSync(path));
+    if (decoded.problem !== null) throw invalid(path, `it ${decoded.problem}`);
+    value = JSON.parse(decoded.text) as typeof value;
     changedAt = statSync(path).mtime;
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw invalid(path, errorCode(error) ?? 'it is no JSON');
   }
   const { id, model, messages } = value ?? {};
