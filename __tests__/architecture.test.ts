@@ -5,8 +5,8 @@ import { describe, expect, test } from '@jest/globals';
 import ts from 'typescript';
 
 /**
- * docs/architecture.md draws the arrows; this holds them. Lint says the same while somebody types, but from lists of
- * what is forbidden; here every import of every file has to be allowed, so a new folder or package can not slip through.
+ * docs/architecture.md draws the arrows; this holds them: every import of every file has to be allowed, so a new folder or
+ * package can not slip through.
  */
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -129,7 +129,9 @@ describe('the arrows between the parts', () => {
     const intoCommands = ownImports.filter(({ to }) => to.startsWith('src/cli/commands/'));
     expect(
       intoCommands
-        .filter(({ from }) => !['src/cli/command-table.ts', 'src/cli/main.ts'].includes(from))
+        .filter(
+          ({ from, isTypeOnly }) => !isTypeOnly && !['src/cli/command-table.ts', 'src/cli/main.ts'].includes(from),
+        )
         .map(describeEdge),
     ).toEqual([]);
   });
@@ -256,6 +258,8 @@ function isAllowed({ from, to, isTypeOnly }: Import): boolean {
   if (from === 'src/index.ts' || (isTypeOnly && to === 'src/protocol/types.ts')) return true;
   const [own, other] = [placeOf(from), placeOf(to)];
   if (own === null || other === null) return false;
+  // What runs a command is typed by what the command declares.
+  if (isTypeOnly && own.part === 'src/cli/' && other.part === 'src/cli/commands/') return true;
   if (own.layer !== other.layer) return own.layer > other.layer;
   // Parts beside each other know each other's types at most; the last layer wires everything.
   return (

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { CostCap } from '../batch/cost-cap.ts';
 import { paramValues, type Settings } from '../config/settings.ts';
 import type { CllmError } from '../errors.ts';
@@ -8,34 +9,39 @@ import { readAttachments, userMessage } from './attachments.ts';
 import { explainBudget } from './budget.ts';
 import { chooseConversation, modelFor } from './choose-conversation.ts';
 import type { Context } from './context.ts';
-import { inputMark, isSet, listFlag, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
-import type { Flags } from './flags.ts';
+import type { PromptWords, Values } from './flags/flag.ts';
+import { readFlagFile } from './flags/flag-file.ts';
+import type { askFlags, promptFlags } from './flags/flags.ts';
 import type { Io } from './io.ts';
 import { mediaKindOf, OutputFile } from './output-file.ts';
 import { readPrompt } from './prompt.ts';
-import { openRecording } from './record.ts';
+import { openRecording, type RecordTap } from './record.ts';
 import { remark } from './render/report.ts';
 import { createView } from './render/create-view.ts';
 import { failedOutcome, type TurnOutcome, type View } from './render/view.ts';
 import type { WrittenMedia } from './reply-files.ts';
 import { requestBody } from './request-body.ts';
+import type { SpendingRun } from './spending.ts';
 import type { ReplySchema } from './structured.ts';
 import { asCllmError } from './thrown.ts';
 
+type AskValues = Values<typeof askFlags> & { readonly prompt: PromptWords };
+
 /** One question, one reply: from the words and standard input to the exit code. */
-export async function runAsk(flags: Flags, context: Context): Promise<CllmError | null> {
+export async function runAsk(values: AskValues, context: Context): Promise<CllmError | null> {
   const settings = await context.settings();
   const schema = await schemaOf(settings.outputSchema.value, context.io);
-  const view = createView(flags, context, {
+  const view = createView(values, context.io, {
     isHeldBack: schema !== null,
     baseUrl: settings.baseUrl.value,
     model: settings.model.value,
     render: settings.render.value,
+    keptIn: values.demo ? context.paths.historyFile : null,
   });
   // From here on the view ends the run, whatever happens: it knows what it has said already.
   let outcome: TurnOutcome;
   try {
-    outcome = await askOnce(flags, context, settings, schema, view);
+    outcome = await askOnce(values, context, settings, schema, view);
   } catch (thrown) {
     outcome = failedOutcome(await context.explained(asCllmError(thrown)));
   }
@@ -44,7 +50,7 @@ export async function runAsk(flags: Flags, context: Context): Promise<CllmError 
 }
 
 async function askOnce(
-  flags: Flags,
+  values: AskValues,
   context: Context,
   settings: Settings,
   schema: ReplySchema | null,
@@ -52,14 +58,22 @@ async function askOnce(
 ): Promise<TurnOutcome> {
   const { io } = context;
   await context.assertTrusted();
-  const file = outputFile(flags, io.cwd);
-  const message = await promptMessage(flags, context);
-  const conversation = await chooseConversation(flags, context, await context.client(), await context.store());
+  const { outputLastMessage } = values;
+  const file = outputLastMessage === undefined ? null : new OutputFile(outputLastMessage, io.cwd);
+  const message = await promptMessage(values, io);
+  const client = await context.client();
+  const conversation = await chooseConversation(values, {
+    io,
+    settings,
+    client,
+    store: await context.store(),
+    remark: context.remark,
+  });
   const model = await modelFor(conversation, context);
-  const body = await requestBody(flags, model, paramValues(settings.params), io);
+  const body = await requestBody(values, model, paramValues(settings.params), io);
   if (schema !== null) body['response_format'] = schema.responseFormat;
-  const cap = await costCap(flags, context, model);
-  const recording = await openRecording(flags, context, model);
+  const cap = await costCap(values, { client, model, signal: io.signal, remark: context.remark });
+  const recording = await recordTap(values, context, model);
 
   const result = await conversation.send({
     messages: [message],
@@ -75,21 +89,16 @@ async function askOnce(
 
   const { unsaved } = result;
   // The turn is in the history by now: a reply that was paid for is kept, whatever the schema says of it.
-  const isKept = unsaved === null && result.conversationId !== null && !isSet(flags, 'read-only');
+  const isKept = unsaved === null && result.conversationId !== null && !values.readOnly;
   context.hasKeptReply = isKept;
   const mismatch = schema?.mismatch(result, isKept) ?? null;
-  const isShortAllowed = isSet(flags, 'allow-short');
-  const failure = result.error && (await context.explained(await explainBudget(result.error, await context.client())));
+  const isShortAllowed = values.allowShort;
+  const failure = result.error && (await context.explained(await explainBudget(result.error, client)));
   const { errors } = judgement([failure, unsaved, mismatch], { isShortAllowed });
   const isInOrder = errors.every((error) => error.code === 'history_unsaved');
   const written = file !== null && isInOrder ? await writeReply(file, result.completion, io) : null;
   const { files = [], error: unwritten = null } = written ?? {};
   return { ...result, files, ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }) };
-}
-
-function outputFile(flags: Flags, cwd: string): OutputFile | null {
-  const name = textFlag(flags, 'output-last-message');
-  return name === undefined ? null : new OutputFile(name, cwd);
 }
 
 /** The reply's text; under the name of an image or of a recording, those of the reply. */
@@ -101,25 +110,30 @@ async function writeReply(file: OutputFile, completion: ChatCompletion | null, i
 }
 
 /** What a run may cost, looked into before it is begun; null without --max-cost. */
-async function costCap(flags: Flags, context: Context, model: string): Promise<CostCap | null> {
-  if (flags['max-cost'] === undefined) return null;
+async function costCap(values: AskValues, run: SpendingRun): Promise<CostCap | null> {
+  if (values.maxCost === undefined) return null;
   const { prepareSpending } = await import('./spending.ts');
-  return (await prepareSpending(flags, context, await context.client(), model)).cap;
+  return (await prepareSpending(values, run)).cap;
+}
+
+/** The tap of --record; null without it. */
+async function recordTap(values: AskValues, context: Context, model: string): Promise<RecordTap | null> {
+  if (values.record === undefined) return null;
+  const { io, version } = context;
+  const { key } = await context.apiKey();
+  const file = path.resolve(io.cwd, values.record);
+  return openRecording(file, { key, headers: values.header }, { version, model, now: io.now });
 }
 
 /** The words of the command line, standard input and the files of -f, as one message. */
-export async function promptMessage(flags: Flags, { io }: Context): Promise<ChatMessage> {
+export async function promptMessage(
+  { prompt: named, file, stdin, stdinTimeout = 60 }: Values<typeof promptFlags> & { readonly prompt: PromptWords },
+  io: Io,
+): Promise<ChatMessage> {
   // Before standard input is read: one of them may be /dev/stdin, which would have nothing more to give.
-  const attachments = await readAttachments(listFlag(flags, 'file'), io);
-  const words = listFlag(flags, 'prompt');
+  const attachments = await readAttachments(file, io);
   const prompt = await readPrompt(
-    {
-      // After -- a lone - is a word like any other.
-      words: [...words.filter((word) => word !== inputMark), ...listFlag(flags, '--')],
-      isInputNamed: words.includes(inputMark),
-      isInputIgnored: flags['stdin'] === false,
-      inputTimeout: numberFlag(flags, 'stdin-timeout', { least: 0 }) ?? 60,
-    },
+    { ...named, isInputIgnored: !stdin, inputTimeout: stdinTimeout },
     io.stdin,
     (text) => void remark(io.stderr, text),
     io.signal,

@@ -20,8 +20,9 @@ import { every, type Progress, ProgressDisplay } from './batch-progress.ts';
 import { type Report, reportsOf, writeReports } from './batch-reports.ts';
 import { requestHeaders } from './client-options.ts';
 import { type Context, refuseKey } from './context.ts';
-import { inputMark, isSet, numberFlag, readFlagFile, textFlag } from './flag-values.ts';
-import type { Flags } from './flags.ts';
+import type { batchFlags } from './commands/batch.ts';
+import type { Values } from './flags/flag.ts';
+import { readFlagFile } from './flags/flag-file.ts';
 import { remark } from './render/report.ts';
 import type { OwnText } from './render/own-text.ts';
 import { table } from './render/table.ts';
@@ -30,12 +31,14 @@ import { capReached, prepareSpending } from './spending.ts';
 
 const timestamp = (): string => new Date().toISOString();
 
+type BatchValues = Values<typeof batchFlags> & { readonly file: string };
+
 /** Many prompts: a result line each, whatever happens in between. */
-export async function runBatchCommand(flags: Flags, context: Context): Promise<CllmError | null> {
+export async function runBatchCommand(values: BatchValues, context: Context): Promise<CllmError | null> {
   const { io } = context;
-  const options = readOptions(flags, io.cwd);
+  const options = readOptions(values, io.cwd);
   const source = openSource(options.inputName, io);
-  const run = new BatchCommand(flags, context, options);
+  const run = new BatchCommand(values, context, options);
   try {
     await run.open(source);
     return await run.run(source);
@@ -57,24 +60,22 @@ interface BatchOptions {
   reports: Report[];
 }
 
-function readOptions(flags: Flags, cwd: string): BatchOptions {
-  const name = textFlag(flags, 'file') ?? '';
-  const output = textFlag(flags, 'output');
+function readOptions(values: BatchValues, cwd: string): BatchOptions {
+  const { file: name, output, inputFormat: format = null } = values;
   if (output === undefined) {
     throw new UsageError('a batch needs a file for its results', { hint: 'name it with -o: cllm batch FILE -o OUT' });
   }
   const outputFile = path.resolve(cwd, output);
-  const format = (textFlag(flags, 'input-format') as InputFormat | undefined) ?? null;
   if (format === null) refuseTable(name);
   return {
-    inputName: name === inputMark || name === '-' ? null : name,
+    inputName: name === '-' ? null : name,
     outputFile,
     format,
-    concurrency: numberFlag(flags, 'concurrency', { least: 1, isWhole: true }) ?? 8,
-    shard: shardOf(textFlag(flags, 'shard')),
-    isFailFast: isSet(flags, 'fail-fast'),
-    isQuiet: isSet(flags, 'quiet'),
-    reports: reportsOf(textFlag(flags, 'reporter'), outputFile, cwd),
+    concurrency: values.concurrency ?? 8,
+    shard: values.shard ?? { index: 1, count: 1 },
+    isFailFast: values.failFast,
+    isQuiet: values.quiet,
+    reports: reportsOf(values.reporter, outputFile, cwd),
   };
 }
 
@@ -87,16 +88,8 @@ function refuseTable(name: string): void {
   });
 }
 
-function shardOf(value: string | undefined): Shard {
-  if (value === undefined) return { index: 1, count: 1 };
-  const [, index = '0', count = '0'] = /^(\d{1,6})\/(\d{1,6})$/.exec(value) ?? [];
-  const shard = { index: Number(index), count: Number(count) };
-  if (shard.index >= 1 && shard.index <= shard.count) return shard;
-  throw new UsageError(`--shard ${value} is no part I/N with I from 1 to N`, { hint: 'for example --shard 1/4' });
-}
-
 class BatchCommand {
-  readonly #flags: Flags;
+  readonly #values: BatchValues;
   readonly #context: Context;
   readonly #options: BatchOptions;
   readonly #startedAt = { clock: 0, time: timestamp() };
@@ -108,8 +101,8 @@ class BatchCommand {
   #spooled: BatchSource | null = null;
   #isWarned = false;
 
-  constructor(flags: Flags, context: Context, options: BatchOptions) {
-    this.#flags = flags;
+  constructor(values: BatchValues, context: Context, options: BatchOptions) {
+    this.#values = values;
     this.#context = context;
     this.#options = options;
     this.#startedAt.clock = context.io.now();
@@ -133,18 +126,17 @@ class BatchCommand {
       },
       onKept: (result) => {
         this.#summary.add(result, { isEarlier: true });
-        if (this.#flags['max-cost'] !== undefined && result.completion !== null)
-          earlierCosts.push(result.total_cost_usd);
+        if (this.#values.maxCost !== undefined && result.completion !== null) earlierCosts.push(result.total_cost_usd);
       },
     });
     const settings = await this.#context.settings();
     if (settings.model.value !== null) refuseKey(this.#context.io, 'the model', settings.model.value);
-    const spending = await prepareSpending(
-      this.#flags,
-      this.#context,
-      await this.#context.client(),
-      settings.model.value,
-    );
+    const spending = await prepareSpending(this.#values, {
+      client: await this.#context.client(),
+      model: settings.model.value,
+      signal: io.signal,
+      remark: this.#context.remark,
+    });
     this.#cap = spending.cap;
     for (const cost of earlierCosts) spending.cap.add(cost);
     this.#refuseModel = spending.refuseModel;
@@ -165,7 +157,7 @@ class BatchCommand {
     const client = await this.#context.client();
     const holds = new Holds(io.signal);
     const limit = new AdaptiveLimit(concurrency, io.now, Math.random);
-    const mayWait = numberFlag(this.#flags, 'retries', { least: 0, isWhole: true }) !== 0;
+    const mayWait = this.#values.retries !== 0;
     if (!isQuiet) this.#display = new ProgressDisplay(io.stderr, this.#progress, io.now, every, io.hold);
     let stop: Stop | null;
     try {
@@ -206,7 +198,7 @@ class BatchCommand {
   async #defaults(): Promise<ItemDefaults> {
     const settings = await this.#context.settings();
     const { io } = this.#context;
-    const { model: _model, ...params } = await requestBody(this.#flags, '', paramValues(settings.params), io);
+    const { model: _model, ...params } = await requestBody(this.#values, '', paramValues(settings.params), io);
     const schemaFile = settings.outputSchema.value;
     const schema =
       schemaFile === null
@@ -215,13 +207,13 @@ class BatchCommand {
             await readFlagFile('--output-schema', schemaFile, io),
             schemaFile,
           );
-    const header = requestHeaders(this.#flags, settings, await this.#context.attribution())['x-litellm-tags'];
+    const header = requestHeaders(this.#values, settings, await this.#context.attribution())['x-litellm-tags'];
     return {
       model: settings.model.value,
       resolveModel: (name) => followAlias(name, settings.aliases),
       system: settings.system.value,
       params: { ...params, ...(schema !== null && { response_format: schema.responseFormat }) },
-      isShortAllowed: isSet(this.#flags, 'allow-short'),
+      isShortAllowed: this.#values.allowShort,
       mismatch: schema === null ? null : (reply) => schema.mismatch(reply, true),
       refuseModel: this.#refuseModel,
       complete: (body) => withHeaderTags(body, header),

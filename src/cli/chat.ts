@@ -1,25 +1,40 @@
 import { readLines } from '../batch/lines.ts';
 import { type CllmError, UsageError } from '../errors.ts';
 import { utf8Bytes } from '../files/text-encoding.ts';
+import { paramValues } from '../config/settings.ts';
+import type { Store } from '../conversation/turn.ts';
 import { ChatSession } from './chat/session.ts';
+import { chooseConversation, modelFor } from './choose-conversation.ts';
 import type { Context } from './context.ts';
-import { isSet } from './flag-values.ts';
-import type { Flags } from './flags.ts';
+import type { Io } from './io.ts';
+import { modelNames } from './model-names.ts';
+import { createView } from './render/create-view.ts';
+import { requestBody } from './request-body.ts';
+import { prepareSpending } from './spending.ts';
+import type { Values } from './flags/flag.ts';
+import type { chatFlags } from './flags/flags.ts';
+
+type ChatValues = Values<typeof chatFlags>;
 
 /**
  * A conversation in one process: the connection, the conversation and the history stay open between turns. Somebody at a
  * terminal gets an editor and commands; from a pipe every line is a prompt.
  */
-export async function runChat(flags: Flags, context: Context): Promise<CllmError | null> {
+export async function runChat(values: ChatValues, context: Context): Promise<CllmError | null> {
   const { io } = context;
   io.stdin.claim('the chat');
-  const session = await ChatSession.open(flags, context);
+  const session = await openSession(values, context);
   let last: CllmError | null = null;
   try {
     if (io.stdin.kind === 'terminal' && io.stderr.isTTY) {
       const { chatAtTerminal } = await import('./chat/terminal-chat.ts');
-      await chatAtTerminal(session, flags, context);
-    } else last = await chatInLines(session, flags, context);
+      await chatAtTerminal(session, {
+        io,
+        isQuiet: values.quiet,
+        dataDirectory: context.paths.dataDirectory,
+        askNames: async () => modelNames(await context.client(), { paths: context.paths, uid: io.uid }),
+      });
+    } else last = await chatInLines(session, { io, isQuiet: values.quiet, remark: context.remark });
   } finally {
     io.stdin.close();
     if (session.isEphemeral) session.store.history?.close();
@@ -29,11 +44,56 @@ export async function runChat(flags: Flags, context: Context): Promise<CllmError
   return last;
 }
 
-async function chatInLines(session: ChatSession, flags: Flags, context: Context): Promise<CllmError | null> {
-  const { io } = context;
+async function openSession(values: ChatValues, context: Context): Promise<ChatSession> {
+  const { io, remark, explained } = context;
+  const settings = await context.settings();
+  await context.assertTrusted();
+  const client = await context.client();
+  const store = await storeOf(context);
+  const conversation = await chooseConversation(values, { io, settings, client, store, remark });
+  const model = await modelFor(conversation, context);
+  const body = await requestBody(values, model, paramValues(settings.params), io);
+  const spending =
+    values.maxCost === undefined
+      ? null
+      : await prepareSpending(values, { client, model: body.model, signal: io.signal, remark });
+  return new ChatSession({
+    conversation,
+    body,
+    store,
+    client,
+    spending,
+    isShortAllowed: values.allowShort,
+    signal: io.signal,
+    newView: () =>
+      createView(values, io, {
+        isHeldBack: false,
+        baseUrl: settings.baseUrl.value,
+        model: body.model,
+        render: settings.render.value,
+        keptIn: values.demo ? context.paths.historyFile : null,
+      }),
+    explained,
+    remark,
+    onKept: () => (context.hasKeptReply = true),
+  });
+}
+
+/** A chat remembers its turns also when nothing of them is to be kept: in memory. */
+async function storeOf(context: Context): Promise<Store> {
+  const store = await context.store();
+  if (store.history !== null || store.problem !== null) return store;
+  const { History } = await import('../history/history.ts');
+  return { history: History.open(':memory:', { uid: context.io.uid }), journal: null, problem: null };
+}
+
+async function chatInLines(
+  session: ChatSession,
+  { io, isQuiet, remark }: { io: Io; isQuiet: boolean; remark: (text: string) => void },
+): Promise<CllmError | null> {
   io.signal.addEventListener('abort', () => io.stdin.close(), { once: true });
   let last: CllmError | null = null;
-  let isTold = io.stdin.kind === 'terminal' || isSet(flags, 'quiet');
+  let isTold = io.stdin.kind === 'terminal' || isQuiet;
   try {
     for await (const { text, number, problem } of readLines(utf8Bytes(io.stdin.bytes()))) {
       if (text === null) {
@@ -46,9 +106,7 @@ async function chatInLines(session: ChatSession, flags: Flags, context: Context)
       if (!isTold) {
         isTold = true;
         // Who pipes a text in to talk about it would pay for it line by line, each with all before it.
-        context.remark(
-          'each line of standard input is a prompt of its own; to ask about all of it: cllm "question" < FILE',
-        );
+        remark('each line of standard input is a prompt of its own; to ask about all of it: cllm "question" < FILE');
       }
       last = await session.send(text, io.signal);
       if (io.signal.aborted) break;

@@ -1,12 +1,28 @@
 import type { LiteLLMClient } from '../client/client.ts';
-import { isProjectsAlone } from '../config/settings.ts';
+import { isProjectsAlone, type Origin, type Settings } from '../config/settings.ts';
 import { Conversation } from '../conversation/conversation.ts';
 import type { Store } from '../conversation/turn.ts';
-import type { Origin } from '../config/settings.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import { type Context, refuseKey } from './context.ts';
-import { isSet, textFlag } from './flag-values.ts';
-import type { Flags } from './flags.ts';
+import type { Io } from './io.ts';
+import type { Values } from './flags/flag.ts';
+import type { conversationFlags } from './flags/flags.ts';
+
+/** What the flags say of the conversation. */
+export interface ConversationChoice extends Omit<Values<typeof conversationFlags>, 'ephemeral'> {
+  readonly system: string | undefined;
+  /** False leaves standard input alone. */
+  readonly stdin?: boolean;
+}
+
+/** What a run has to choose from. */
+export interface ConversationRun {
+  io: Io;
+  settings: Settings;
+  client: LiteLLMClient;
+  store: Store;
+  remark: (text: string) => void;
+}
 
 /**
  * The conversation that the flags name: the latest (`-c`), one by name, id or prefix (`-C`, which starts one under a
@@ -16,23 +32,18 @@ import type { Flags } from './flags.ts';
  * another one
  */
 export async function chooseConversation(
-  flags: Flags,
-  context: Context,
-  client: LiteLLMClient,
-  store: Store,
+  named: ConversationChoice,
+  { io, settings, client, store, remark }: ConversationRun,
 ): Promise<Conversation> {
-  const reference = textFlag(flags, 'conversation');
-  const isReadOnly = isSet(flags, 'read-only');
-  const isContinued = isSet(flags, 'continue');
+  const { conversation: reference, continue: isContinued, readOnly: isReadOnly } = named;
   if (isContinued && reference !== undefined)
     throw new UsageError('-c and -C name two conversations', { hint: 'give one of them' });
-  if (reference !== undefined) refuseKey(context.io, 'the conversation', reference);
-  const settings = await context.settings();
+  if (reference !== undefined) refuseKey(io, 'the conversation', reference);
   const { system } = settings;
   const fresh = (): Conversation =>
     new Conversation(client, store, { name: reference ?? null, system: system.value, isReadOnly });
   if (!isContinued && reference === undefined) {
-    if (isReadOnly) context.remark('--read-only without a conversation keeps nothing, as --ephemeral does');
+    if (isReadOnly) remark('--read-only without a conversation keeps nothing, as --ephemeral does');
     return fresh();
   }
 
@@ -50,21 +61,20 @@ export async function chooseConversation(
     );
   }
   const { restoreConversation } = await import('./restore-conversation.ts');
-  await restoreConversation(context, summary.id);
+  restoreConversation(summary.id, { history, journal: store.journal, remark });
   if (isProjectsAlone(settings)) {
     const { assertSameProxy } = await import('./asking/conversation-proxy.ts');
     await assertSameProxy({
       name: summary.name ?? summary.id,
       lastBaseUrl: history.lastBaseUrl(summary.id),
       settings,
-      io: context.io,
-      isInputIgnored: flags['stdin'] === false,
+      io,
+      isInputIgnored: named.stdin === false,
     });
   }
   const conversation = Conversation.of(client, store, summary, isReadOnly);
   // Kept with the next prompt, and not before: what still can fail must not have changed anything.
-  if (textFlag(flags, 'system') !== undefined)
-    Object.assign(conversation.state, { system: system.value, hasNewSystem: true });
+  if (named.system !== undefined) Object.assign(conversation.state, { system: system.value, hasNewSystem: true });
   return conversation;
 }
 
@@ -72,7 +82,10 @@ export async function chooseConversation(
  * Who shall answer: who `-m` names, else who the conversation was had with, else the model of the settings. That another
  * one answers is said: it reads what was said to the first.
  */
-export async function modelFor({ state }: Conversation, context: Context): Promise<string> {
+export async function modelFor(
+  { state }: Conversation,
+  context: Pick<Context, 'settings' | 'model' | 'remark'>,
+): Promise<string> {
   const { model } = await context.settings();
   if (state.model === null) return context.model();
   if (model.value === null || !isChosenNow(model.origin)) return state.model;

@@ -1,19 +1,45 @@
-import type { Argv } from 'yargs';
 import type { CllmError } from '../errors.ts';
 import type { Context } from './context.ts';
-import type { Flags } from './flags.ts';
+import type { Flags, Values, Words } from './flags/flag.ts';
 
-/** One command, or a group of them. `run` acts, `configure` only declares, so that parsing can be tested without acting. */
+/** One command, or a group of them: what it declares, and what runs. Made by `command()`, which knows the types. */
 export interface Command {
   /** As yargs writes it: the name, then `<needed>` and `[optional..]` words. */
+  readonly usage: string;
+  readonly describe: string;
+  /** Further names; `$0` is the command that runs without a name. */
+  readonly aliases: readonly string[];
+  readonly flags: Flags;
+  readonly words: Words;
+  /** A command line, and what it does. */
+  readonly examples: readonly (readonly [line: string, about: string])[];
+  readonly subcommands: readonly Command[];
+  /** Null for a group. The values are those of `flags` and `words`. */
+  readonly run: ((values: never, context: Context) => Promise<CllmError | null>) | null;
+}
+
+// oxlint-disable-next-line no-generated-empty-object-type -- a record of strings would make every name a flag
+type NoFlags = Record<never, never>;
+
+/**
+ * A command. `run` gets a value for each flag and word that is declared here, and no other; it gives the error that decides
+ * the exit code and has been reported already, or throws one that has not.
+ */
+export function command<const Declared extends Flags = NoFlags, const Taken extends Words = NoFlags>(declaration: {
   usage: string;
   describe: string;
-  /** Further names; `$0` is the command that runs without a name. */
   aliases?: readonly string[];
-  configure?(parser: Argv): Argv;
-  subcommands?: readonly Command[];
-  /** Gives the error that decides the exit code and has been reported already, or throws one that has not. */
-  run?(flags: Flags, context: Context): Promise<CllmError | null>;
+  flags?: Declared;
+  words?: Taken;
+  examples?: Command['examples'];
+  run(values: Values<Declared> & Values<Taken>, context: Context): Promise<CllmError | null>;
+}): Command {
+  return { aliases: [], flags: {}, words: {}, examples: [], subcommands: [], ...declaration };
+}
+
+/** A group of commands, which does nothing by itself. */
+export function commandGroup(usage: string, describe: string, subcommands: readonly Command[]): Command {
+  return { usage, describe, aliases: [], flags: {}, words: {}, examples: [], subcommands, run: null };
 }
 
 /** A command that is loaded when it is called for. */

@@ -10,8 +10,9 @@ import { inColumns } from './compare-columns.ts';
 import { every } from './batch-progress.ts';
 import { CompareProgress } from './compare-progress.ts';
 import { type Context, refuseKey } from './context.ts';
-import { isSet, listFlag, textFlag } from './flag-values.ts';
-import type { Flags } from './flags.ts';
+import type { PromptWords, Values } from './flags/flag.ts';
+import type { compareFlags } from './commands/compare.ts';
+import type { Io } from './io.ts';
 import { remark } from './render/report.ts';
 import { drawn, type OwnText } from './render/own-text.ts';
 import { paintFor } from './render/style.ts';
@@ -26,12 +27,13 @@ interface Answer {
 }
 
 /** One prompt to several models at once. Nothing is kept: the turns are no conversation. */
-export async function runCompare(flags: Flags, context: Context): Promise<CllmError | null> {
+export async function runCompare(
+  values: Values<typeof compareFlags> & { readonly prompt: PromptWords },
+  context: Context,
+): Promise<CllmError | null> {
   const { io } = context;
   const settings = await context.settings();
-  if (listFlag(flags, 'model').includes(''))
-    throw new UsageError('--model needs a value', { hint: '`cllm models` lists them' });
-  const models = listFlag(flags, 'model').map((name) => followAlias(name, settings.aliases));
+  const models = values.model.map((name) => followAlias(name, settings.aliases));
   for (const model of models) refuseKey(io, 'a model', model);
   if (models.length < 2) {
     throw new UsageError('compare needs two models or more', {
@@ -39,20 +41,25 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
     });
   }
   await context.assertTrusted();
-  const message = await promptMessage(flags, context);
+  const message = await promptMessage(values, io);
   const client = await context.client();
-  if (flags['max-cost'] !== undefined) {
-    const { refuseModel } = await prepareSpending(flags, context, client, null);
+  if (values.maxCost !== undefined) {
+    const { refuseModel } = await prepareSpending(values, {
+      client,
+      model: null,
+      signal: io.signal,
+      remark: context.remark,
+    });
     for (const model of models) {
       const refused = refuseModel(model);
       if (refused !== null) throw refused;
     }
   }
   // Once for all of them: the file of --tools may be a pipe.
-  const body = await requestBody(flags, '', paramValues(settings.params), io);
-  const isJson = textFlag(flags, 'output-format') === 'json';
+  const body = await requestBody(values, '', paramValues(settings.params), io);
+  const isJson = values.outputFormat === 'json';
   // Result lines on the same terminal would end up between those of the progress.
-  const isShown = io.stderr.isTTY && !isSet(flags, 'quiet');
+  const isShown = io.stderr.isTTY && !values.quiet;
   const isWatched = isShown && io.stderr.isStyled && !(isJson && io.stdout.isTTY);
   const progress = isWatched ? new CompareProgress(io.stderr, models, io.now, every, io.hold) : null;
   if (!isJson && progress === null && isShown) void remark(io.stderr, `asking ${models.join(', ')}`);
@@ -68,7 +75,7 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
       signal: io.signal,
       ...(progress !== null && { observer: progress.observer(at) }),
     });
-    const { decisive } = judgement([turn.error], { isShortAllowed: isSet(flags, 'allow-short') });
+    const { decisive } = judgement([turn.error], { isShortAllowed: values.allowShort });
     const answer = { model, turn, error: decisive };
     progress?.ended(at, decisive === null);
     // Each as it ends: whoever reads lines need not wait for the slowest.
@@ -81,7 +88,7 @@ export async function runCompare(flags: Flags, context: Context): Promise<CllmEr
   } finally {
     progress?.end();
   }
-  if (!isJson) await io.stdout.write(io.stdout.isTTY ? sideBySide(answers, context) : oneByOne(answers));
+  if (!isJson) await io.stdout.write(io.stdout.isTTY ? sideBySide(answers, io) : oneByOne(answers));
   return failureOf(answers, io.signal);
 }
 
@@ -96,7 +103,7 @@ function resultLine({ model, turn, error }: Answer): string {
   return jsonLine({ type, model, ...rest });
 }
 
-function sideBySide(answers: readonly Answer[], { io }: Context): OwnText {
+function sideBySide(answers: readonly Answer[], io: Io): OwnText {
   const paint = paintFor(io.stdout);
   const columns = answers.map((answer) => ({
     heading: answer.model,

@@ -13,8 +13,8 @@ import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import { clientOptions, flagSettings } from './client-options.ts';
 import { explainKey } from './explain-key.ts';
-import { isSet, readFlagFile, textFlag } from './flag-values.ts';
-import type { Flags } from './flags.ts';
+import { readFlagFile } from './flags/flag-file.ts';
+import type { ContextValues } from './flags/flags.ts';
 import type { Io } from './io.ts';
 import { remark } from './render/report.ts';
 import { asCllmError } from './thrown.ts';
@@ -24,43 +24,43 @@ export interface Context {
   readonly io: Io;
   readonly version: string;
   readonly paths: Paths;
-  settings(): Promise<Settings>;
+  readonly settings: () => Promise<Settings>;
   /** The model to ask; none is a usage error that names what the proxy serves. */
-  model(): Promise<string>;
-  apiKey(): Promise<ApiKey>;
+  readonly model: () => Promise<string>;
+  readonly apiKey: () => Promise<ApiKey>;
   /** An error with the hint that fits this run's key and base URL, where it is about the key. */
-  explained(error: CllmError): Promise<CllmError>;
+  readonly explained: (error: CllmError) => Promise<CllmError>;
   /** What a CI job's calls are marked with; null outside of one, and under --no-attribution. */
-  attribution(): Promise<Attribution | null>;
+  readonly attribution: () => Promise<Attribution | null>;
   /**
    * Makes sure that what is sent goes where the user wants it. Making a client does so, too; who reads or writes before
    * that asks first.
    *
    * @throws UsageError `project_untrusted`
    */
-  assertTrusted(): Promise<void>;
-  client(): Promise<LiteLLMClient>;
+  readonly assertTrusted: () => Promise<void>;
+  readonly client: () => Promise<LiteLLMClient>;
   /** What `client()` is made from, but for the key: for commands that try another key or address, or look at the way. */
-  clientOptions(apiKey: string | null, baseUrl?: string): Promise<ClientOptions>;
+  readonly clientOptions: (apiKey: string | null, baseUrl?: string) => Promise<ClientOptions>;
   /** History and journal as far as they can be opened; `problem` has the reason why not. */
-  store(): Promise<Store>;
+  readonly store: () => Promise<Store>;
   /** The history, for commands that are about nothing else: throws when it cannot be opened. */
-  history(): Promise<History>;
-  journal(): Promise<Journal>;
+  readonly history: () => Promise<History>;
+  readonly journal: () => Promise<Journal>;
   /** What the command has to say besides its output. */
-  remark(text: string): void;
+  readonly remark: (text: string) => void;
   /** Whether a turn of this run is in the history: what output lost can be shown again. */
   hasKeptReply: boolean;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
-export function createContext(flags: Flags, io: Io, version: string): Context {
+export function createContext(values: ContextValues, io: Io, version: string): Context {
   const paths = configPaths(io.env, io.cwd);
   const closers: (() => Promise<void> | void)[] = [];
   const say = (text: string): void => void remark(io.stderr, text);
 
   const demo = once(async (): Promise<DemoProxy | null> => {
-    if (!isSet(flags, 'demo')) return null;
+    if (values.demo !== true) return null;
     const { startDemoProxy } = await import('../demo/demo-proxy.ts');
     const proxy = await startDemoProxy();
     closers.push(() => proxy.close());
@@ -69,12 +69,12 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
 
   const settings = once(async () => {
     const loaded = await loadSettings({
-      flags: await flagSettings(flags, io, await demo()),
-      profile: textFlag(flags, 'profile'),
+      flags: await flagSettings(values, io, await demo()),
+      profile: values.profile,
       env: io.env,
       cwd: io.cwd,
       uid: io.uid,
-      isProjectTrusted: isSet(flags, 'trust-project'),
+      isProjectTrusted: values.trustProject === true,
     });
     for (const warning of loaded.warnings) say(warning);
     return loaded;
@@ -93,7 +93,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
   });
 
   const keyFile = async (): Promise<{ name: string; text: string } | null> => {
-    const name = textFlag(flags, 'api-key-file');
+    const name = values.apiKeyFile;
     if (name === undefined) return null;
     // A key is short: anything larger is the wrong file.
     const text = await readFlagFile('--api-key-file', name, io, 65_536);
@@ -103,13 +103,13 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
 
   const explained = async (error: CllmError): Promise<CllmError> => {
     // Before a proxy has spoken there may be neither key nor settings: one of them may be what is wrong.
-    if (!(error instanceof ProxyError) || isSet(flags, 'demo')) return error;
+    if (!(error instanceof ProxyError) || values.demo === true) return error;
     return explainKey(error, await apiKey(), await settings());
   };
 
   const attribution = once(async () => {
     // Elsewhere there is no need to load the list of CI systems.
-    if (flags['attribution'] === false || !isCi(io.env)) return null;
+    if (values.attribution === false || !isCi(io.env)) return null;
     const { ciService } = await import('./ci-service.ts');
     return attributionOf(ciService, io.env, version);
   });
@@ -124,12 +124,12 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
         settings: own,
         paths,
         io,
-        isTrustedByFlag: isSet(flags, 'trust-project'),
-        isInputIgnored: flags['stdin'] === false,
+        isTrustedByFlag: values.trustProject === true,
+        isInputIgnored: values.stdin === false,
       });
     }
     const { sayWhatProjectSets } = await import('./asking/project-notice.ts');
-    sayWhatProjectSets({ settings: own, paths, uid: io.uid, isRemembered: !isSet(flags, 'ephemeral'), say });
+    sayWhatProjectSets({ settings: own, paths, uid: io.uid, isRemembered: values.ephemeral !== true, say });
   });
 
   const clientOptionsFor = async (key: string | null, baseUrl?: string): Promise<ClientOptions> => {
@@ -137,7 +137,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     // Another address is one that the caller got from the user.
     if (baseUrl === undefined) await assertTrusted();
     const aimed = baseUrl === undefined ? own : { ...own, baseUrl: { ...own.baseUrl, value: baseUrl } };
-    return clientOptions(flags, io, version, aimed, key, await demo(), await attribution());
+    return clientOptions(values, io, version, aimed, key, await demo(), await attribution());
   };
 
   const client = once(async () => {
@@ -164,7 +164,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
   });
 
   const store = once(async (): Promise<Store> => {
-    if (isSet(flags, 'ephemeral') || (await settings()).history.value === 'off')
+    if (values.ephemeral === true || (await settings()).history.value === 'off')
       return { history: null, journal: null, problem: null };
     const kept = await journal();
     noticeUnfinished(kept, say);
@@ -189,7 +189,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     history,
     journal,
     store,
-    async model() {
+    model: async () => {
       const { model, baseUrl } = await settings();
       if (model.value !== null) {
         refuseKey(io, 'the model', model.value);
@@ -199,7 +199,7 @@ export function createContext(flags: Flags, io: Io, version: string): Context {
     },
     remark: say,
     hasKeptReply: false,
-    async close() {
+    close: async () => {
       for (const close of closers.toReversed()) await close();
     },
   };

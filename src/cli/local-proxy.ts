@@ -6,13 +6,14 @@ import type { Machine } from '../local-proxy/machine.ts';
 import type { ProvisionReport } from '../local-proxy/provision.ts';
 import type { ServiceOptions } from '../local-proxy/service.ts';
 import path from 'node:path';
-import type { Context } from './context.ts';
+import type { Paths } from '../config/paths.ts';
+import type { Io } from './io.ts';
 import { drawn, ours } from './render/own-text.ts';
 import { terminalSafe } from './render/terminal-safe.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
 /** Where the proxy of this machine lives, and what it may use of the machine. */
-export function localProxy({ io, paths }: Context): ServiceOptions {
+export function localProxy(paths: Paths, io: Io): ServiceOptions {
   const machine: Machine = {
     environment: io.env,
     platform: io.platform,
@@ -25,16 +26,18 @@ export function localProxy({ io, paths }: Context): ServiceOptions {
 
 /** Progress for people: one line that changes on a terminal, elsewhere a line now and then that shows that it lives. */
 export class Progress {
-  readonly #context: Context;
+  readonly #io: Io;
+  readonly #remark: (text: string) => void;
   #lastLineAt = -Infinity;
   #hasOpenLine = false;
 
-  constructor(context: Context) {
-    this.#context = context;
+  constructor(io: Io, remark: (text: string) => void) {
+    this.#io = io;
+    this.#remark = remark;
   }
 
   report({ type, message }: ProvisionReport): void {
-    const { stderr, now } = this.#context.io;
+    const { stderr, now } = this.#io;
     if (type === 'progress' && stderr.isTTY) {
       const text = terminalSafe(stderr.masked(message).replaceAll(/\s+/g, ' '));
       void stderr.write(ours`\r\u001b[K  ${text.slice(0, Math.max(20, stderr.columns - 3))}`);
@@ -44,12 +47,12 @@ export class Progress {
     if (type === 'progress' && now() - this.#lastLineAt < 10_000) return;
     this.#lastLineAt = now();
     this.end();
-    this.#context.remark(message);
+    this.#remark(message);
   }
 
   /** Takes the changing line off the screen. */
   end(): void {
-    if (this.#hasOpenLine) void this.#context.io.stderr.write(drawn('\r\u001b[K'));
+    if (this.#hasOpenLine) void this.#io.stderr.write(drawn('\r\u001b[K'));
     this.#hasOpenLine = false;
   }
 }
@@ -61,7 +64,8 @@ export class Progress {
  * @returns the command that asks it, as far as the defaults allow the short one
  */
 export async function adopt(
-  { paths, io }: Context,
+  paths: Paths,
+  io: Io,
   proxy: { baseUrl: string; masterKey: string; model: string | null },
 ): Promise<string> {
   await new Credentials(paths.credentialsFile, io).set(proxy.baseUrl, proxy.masterKey);

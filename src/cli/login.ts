@@ -5,8 +5,6 @@ import { describeOrigin, type Settings } from '../config/settings.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import { redactSecrets } from '../protocol/redact-secrets.ts';
 import type { Context } from './context.ts';
-import { isSet, textFlag } from './flag-values.ts';
-import type { Flags } from './flags.ts';
 import { askLine, readSecret } from './secret.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
@@ -19,18 +17,21 @@ const pipeHint = 'pipe it in: printf %s "$KEY" | cllm login --base-url URL';
  * A project file's base URL is only offered to a person, who sees where it comes from: `cllm.yaml` may have come with
  * somebody else's repository, and this is the one moment when a key is handed over. A piped key never goes there.
  */
-export async function login(flags: Flags, context: Context): Promise<null> {
+export async function login(
+  { baseUrl: named, check }: { readonly baseUrl: string | undefined; readonly check: boolean },
+  context: Context,
+): Promise<null> {
   const { io, paths } = context;
   const settings = await context.settings();
-  const baseUrl = normalizeBaseUrl(await whichProxy(flags, context, settings));
+  const baseUrl = normalizeBaseUrl(await whichProxy(named, context, settings));
   const key = readKey(await readSecret(io, `Key for ${baseUrl} (not shown): `, pipeHint), 'the key');
-  const served = flags['check'] === false ? null : await modelsFor(context, baseUrl, key);
+  const served = check ? await modelsFor(context, baseUrl, key) : null;
 
   const { movedTo } = await new Credentials(paths.credentialsFile, io).set(baseUrl, key);
   if (movedTo !== null) context.remark(`the file of keys could not be read and was moved to ${movedTo}`);
   const seen = served === null ? 'not checked' : served.length === 1 ? '1 model' : `${served.length} models`;
   context.remark(`the key ${maskKey(key)} is kept for ${baseUrl} (${seen})`);
-  await makeDefault(flags, context, baseUrl, settings);
+  await makeDefault(named, context, baseUrl, settings);
   if (io.env['LITELLM_PROXY_API_KEY']) {
     context.remark('LITELLM_PROXY_API_KEY is set and comes first for your own base URL; unset it to use the kept key');
   }
@@ -42,10 +43,10 @@ export async function login(flags: Flags, context: Context): Promise<null> {
 }
 
 /** Forgets the key of one proxy, or with `--all` every key. */
-export async function logout(flags: Flags, context: Context): Promise<null> {
+export async function logout({ all }: { readonly all: boolean }, context: Context): Promise<null> {
   const credentials = new Credentials(context.paths.credentialsFile, context.io);
   const kept = credentials.list().map(({ baseUrl }) => baseUrl);
-  if (isSet(flags, 'all')) {
+  if (all) {
     for (const baseUrl of kept) await credentials.delete(baseUrl);
     context.remark(kept.length === 0 ? 'no key was kept' : `forgot the keys for ${kept.join(', ')}`);
     return null;
@@ -63,9 +64,9 @@ export async function logout(flags: Flags, context: Context): Promise<null> {
 }
 
 /** The flag, else a person's answer, else what is set outside of any project file. */
-async function whichProxy(flags: Flags, context: Context, settings: Settings): Promise<string> {
+async function whichProxy(named: string | undefined, context: Context, settings: Settings): Promise<string> {
   const { baseUrl, ownBaseUrl } = settings;
-  if (textFlag(flags, 'base-url') !== undefined) return ownBaseUrl;
+  if (named !== undefined) return ownBaseUrl;
   const isForeign = baseUrl.value !== ownBaseUrl;
   const source = describeOrigin(baseUrl.origin);
   if (context.io.stdin.kind !== 'terminal') {
@@ -114,10 +115,14 @@ async function modelsFor(context: Context, baseUrl: string, key: string): Promis
  * The first proxy that somebody logs in to is the one they mean from now on; but one that a project file brought is meant
  * where that file is, for keys that are bound to no URL would go to it from everywhere.
  */
-async function makeDefault(flags: Flags, context: Context, baseUrl: string, settings: Settings): Promise<void> {
+async function makeDefault(
+  named: string | undefined,
+  context: Context,
+  baseUrl: string,
+  settings: Settings,
+): Promise<void> {
   const own = listUserSettings(context.paths.userFile, context.io.uid).find(({ name }) => name === 'base_url')?.value;
-  const isProjects =
-    textFlag(flags, 'base-url') === undefined && baseUrl !== settings.ownBaseUrl && baseUrl === settings.baseUrl.value;
+  const isProjects = named === undefined && baseUrl !== settings.ownBaseUrl && baseUrl === settings.baseUrl.value;
   if (isProjects) {
     context.remark(
       `it is the proxy of this project; to ask it everywhere: cllm config set base_url ${shellWord(baseUrl, 'URL')}`,

@@ -9,14 +9,13 @@ import { nearestName } from '../config/nearest-name.ts';
 import { claimInput } from './claimed-input.ts';
 import { commandTable } from './command-table.ts';
 import { createContext } from './context.ts';
-import { declaredFlags, declaredWords, flagNames } from './declared-flags.ts';
-import { inputMark, listFlag, unmarked } from './flag-values.ts';
-import { checkGivenFlags } from './flags/given-flags.ts';
-import type { Flags } from './flags.ts';
+import { checkGivenFlags } from './flags/check-given.ts';
+import { flagNames, inputMark, readValues, sharedValues, yargsOptions } from './flags/flag.ts';
+import { contextFlags, type OutputFormat } from './flags/flags.ts';
 import type { Io } from './io.ts';
 import { nextSteps } from '../next-step.ts';
 import { mainHelp } from './main-help.ts';
-import { type OutputFormat, programView } from './render/create-view.ts';
+import { programView } from './render/create-view.ts';
 import { reportError } from './render/report.ts';
 import { failedOutcome } from './render/view.ts';
 import { asCllmError } from './thrown.ts';
@@ -25,7 +24,9 @@ import { foldLines } from '../protocol/fold-lines.ts';
 
 const commandNames = ['ask', ...commandTable.map(({ usage }) => nameOf(usage))];
 
-type Run = (command: Command, flags: Flags) => Promise<void>;
+/** What parsing found: the flags and words by their names, `_` the other words, `--` those after it. */
+type Given = Readonly<Record<string, unknown>>;
+type Run = (command: Command, given: Given) => Promise<void>;
 
 /**
  * The program: parses, runs one command and gives the exit code. The one place where an error becomes a message, a hint
@@ -68,20 +69,19 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
   const words = given.map((word) => (word === '-' ? inputMark : word));
   // Whose flags and subcommands a typo is compared with.
   let current: { command: Command; path: string } = { command: ask, path: 'ask' };
-  const runCommand: Run = async (command, marked) => {
-    const declared = { flags: declaredFlags(command), words: declaredWords(command) };
-    checkGivenFlags(words, declared, `see cllm ${current.path} --help`);
-    const flags = unmarked(marked);
-    refuseExtraWords(command, flags, current.path);
+  const runCommand: Run = async (command, found) => {
+    checkGivenFlags(words, command, `see cllm ${current.path} --help`);
+    refuseExtraWords(command, found, current.path);
     refuseTornArguments(argv, io);
-    claimInput(flags, io);
+    const values = readValues({ ...command.words, ...command.flags }, found, wordsOf(found, '--'));
+    claimInput(command.flags, found, io);
     // A plain question computes nothing of a stranger's before it waits for the proxy; the history of another command may.
     if (command !== ask) io.watchInterrupts();
-    const context = createContext(flags, io, version);
+    const context = createContext(sharedValues(contextFlags, command.flags, values), io, version);
     const typo = command === ask ? await likelyTypo(argv) : null;
     if (typo !== null) context.remark(typo);
     try {
-      outcome.error = (await command.run?.(flags, context)) ?? null;
+      outcome.error = (await command.run?.(values as never, context)) ?? null;
       outcome.hasKeptReply = context.hasKeptReply;
     } catch (thrown) {
       throw await context.explained(asCllmError(thrown));
@@ -114,18 +114,18 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
   const configureCommand = (nested: Argv, command: Command, group = ''): Argv => {
     const path = `${group} ${nameOf(command.usage)}`.trim();
     current = { command, path };
-    const configured = command.configure?.(nested) ?? nested;
-    if (command.subcommands === undefined) return configured;
+    const configured = declare(nested, command);
+    if (command.subcommands.length === 0) return configured;
     for (const each of command.subcommands) register(configured, each, path);
     const names = command.subcommands.map(({ usage }) => nameOf(usage)).join(', ');
     return configured.demandCommand(1, `which one: ${names}`).strictCommands();
   };
   const register = (outer: Argv, command: Command, group = ''): void => {
     outer.command(
-      [command.usage, ...(command.aliases ?? [])],
+      [command.usage, ...command.aliases],
       command.describe,
       (nested) => configureCommand(nested, command, group),
-      (flags) => runCommand(command, flags),
+      (found) => runCommand(command, found),
     );
   };
   register(parser, ask);
@@ -134,7 +134,7 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
       usage,
       describe,
       async (nested) => configureCommand(nested, await load()),
-      async (flags) => runCommand(await load(), flags),
+      async (found) => runCommand(await load(), found),
     );
   }
   refuseDashedPrompt(given);
@@ -147,6 +147,23 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
     if (output !== '' && !error) void io.stdout.write(`${output}\n`);
   });
   return outcome;
+}
+
+/** Tells yargs what a command declares. */
+function declare(parser: Argv, { flags, words, examples }: Command): Argv {
+  for (const [name, { kind, describe, takesRest }] of Object.entries(words)) {
+    // Words that only stand after -- have no place of their own.
+    if (takesRest && describe === '') continue;
+    parser.positional(name, { type: 'string', ...(kind === 'list' && { array: true }), describe });
+  }
+  parser.options(Object.fromEntries(Object.entries(flags).map(([name, flag]) => [name, yargsOptions(flag)])));
+  for (const [line, about] of examples) parser.example(line, about);
+  return parser;
+}
+
+function wordsOf(given: Given, name: '_' | '--'): string[] {
+  const words = given[name];
+  return Array.isArray(words) ? words.map((word) => (word === inputMark ? '-' : String(word))) : [];
 }
 
 /** `--help` of no command in particular. */
@@ -186,10 +203,10 @@ function refuseTornArguments(argv: readonly string[], io: Io): void {
 }
 
 /** Words that nobody takes would be dropped in silence: a second file of a batch, say. */
-function refuseExtraWords({ usage }: Command, flags: Flags, path: string): void {
-  const isWordsTaken = /\[prompt\.\.\]|^completion/.test(usage);
-  const words = listFlag(flags, '_').slice(path.split(' ').length);
-  const extra = [...words, ...(isWordsTaken ? [] : listFlag(flags, '--'))];
+function refuseExtraWords({ usage, words }: Command, given: Given, path: string): void {
+  const isRestTaken = Object.values(words).some(({ takesRest }) => takesRest);
+  const beyond = wordsOf(given, '_').slice(path.split(' ').length);
+  const extra = [...beyond, ...(isRestTaken ? [] : wordsOf(given, '--'))];
   if (extra.length === 0) return;
   // Not which word: it may well be the key.
   if (path === 'login') {
@@ -222,10 +239,7 @@ function usageMistake(message: string, command: Command, path: string): UsageErr
   const [, kind, words = ''] = /^Unknown (argument|command)s?: (.+)$/.exec(message) ?? [];
   const [word = ''] = words.split(', ');
   const mistake = kind === 'argument' ? `no such flag: ${dashed(words)}` : message;
-  const known =
-    kind === 'command'
-      ? (command.subcommands ?? []).map(({ usage }) => nameOf(usage))
-      : flagNames(declaredFlags(command));
+  const known = kind === 'command' ? command.subcommands.map(({ usage }) => nameOf(usage)) : flagNames(command.flags);
   const nearest = kind === undefined || word.length < 3 ? null : nearestName(word, known);
   if (nearest === null) return new UsageError(mistake, { hint: help });
   return new UsageError(mistake, { hint: `did you mean ${kind === 'command' ? '' : '--'}${nearest}? ${help}` });
@@ -250,7 +264,7 @@ async function likelyTypo(argv: readonly string[]): Promise<string | null> {
   const entry = commandTable.find(({ usage }) => nameOf(usage) === nearest);
   if (entry === undefined) return null;
   const isAlone = second === undefined || second.startsWith('-');
-  const isSubcommand = (await entry.load()).subcommands?.some(({ usage }) => nameOf(usage) === second) ?? false;
+  const isSubcommand = (await entry.load()).subcommands.some(({ usage }) => nameOf(usage) === second);
   if (!isAlone && !isSubcommand) return null;
   return `"${first}" is no command, so it is asked as a prompt; did you mean cllm ${nearest}?`;
 }

@@ -1,13 +1,8 @@
-import path from 'node:path';
 import type { ReplyTap, ResponseHead } from '../client/completion-stream.ts';
 import { secretValues } from '../client/safe-text.ts';
 import { CllmError } from '../errors.ts';
 import { RecordingWriter } from '../journal/recording.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
-import { headerFlags } from './client-options.ts';
-import type { Context } from './context.ts';
-import { textFlag } from './flag-values.ts';
-import type { Flags } from './flags.ts';
 
 /** A shorter one is a placeholder, and may stand in any text. */
 const shortestKey = 8;
@@ -173,12 +168,17 @@ function forms(secret: string): Buffer[] {
   return [...new Set([secret, json, json.replaceAll('/', '\\/')])].map((form) => Buffer.from(form));
 }
 
-/** @throws UsageError when the file is there already */
-export async function openRecording(flags: Flags, context: Context, model: string): Promise<RecordTap | null> {
-  const { io, version } = context;
-  const file = textFlag(flags, 'record');
-  if (file === undefined) return null;
-  const { key } = await context.apiKey();
-  const secrets = [...(key === null ? [] : [key]), ...secretValues(headerFlags(flags))];
-  return new RecordTap(path.resolve(io.cwd, file), { secrets, version, model, now: io.now });
+/**
+ * The tap of `--record FILE`.
+ *
+ * @param sent the key and the headers that went with the request
+ * @throws UsageError when the file is there already
+ */
+export function openRecording(
+  file: string,
+  { key, headers }: { key: string | null; headers: readonly (readonly [string, string])[] },
+  options: Omit<RecordTapOptions, 'secrets'>,
+): RecordTap {
+  const secrets = [...(key === null ? [] : [key]), ...secretValues(Object.fromEntries(headers))];
+  return new RecordTap(file, { ...options, secrets });
 }

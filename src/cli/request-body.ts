@@ -1,52 +1,38 @@
 import { UsageError } from '../errors.ts';
 import type { Json, RequestBody } from '../protocol/types.ts';
-import { fileFlag, type FlagFileIo, listFlag, numberFlag, textFlag } from './flag-values.ts';
-import type { Flags } from './flags.ts';
+import type { Values } from './flags/flag.ts';
+import { type FlagFileIo, readFlagFile } from './flags/flag-file.ts';
+import type { ContextValues, modelFlags } from './flags/flags.ts';
 
 /** The fields of the request body that flags name; they go through the settings, which know what may not be set. */
-export function flagParams(flags: Flags): Record<string, Json> {
-  const stop = listFlag(flags, 'stop');
+export function flagParams(values: ContextValues): Record<string, Json> {
+  const { temperature, maxTokens, topP, seed, stop = [], reasoningEffort, param = [] } = values;
   const named: [string, Json | undefined][] = [
-    ['temperature', numberFlag(flags, 'temperature')],
-    ['max_tokens', numberFlag(flags, 'max-tokens', { least: 1, isWhole: true })],
-    ['top_p', numberFlag(flags, 'top-p')],
-    ['seed', numberFlag(flags, 'seed', { isWhole: true })],
-    ['stop', stop.length > 1 ? stop : stop[0]],
-    ['reasoning_effort', textFlag(flags, 'reasoning-effort')],
+    ['temperature', temperature],
+    ['max_tokens', maxTokens],
+    ['top_p', topP],
+    ['seed', seed],
+    ['stop', stop.length > 1 ? [...stop] : stop[0]],
+    ['reasoning_effort', reasoningEffort],
   ];
   const given = named.filter((entry): entry is [string, Json] => entry[1] !== undefined);
-  return Object.fromEntries([...given, ...listFlag(flags, 'param').map(parameter)]);
+  return Object.fromEntries([...given, ...param]);
 }
 
 /** The request body without its messages. */
 export async function requestBody(
-  flags: Flags,
+  { tools: file, stream }: Pick<Values<typeof modelFlags>, 'tools' | 'stream'>,
   model: string,
   params: Readonly<Record<string, unknown>>,
   io: FlagFileIo,
 ): Promise<RequestBody> {
-  const tools = await fileFlag(flags, 'tools', io);
+  const tools = file === undefined ? undefined : toolDefinitions(await readFlagFile('--tools', file, io), file);
   return {
     model,
     ...params,
-    ...(tools !== undefined && { tools: toolDefinitions(tools, textFlag(flags, 'tools') as string) }),
-    ...(flags['stream'] === false && { stream: false }),
+    ...(tools !== undefined && { tools }),
+    ...(!stream && { stream: false }),
   };
-}
-
-/** `-p KEY=JSON`. A word that is no JSON is not taken for a string: `-p user=42` and `-p user="42"` differ. */
-function parameter(pair: string): [string, Json] {
-  const at = pair.indexOf('=');
-  const key = pair.slice(0, at);
-  if (at < 1)
-    throw new UsageError(`-p ${pair} is not KEY=JSON`, { hint: 'for example -p top_k=40 or -p user=\'"me"\'' });
-  try {
-    return [key, JSON.parse(pair.slice(at + 1)) as Json];
-  } catch {
-    throw new UsageError(`-p ${pair}: the value is no JSON`, {
-      hint: `a string wants quotes: -p '${key}="${pair.slice(at + 1)}"'`,
-    });
-  }
 }
 
 function toolDefinitions(text: string, file: string): unknown[] {

@@ -1,12 +1,15 @@
-import { recoverTurn } from '../conversation/recover.ts';
-import type { Context } from './context.ts';
+import { recoverTurn, type TurnStore } from '../conversation/recover.ts';
+import type { Journal } from '../journal/journal.ts';
 
 /** Restores what a crash left of one conversation, so that going on with it has all that was seen. */
-export async function restoreConversation(context: Context, conversationId: string): Promise<void> {
-  const journal = await context.journal();
-  for (const turn of journal.unfinished().filter((each) => each.conversationId === conversationId)) {
-    const { seq } = recoverTurn(turn, await context.history());
-    journal.remove(turn.turnId);
-    context.remark(`turn ${seq}, which a crash had left unfinished, was restored`);
+export function restoreConversation(
+  conversationId: string,
+  { history, journal, remark }: { history: TurnStore; journal: Journal | null; remark: (text: string) => void },
+): void {
+  for (const turn of journal?.unfinished() ?? []) {
+    if (turn.conversationId !== conversationId) continue;
+    const { seq } = recoverTurn(turn, history);
+    journal?.remove(turn.turnId);
+    remark(`turn ${seq}, which a crash had left unfinished, was restored`);
   }
 }

@@ -4,15 +4,23 @@ import type { LiteLLMClient } from '../client/client.ts';
 import { pricedModels } from '../client/prices.ts';
 import { CllmError, UsageError } from '../errors.ts';
 import { usd } from '../protocol/figures.ts';
-import type { Context } from './context.ts';
-import { isSet, numberFlag } from './flag-values.ts';
-import type { Flags } from './flags.ts';
+import type { Values } from './flags/flag.ts';
+import type { moneyFlags } from './flags/flags.ts';
 
 /** What a run may spend. */
 export interface Spending {
   cap: CostCap;
   /** Why a model may not be asked under the cap; null when it may. */
   refuseModel: (model: string) => CllmError | null;
+}
+
+/** Whose spending it is. */
+export interface SpendingRun {
+  client: LiteLLMClient;
+  /** The model that is asked when a prompt names none; null when there is none. */
+  model: string | null;
+  signal: AbortSignal;
+  remark: (text: string) => void;
 }
 
 /** The preflight asks the proxy about money, not for a reply: it must not hold a run up for long. */
@@ -26,19 +34,16 @@ const patience = 10_000;
  * @throws CllmError `budget_exceeded` when the key has nothing left, `cost_cap` for a cap of 0
  */
 export async function prepareSpending(
-  flags: Flags,
-  context: Context,
-  client: LiteLLMClient,
-  model: string | null,
+  { maxCost, allowUnknownCost: isUnknownAllowed }: Values<typeof moneyFlags>,
+  { client, model, signal, remark }: SpendingRun,
 ): Promise<Spending> {
-  const mostUsd = numberFlag(flags, 'max-cost', { least: 0 }) ?? null;
-  const isUnknownAllowed = isSet(flags, 'allow-unknown-cost');
+  const mostUsd = maxCost ?? null;
   const cap = new CostCap(mostUsd, { isUnknownAllowed });
   if (cap.refusal !== null) throw capReached(cap.refusal);
   const arePricesNeeded = mostUsd !== null && !isUnknownAllowed;
   const [priced] = await Promise.all([
-    arePricesNeeded ? knownPrices(client, context) : null,
-    checkBudget(client, context, mostUsd),
+    arePricesNeeded ? knownPrices(client, signal) : null,
+    checkBudget(client, mostUsd, signal, remark),
   ]);
   const refuseModel = (name: string): CllmError | null => (priced === null || priced.has(name) ? null : unpriced(name));
   const refused = model === null ? null : refuseModel(model);
@@ -51,14 +56,12 @@ export function capReached(why: string): CllmError {
   return new CllmError('cost_cap', why, { hint: 'allow more with --max-cost' });
 }
 
-async function knownPrices(client: LiteLLMClient, { io }: Context): Promise<ReadonlySet<string>> {
+async function knownPrices(client: LiteLLMClient, signal: AbortSignal): Promise<ReadonlySet<string>> {
   try {
-    return pricedModels(
-      await client.modelInfo({ signal: AbortSignal.any([io.signal, AbortSignal.timeout(patience)]) }),
-    );
+    return pricedModels(await client.modelInfo({ signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]) }));
   } catch (error) {
     // A proxy that can not be reached, or a bad key: there the price is not the problem.
-    if (io.signal.aborted || (error instanceof CllmError && isAboutTheWay(error))) throw error;
+    if (signal.aborted || (error instanceof CllmError && isAboutTheWay(error))) throw error;
     return new Set();
   }
 }
@@ -67,10 +70,15 @@ function isAboutTheWay({ code }: CllmError): boolean {
   return /^(no_key|key_rejected|dns_failed|connection_|tls_failed|http_proxy_failed|redirect_refused)/.test(code);
 }
 
-async function checkBudget(client: LiteLLMClient, context: Context, mostUsd: number | null): Promise<void> {
+async function checkBudget(
+  client: LiteLLMClient,
+  mostUsd: number | null,
+  stop: AbortSignal,
+  remark: (text: string) => void,
+): Promise<void> {
   let left: number;
   try {
-    const signal = AbortSignal.any([context.io.signal, AbortSignal.timeout(patience)]);
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(patience)]);
     const info = await client.keyInfo({ signal });
     const [spend, budget] = [usd(info.spend), usd(info.max_budget)];
     if (spend === null || budget === null) return;
@@ -85,7 +93,7 @@ async function checkBudget(client: LiteLLMClient, context: Context, mostUsd: num
     });
   }
   if (mostUsd !== null && left < mostUsd) {
-    context.remark(`this key has ${formatUsd(left)} of its budget left, less than --max-cost ${mostUsd}`);
+    remark(`this key has ${formatUsd(left)} of its budget left, less than --max-cost ${mostUsd}`);
   }
 }
 

@@ -1,19 +1,13 @@
+import type { LiteLLMClient } from '../../client/client.ts';
 import { type Receipt, receiptFromJson } from '../../client/receipt.ts';
 import { Conversation } from '../../conversation/conversation.ts';
 import type { Store, TurnResult } from '../../conversation/turn.ts';
 import type { CllmError } from '../../errors.ts';
 import { judgement } from '../../outcome.ts';
 import type { RequestBody } from '../../protocol/types.ts';
-import { paramValues } from '../../config/settings.ts';
 import { explainBudget } from '../budget.ts';
-import { chooseConversation, modelFor } from '../choose-conversation.ts';
-import type { Context } from '../context.ts';
-import { isSet } from '../flag-values.ts';
-import type { Flags } from '../flags.ts';
-import { type Spending, capReached, prepareSpending } from '../spending.ts';
-import { createView } from '../render/create-view.ts';
+import { type Spending, capReached } from '../spending.ts';
 import type { View } from '../render/view.ts';
-import { requestBody } from '../request-body.ts';
 
 /** What the turns of a chat took together. A figure that nobody told is not counted, and its turn is. */
 export interface ChatUsage {
@@ -25,54 +19,38 @@ export interface ChatUsage {
   turnsWithoutCost: number;
 }
 
+/** What a chat is made of, and what it may ask of the run around it. */
+export interface ChatSessionParts {
+  conversation: Conversation;
+  /** Its model may be changed on the way. */
+  body: RequestBody;
+  store: Store;
+  client: LiteLLMClient;
+  /** Null without `--max-cost`. */
+  spending: Spending | null;
+  isShortAllowed: boolean;
+  /** Aborted when the whole chat ends, not a turn of it. */
+  signal: AbortSignal;
+  newView: () => View;
+  explained: (error: CllmError) => Promise<CllmError>;
+  remark: (text: string) => void;
+  /** A turn is in the history. */
+  onKept: () => void;
+}
+
 /** A conversation under way: one client, one connection, one history for all of its turns. */
 export class ChatSession {
   conversation: Conversation;
   readonly body: RequestBody;
   readonly store: Store;
-  readonly #flags: Flags;
-  readonly #context: Context;
-  readonly #newView: () => View;
-  readonly #spending: Spending | null;
+  readonly #parts: ChatSessionParts;
   #lastPrompt: string | null = null;
 
-  private constructor(
-    flags: Flags,
-    context: Context,
-    parts: {
-      conversation: Conversation;
-      body: RequestBody;
-      store: Store;
-      newView: () => View;
-      spending: Spending | null;
-    },
-  ) {
-    this.#flags = flags;
-    this.#context = context;
+  constructor(parts: ChatSessionParts) {
+    this.#parts = parts;
     this.conversation = parts.conversation;
     this.body = parts.body;
     this.store = parts.store;
-    this.#newView = parts.newView;
-    this.#spending = parts.spending;
-  }
-
-  static async open(flags: Flags, context: Context): Promise<ChatSession> {
-    const settings = await context.settings();
-    await context.assertTrusted();
-    const client = await context.client();
-    const store = await storeOf(context);
-    const conversation = await chooseConversation(flags, context, client, store);
-    const model = await modelFor(conversation, context);
-    const body = await requestBody(flags, model, paramValues(settings.params), context.io);
-    const spending = flags['max-cost'] === undefined ? null : await prepareSpending(flags, context, client, body.model);
-    const newView = (): View =>
-      createView(flags, context, {
-        isHeldBack: false,
-        baseUrl: settings.baseUrl.value,
-        model: body.model,
-        render: settings.render.value,
-      });
-    return new ChatSession(flags, context, { conversation, body, store, newView, spending });
   }
 
   /** Nothing of it outlives the process. */
@@ -86,8 +64,9 @@ export class ChatSession {
    * @throws CllmError `cost_cap` when it is spent; UsageError for a model whose price nobody knows
    */
   checkSpending(): void {
-    if (this.#spending === null) return;
-    const { cap, refuseModel } = this.#spending;
+    const { spending } = this.#parts;
+    if (spending === null) return;
+    const { cap, refuseModel } = spending;
     if (cap.refusal !== null) throw capReached(cap.refusal);
     const refused = refuseModel(this.body.model);
     if (refused !== null) throw refused;
@@ -101,24 +80,20 @@ export class ChatSession {
   async send(prompt: string, signal: AbortSignal): Promise<CllmError | null> {
     this.checkSpending();
     this.#lastPrompt = prompt;
-    const view = this.#newView();
+    const { newView, explained, client, isShortAllowed } = this.#parts;
+    const view = newView();
     const result = await this.conversation.send({
       messages: [{ role: 'user', content: prompt }],
       body: this.body,
       signal,
       observer: view,
     });
-    const context = this.#context;
-    const failure =
-      result.error && (await context.explained(await explainBudget(result.error, await context.client())));
-    const judged = judgement([failure, result.unsaved], {
-      isShortAllowed: isSet(this.#flags, 'allow-short'),
-    });
+    const failure = result.error && (await explained(await explainBudget(result.error, client)));
+    const judged = judgement([failure, result.unsaved], { isShortAllowed });
     const conversationId = this.isEphemeral ? null : result.conversationId;
-    if (conversationId !== null && result.unsaved === null && !isSet(this.#flags, 'read-only'))
-      this.#context.hasKeptReply = true;
+    if (conversationId !== null && result.unsaved === null && !this.conversation.state.isReadOnly) this.#parts.onKept();
     // Who pressed Ctrl-C knows it; the receipt says what that makes of the reply.
-    const errors = this.#context.io.signal.aborted
+    const errors = this.#parts.signal.aborted
       ? judged.errors
       : judged.errors.filter(({ code }) => code !== 'interrupted');
     await view.end({ ...result, ...judged, errors, conversationId });
@@ -127,13 +102,14 @@ export class ChatSession {
   }
 
   #count({ completion, receipt, verdict }: TurnResult): void {
-    if (this.#spending === null || completion === null) return;
-    const { cap } = this.#spending;
+    const { spending, remark } = this.#parts;
+    if (spending === null || completion === null) return;
+    const { cap } = spending;
     const costUsd = receipt?.costUsd ?? null;
     // The cost comes last: one who stops a reply has none told, and wants to go on all the same.
     if (costUsd === null && verdict !== 'complete' && verdict !== 'length') cap.addBrokenOff();
     else cap.add(costUsd);
-    if (cap.isExceeded) this.#context.remark(`this chat has cost more than --max-cost ${cap.mostUsd}`);
+    if (cap.isExceeded) remark(`this chat has cost more than --max-cost ${cap.mostUsd}`);
   }
 
   get system(): string | null {
@@ -166,7 +142,7 @@ export class ChatSession {
     // A turn without a reply is no context of the next one anyway.
     if (last === undefined || last.completion === null) return;
     if (state.name !== null) history.rename(state.id, null);
-    const client = await this.#context.client();
+    const { client } = this.#parts;
     if (last.seq === 1)
       this.conversation = new Conversation(client, this.store, { name: state.name, system: state.system });
     else {
@@ -193,12 +169,4 @@ export class ChatSession {
       turnsWithoutCost: turns.length - costs.length,
     };
   }
-}
-
-/** A chat remembers its turns also when nothing of them is to be kept: in memory. */
-async function storeOf(context: Context): Promise<Store> {
-  const store = await context.store();
-  if (store.history !== null || store.problem !== null) return store;
-  const { History } = await import('../../history/history.ts');
-  return { history: History.open(':memory:', { uid: context.io.uid }), journal: null, problem: null };
 }

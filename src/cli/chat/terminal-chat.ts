@@ -1,11 +1,7 @@
 import { formatUsd } from '../../spending/usd.ts';
 import path from 'node:path';
 import { InterruptedError } from '../../errors.ts';
-import type { Context } from '../context.ts';
 import type { Io } from '../io.ts';
-import { isSet } from '../flag-values.ts';
-import type { Flags } from '../flags.ts';
-import { modelNames } from '../model-names.ts';
 import { remark, reportError } from '../render/report.ts';
 import { joined, ours, styled } from '../render/own-text.ts';
 import { asCllmError } from '../thrown.ts';
@@ -16,43 +12,53 @@ import { PromptReader, type Reader } from './prompt-reader.ts';
 import type { ChatSession } from './session.ts';
 import { completeLine, helpText, readLine, type SlashName } from './slash-commands.ts';
 
+export interface TerminalChatOptions {
+  io: Io;
+  isQuiet: boolean;
+  /** Where the prompts are kept. */
+  dataDirectory: string;
+  /** Asks the proxy which models it serves. */
+  askNames: () => Promise<string[]>;
+}
+
 /** A chat with somebody at a terminal, until they leave it. */
-export async function chatAtTerminal(session: ChatSession, flags: Flags, context: Context): Promise<void> {
-  await new TerminalChat(session, flags, context).run();
+export async function chatAtTerminal(session: ChatSession, options: TerminalChatOptions): Promise<void> {
+  await new TerminalChat(session, options).run();
 }
 
 class TerminalChat {
   readonly #session: ChatSession;
-  readonly #context: Context;
-  readonly #flags: Flags;
+  readonly #io: Io;
+  readonly #options: TerminalChatOptions;
   readonly #history: PromptHistory;
   readonly #reader: Reader;
   /** What the proxy last said that it serves; empty while nobody asked it. */
   #served: string[] = [];
   #isOver = false;
 
-  constructor(session: ChatSession, flags: Flags, context: Context) {
+  constructor(session: ChatSession, options: TerminalChatOptions) {
+    const { io, dataDirectory } = options;
     this.#session = session;
-    this.#context = context;
-    this.#flags = flags;
-    const file = session.isEphemeral ? null : path.join(context.paths.dataDirectory, 'prompts.jsonl');
-    this.#history = new PromptHistory(file, context.io.uid);
-    this.#reader = isEditable(context.io)
-      ? new PromptReader(context.io, {
+    this.#io = io;
+    this.#options = options;
+    const file = session.isEphemeral ? null : path.join(dataDirectory, 'prompts.jsonl');
+    this.#history = new PromptHistory(file, io.uid);
+    this.#reader = isEditable(io)
+      ? new PromptReader(io, {
           history: this.#history.read(),
           complete: (before) => completeLine(before, () => this.#askServed()),
         })
-      : new LineReader(context.io);
+      : new LineReader(io);
   }
 
   async run(): Promise<void> {
     try {
-      if (!isSet(this.#flags, 'quiet')) this.#greet();
+      if (!this.#options.isQuiet) this.#greet();
       while (!this.#isOver) {
         const typed = await this.#reader.read();
         if (typed.type === 'end') return;
         await this.#act(typed.text);
-        if (this.#context.io.signal.aborted) return;
+        if (this.#io.signal.aborted) return;
       }
     } finally {
       this.#reader.close();
@@ -74,7 +80,7 @@ class TerminalChat {
       }
     } catch (thrown) {
       // A command that failed is no reason to lose the chat.
-      await reportError(this.#context.io.stderr, asCllmError(thrown));
+      await reportError(this.#io.stderr, asCllmError(thrown));
     }
   }
 
@@ -83,7 +89,7 @@ class TerminalChat {
     this.#history.add(prompt);
     this.#reader.onInterrupt = () => stop.abort(new InterruptedError('SIGINT', 'stopped'));
     try {
-      await this.#session.send(prompt, AbortSignal.any([this.#context.io.signal, stop.signal]));
+      await this.#session.send(prompt, AbortSignal.any([this.#io.signal, stop.signal]));
     } finally {
       this.#reader.onInterrupt = () => {};
     }
@@ -114,7 +120,7 @@ class TerminalChat {
       case 'usage':
         return this.#showUsage();
       case 'help':
-        return void this.#context.io.stderr.write(helpText());
+        return void this.#io.stderr.write(helpText());
       case 'quit':
         this.#isOver = true;
     }
@@ -124,12 +130,12 @@ class TerminalChat {
     this.#reader.pause();
     let written: string;
     try {
-      written = await editText(text, this.#context.io);
+      written = await editText(text, this.#io);
     } finally {
       this.#reader.resume();
     }
     if (written.trim() === '') return this.#say('nothing was written, so nothing is sent');
-    await this.#context.io.stderr.write(
+    await this.#io.stderr.write(
       joined(
         written
           .replaceAll('\r\n', '\n')
@@ -141,7 +147,7 @@ class TerminalChat {
   }
 
   async #askServed(): Promise<string[]> {
-    this.#served = await modelNames(this.#context);
+    this.#served = await this.#options.askNames();
     return this.#served;
   }
 
@@ -179,11 +185,11 @@ class TerminalChat {
   }
 
   #say(text: string): void {
-    void remark(this.#context.io.stderr, text);
+    void remark(this.#io.stderr, text);
   }
 
   #line(text: string): void {
-    const { stderr } = this.#context.io;
+    const { stderr } = this.#io;
     void stderr.write(ours`${styled(stderr, 'dim', stderr.masked(text))}\n`);
   }
 }

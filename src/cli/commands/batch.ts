@@ -1,56 +1,50 @@
-import type { Options } from 'yargs';
-import type { Command } from '../command.ts';
-import { limitFlags, modelFlags, moneyFlags, proxyFlags, viewFlags } from '../flags.ts';
+import type { Shard } from '../../batch/select-items.ts';
+import { UsageError } from '../../errors.ts';
+import { command } from '../command.ts';
+import { choice, inGroup, mapped, neededWord, number, reworded, text, toggle } from '../flags/flag.ts';
+import { limitFlags, modelFlags, moneyFlags, proxyFlags, schemaFlags, viewFlags } from '../flags/flags.ts';
 
 const group = 'Batch:';
 
-const batchFlags: Record<string, Options> = {
-  output: {
-    type: 'string',
-    requiresArg: true,
-    alias: 'o',
-    group,
-    describe: 'the results, a line each; run again, it goes on from there',
-  },
-  'input-format': {
-    type: 'string',
-    requiresArg: true,
-    group,
-    choices: ['jsonl', 'text'],
-    describe: 'JSON lines or a prompt a line (default: by the name, else the first line)',
-  },
-  concurrency: {
-    type: 'string',
-    requiresArg: true,
-    group,
-    describe: 'requests at a time (default 8); fewer while the proxy says 429',
-  },
-  shard: { type: 'string', requiresArg: true, group, describe: 'I/N: only the I-th of N parts' },
-  'fail-fast': { type: 'boolean', group, describe: 'begin nothing more after the first failure' },
-  reporter: { type: 'string', requiresArg: true, group, describe: 'github, junit[=FILE], markdown[=FILE]' },
-  'output-schema': { type: 'string', requiresArg: true, group, describe: 'a JSON schema that each reply must match' },
-  'allow-short': viewFlags['allow-short'] ?? {},
-  quiet: { type: 'boolean', alias: 'q', group, describe: 'no progress' },
+export const batchFlags = {
+  ...inGroup(group, {
+    output: text('the results, a line each; run again, it goes on from there', { alias: 'o', completes: 'files' }),
+    'input-format': choice('JSON lines or a prompt a line (default: by the name, else the first line)', [
+      'jsonl',
+      'text',
+    ]),
+    concurrency: number('requests at a time (default 8); fewer while the proxy says 429', { least: 1, isWhole: true }),
+    shard: mapped(text('I/N: only the I-th of N parts'), shardOf),
+    'fail-fast': toggle('begin nothing more after the first failure'),
+    reporter: text('github, junit[=FILE], markdown[=FILE]'),
+    'output-schema': reworded(schemaFlags['output-schema'], { describe: 'a JSON schema that each reply must match' }),
+  }),
+  'allow-short': viewFlags['allow-short'],
+  quiet: reworded(viewFlags.quiet, { describe: 'no progress', group }),
   ...moneyFlags,
   ...modelFlags,
   ...limitFlags,
   ...proxyFlags,
 };
 
-export const batch: Command = {
+export const batch = command({
   usage: 'batch <file>',
   describe: 'many prompts, one result line each',
-  configure: (parser) =>
-    parser
-      .positional('file', {
-        type: 'string',
-        describe: "JSON lines, OpenAI's batch form, or plain lines; - is standard input",
-      })
-      .options(batchFlags)
-      .example('cllm batch prompts.jsonl -o results.jsonl', 'ask for each line, eight at a time')
-      .example('cllm batch - -o out.jsonl --max-cost 5 --reporter github,junit', 'in CI, with a cap and reports'),
-  async run(flags, context) {
+  flags: batchFlags,
+  words: { file: neededWord("JSON lines, OpenAI's batch form, or plain lines; - is standard input", 'files') },
+  examples: [
+    ['cllm batch prompts.jsonl -o results.jsonl', 'ask for each line, eight at a time'],
+    ['cllm batch - -o out.jsonl --max-cost 5 --reporter github,junit', 'in CI, with a cap and reports'],
+  ],
+  async run(values, context) {
     const { runBatchCommand } = await import('../batch.ts');
-    return runBatchCommand(flags, context);
+    return runBatchCommand(values, context);
   },
-};
+});
+
+function shardOf(value: string): Shard {
+  const [, index = '0', count = '0'] = /^(\d{1,6})\/(\d{1,6})$/.exec(value) ?? [];
+  const shard = { index: Number(index), count: Number(count) };
+  if (shard.index >= 1 && shard.index <= shard.count) return shard;
+  throw new UsageError(`--shard ${value} is no part I/N with I from 1 to N`, { hint: 'for example --shard 1/4' });
+}

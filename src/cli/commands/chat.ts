@@ -1,12 +1,12 @@
-import type { Command } from '../command.ts';
-import { chatFlags } from '../flags.ts';
+import { command } from '../command.ts';
+import { chatFlags } from '../flags/flags.ts';
 
-export const chat: Command = {
+export const chat = command({
   usage: 'chat',
   describe: 'a conversation at the terminal',
-  configure: (parser) => parser.options(chatFlags),
-  async run(flags, context) {
+  flags: chatFlags,
+  async run(values, context) {
     const { runChat } = await import('../chat.ts');
-    return runChat(flags, context);
+    return runChat(values, context);
   },
-};
+});

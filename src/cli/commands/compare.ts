@@ -1,35 +1,27 @@
-import type { Options } from 'yargs';
-import type { Command } from '../command.ts';
-import { askFlags, limitFlags, modelFlags, moneyFlags, proxyFlags, viewFlags } from '../flags.ts';
+import { command } from '../command.ts';
+import { choice, inGroup, list, promptWords, reworded } from '../flags/flag.ts';
+import { groups, limitFlags, modelFlags, moneyFlags, promptFlags, proxyFlags, viewFlags } from '../flags/flags.ts';
 
-const compareFlags: Record<string, Options> = {
-  file: askFlags['file'] ?? {},
-  stdin: askFlags['stdin'] ?? {},
-  'stdin-timeout': askFlags['stdin-timeout'] ?? {},
+export const compareFlags = {
+  ...promptFlags,
   ...modelFlags,
-  model: { ...modelFlags['model'], array: true, describe: 'a model; give two or more' },
-  'output-format': {
-    ...viewFlags['output-format'],
-    choices: ['text', 'json'],
-    describe: 'text, or json: a result a line',
-  },
-  'allow-short': viewFlags['allow-short'] ?? {},
-  quiet: { ...viewFlags['quiet'], describe: 'no progress' },
+  ...inGroup(groups.model, { model: list('a model; give two or more', { alias: 'm', completes: 'models' }) }),
+  ...inGroup(groups.output, { 'output-format': choice('text, or json: a result a line', ['text', 'json']) }),
+  'allow-short': viewFlags['allow-short'],
+  quiet: reworded(viewFlags.quiet, { describe: 'no progress' }),
   ...moneyFlags,
   ...limitFlags,
   ...proxyFlags,
 };
 
-export const compare: Command = {
+export const compare = command({
   usage: 'compare [prompt..]',
   describe: 'the same prompt to several models, side by side',
-  configure: (parser) =>
-    parser
-      .positional('prompt', { type: 'string', array: true, describe: 'the words of the prompt; - is standard input' })
-      .options(compareFlags)
-      .example('cllm compare -m gpt -m claude "why is the sky blue?"', 'two replies, with cost and times'),
-  async run(flags, context) {
+  flags: compareFlags,
+  words: { prompt: promptWords('the words of the prompt; - is standard input') },
+  examples: [['cllm compare -m gpt -m claude "why is the sky blue?"', 'two replies, with cost and times']],
+  async run(values, context) {
     const { runCompare } = await import('../compare.ts');
-    return runCompare(flags, context);
+    return runCompare(values, context);
   },
-};
+});

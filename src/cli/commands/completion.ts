@@ -1,32 +1,31 @@
 import { nearestName } from '../../config/nearest-name.ts';
 import { UsageError } from '../../errors.ts';
-import type { Command, CommandEntry } from '../command.ts';
+import { command, type Command, type CommandEntry } from '../command.ts';
 import { completionCandidates } from '../completion-candidates.ts';
 import { completionScripts, type Shell, shells } from '../completion-script.ts';
 import type { Context } from '../context.ts';
-import { listFlag, textFlag } from '../flag-values.ts';
+import { optionalWord, restWords } from '../flags/flag.ts';
 import { terminalSafe } from '../render/terminal-safe.ts';
 
 /** The command that writes what a shell sources, and that the sourced function asks for words. */
 export function completionCommand(commands: readonly CommandEntry[], ask: Command): Command {
-  return {
+  return command({
     usage: 'completion [shell]',
     describe: 'completion for bash, zsh or fish: what to source',
-    configure: (parser) =>
-      parser
-        .positional('shell', { type: 'string', describe: 'bash, zsh or fish; default: that of $SHELL' })
-        .example('source <(cllm completion bash)', 'in ~/.bashrc')
-        .example('source <(cllm completion zsh)', 'in ~/.zshrc, after compinit')
-        .example('cllm completion fish | source', 'in ~/.config/fish/config.fish'),
-    async run(flags, context) {
+    words: { shell: optionalWord('bash, zsh or fish; default: that of $SHELL', 'shells'), line: restWords() },
+    examples: [
+      ['source <(cllm completion bash)', 'in ~/.bashrc'],
+      ['source <(cllm completion zsh)', 'in ~/.zshrc, after compinit'],
+      ['cllm completion fish | source', 'in ~/.config/fish/config.fish'],
+    ],
+    async run({ shell: typed, line }, context) {
       const { io } = context;
-      const typed = textFlag(flags, 'shell');
       const shell = typed ?? io.env['SHELL']?.split('/').at(-1) ?? '';
-      if (shell === 'words') await io.stdout.write(await words(listFlag(flags, '--'), commands, ask, context));
+      if (shell === 'words') await io.stdout.write(await words(line, commands, ask, context));
       else await io.stdout.write(scriptOf(shell, typed !== undefined));
       return null;
     },
-  };
+  });
 }
 
 function scriptOf(shell: string, isTyped: boolean): string {

@@ -1,11 +1,11 @@
 import { arch, platform, release } from 'node:os';
 import type { CllmError } from '../../errors.ts';
-import type { Command } from '../command.ts';
-import type { Context } from '../context.ts';
+import { command } from '../command.ts';
 import { examine } from '../doctor/examine.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { isSet, textFlag } from '../flag-values.ts';
-import { limitFlags, modelFlags, proxyFlags, type Flags } from '../flags.ts';
+import { toggle } from '../flags/flag.ts';
+import { limitFlags, modelFlags, proxyFlags } from '../flags/flags.ts';
+import type { Io } from '../io.ts';
 import { ours, type OwnText, styled } from '../render/own-text.ts';
 import type { Style } from '../render/style.ts';
 import { jsonLine } from '../render/terminal-safe.ts';
@@ -17,37 +17,37 @@ const marks: Readonly<Record<Finding['status'], readonly [mark: string, style: S
   skipped: ['-', 'dim'],
 };
 
-export const doctor: Command = {
+const { demo: _demo, ...realProxyFlags } = proxyFlags;
+
+export const doctor = command({
   usage: 'doctor',
   describe: 'is the path to the proxy sound, from its name to a live stream',
-  configure: (parser) => {
-    const { demo: _demo, ...flags } = proxyFlags;
-    return parser.options({
-      ...flags,
-      model: modelFlags['model'] ?? {},
-      'connect-timeout': limitFlags['connect-timeout'] ?? {},
-      'first-token-timeout': limitFlags['first-token-timeout'] ?? {},
-      call: { type: 'boolean', describe: 'ask the model for a small reply (default; --no-call asks for none)' },
-      json: { type: 'boolean', describe: 'as JSON, for a bug report; no key is in it' },
-    });
+  flags: {
+    ...realProxyFlags,
+    model: modelFlags.model,
+    'connect-timeout': limitFlags['connect-timeout'],
+    'first-token-timeout': limitFlags['first-token-timeout'],
+    call: toggle('ask the model for a small reply (default; --no-call asks for none)', { isOnByDefault: true }),
+    json: toggle('as JSON, for a bug report; no key is in it'),
   },
-  async run(flags, context) {
-    const { stdout } = context.io;
+  async run({ call, json, cacert }, context) {
+    const { io, version } = context;
+    const { stdout } = io;
     const findings: Finding[] = [];
     for await (const finding of examine(context, {
-      isCalling: flags['call'] !== false,
-      caName: caName(flags, context),
+      isCalling: call,
+      caName: cacert === undefined ? (io.env['SSL_CERT_FILE'] ? 'SSL_CERT_FILE' : null) : `--cacert ${cacert}`,
     })) {
       findings.push(finding);
-      if (!isSet(flags, 'json')) await stdout.write(lineOf(finding, context));
+      if (!json) await stdout.write(lineOf(finding, io));
     }
     const error = findings.find(({ status }) => status === 'failed')?.error ?? null;
-    if (isSet(flags, 'json')) await stdout.write(stdout.masked(jsonLine(report(findings, error, context), 2)));
+    if (json) await stdout.write(stdout.masked(jsonLine(report(findings, error, io, version), 2)));
     return error;
   },
-};
+});
 
-function lineOf({ step, status, message, fix }: Finding, { io }: Context): OwnText {
+function lineOf({ step, status, message, fix }: Finding, io: Io): OwnText {
   const [mark, style] = marks[status];
   const said = (text: string): string => foldLines(io.stdout.masked(text));
   const line = ours`${styled(io.stdout, style, mark)} ${step.padEnd(14)} ${said(message)}\n`;
@@ -58,7 +58,8 @@ function lineOf({ step, status, message, fix }: Finding, { io }: Context): OwnTe
 function report(
   findings: readonly Finding[],
   error: CllmError | null,
-  { io, version }: Context,
+  io: Io,
+  version: string,
 ): Record<string, unknown> {
   return {
     schema_version: 1,
@@ -68,10 +69,4 @@ function report(
     platform: `${platform()} ${release()} ${arch()}`,
     steps: findings.map(({ step, status, message, fix, facts }) => ({ step, status, message, fix, ...facts })),
   };
-}
-
-function caName(flags: Flags, { io }: Context): string | null {
-  const file = textFlag(flags, 'cacert');
-  if (file !== undefined) return `--cacert ${file}`;
-  return io.env['SSL_CERT_FILE'] ? 'SSL_CERT_FILE' : null;
 }

@@ -1,16 +1,15 @@
 import { UsageError } from '../../errors.ts';
 import { exits } from '../../outcome.ts';
-import type { Command } from '../command.ts';
-import { listFlag } from '../flag-values.ts';
+import { command } from '../command.ts';
+import { wordList } from '../flags/flag.ts';
 
 /** `cllm help` and `cllm help COMMAND` are --help, which main.ts sees to; what comes here is a topic. */
-export const help: Command = {
+export const help = command({
   usage: 'help [topic..]',
   describe: 'exit-codes: what each one means; or a command',
-  configure: (parser) =>
-    parser.positional('topic', { type: 'string', array: true, describe: 'exit-codes, or a command' }),
-  async run(flags, { io }) {
-    const topic = listFlag(flags, 'topic').join(' ');
+  words: { topic: wordList('exit-codes, or a command') },
+  async run(values, { io }) {
+    const topic = values.topic.join(' ');
     if (topic !== 'exit-codes') {
       throw new UsageError(`there is no help on ${JSON.stringify(topic)}`, {
         hint: 'cllm help exit-codes, or cllm --help for commands and flags; to ask it of the model: cllm ask help …',
@@ -19,7 +18,7 @@ export const help: Command = {
     await io.stdout.write(exitCodesTable());
     return null;
   },
-};
+});
 
 /** A line for each exit code: the number, its name, when. */
 export function exitCodesTable(): string {

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { projectFileName } from '../../config/project-file.ts';
 import { projectTemplate } from '../../config/project-template.ts';
 import { UsageError } from '../../errors.ts';
-import type { Command } from '../command.ts';
+import { command } from '../command.ts';
 
-export const init: Command = {
+export const init = command({
   usage: 'init',
   describe: `write a commented ${projectFileName} into this folder`,
-  async run(_flags, context) {
+  async run(_values, context) {
     const file = join(context.io.cwd, projectFileName);
     try {
       // Shared with the team through its repository, so not private as the other files are.
@@ -25,4 +25,4 @@ export const init: Command = {
     context.remark(`wrote ${file}`);
     return null;
   },
-};
+});

@@ -1,14 +1,14 @@
-import type { Command } from '../command.ts';
-import { proxyFlags } from '../flags.ts';
+import { command } from '../command.ts';
+import { reworded, toggle } from '../flags/flag.ts';
+import { proxyFlags } from '../flags/flags.ts';
 import { logout } from '../login.ts';
 
-export const logoutCommand: Command = {
+export const logoutCommand = command({
   usage: 'logout',
   describe: 'forget the key of a proxy',
-  configure: (parser) =>
-    parser.options({
-      'base-url': { ...proxyFlags['base-url'], describe: 'the proxy whose key it is' },
-      all: { type: 'boolean', describe: 'forget every key' },
-    }),
+  flags: {
+    'base-url': reworded(proxyFlags['base-url'], { describe: 'the proxy whose key it is' }),
+    all: toggle('forget every key'),
+  },
   run: logout,
-};
+});

@@ -1,29 +1,29 @@
-import type { Command } from '../command.ts';
-import { isSet } from '../flag-values.ts';
-import { limitFlags, proxyFlags } from '../flags.ts';
+import { command } from '../command.ts';
+import { toggle } from '../flags/flag.ts';
+import { limitFlags, proxyFlags } from '../flags/flags.ts';
 import { rememberModels } from '../model-names.ts';
 import { table } from '../render/table.ts';
 import { jsonLine } from '../render/terminal-safe.ts';
 import { servedModels, type ServedModel } from '../served-models.ts';
 
-export const models: Command = {
+export const models = command({
   usage: 'models',
   describe: 'what the proxy serves: mode, context, prices',
-  configure: (parser) =>
-    parser.options({
-      ...proxyFlags,
-      'connect-timeout': limitFlags['connect-timeout'] ?? {},
-      json: { type: 'boolean', describe: 'as JSON; prices in USD per token' },
-    }),
-  async run(flags, context) {
+  flags: {
+    ...proxyFlags,
+    'connect-timeout': limitFlags['connect-timeout'],
+    json: toggle('as JSON; prices in USD per token'),
+  },
+  async run({ json }, context) {
     const { io } = context;
-    const served = await servedModels(await context.client(), io.signal);
+    const client = await context.client();
+    const served = await servedModels(client, io.signal);
     rememberModels(
-      context,
-      (await context.settings()).baseUrl.value,
+      { paths: context.paths, uid: io.uid },
+      client.baseUrl,
       served.map(({ id }) => id),
     );
-    if (isSet(flags, 'json')) {
+    if (json) {
       await io.stdout.write(jsonLine(served.map(toJson), 2));
       return null;
     }
@@ -39,7 +39,7 @@ export const models: Command = {
     await io.stdout.write(table(io.stdout, heading, rows));
     return null;
   },
-};
+});
 
 /** USD for a million tokens, as price lists say it; a model with several deployments may have several prices. */
 function perMillion(cost: ServedModel['inputCostPerToken']): string | null {

@@ -2,46 +2,30 @@ import { setTimeout as wait } from 'node:timers/promises';
 import path from 'node:path';
 import { Credentials } from '../../config/credentials.ts';
 import { CllmError } from '../../errors.ts';
-import type { ProvisionMethod } from '../../local-proxy/provision.ts';
 import { bringUp, readLog, serviceStatus, takeDown, type Service } from '../../local-proxy/service.ts';
-import type { Command } from '../command.ts';
-import { isSet, numberFlag, textFlag } from '../flag-values.ts';
+import { command, commandGroup } from '../command.ts';
+import { choice, number, text, toggle } from '../flags/flag.ts';
+import { jsonFlag } from '../flags/flags.ts';
 import type { Io } from '../io.ts';
 import { adopt, localProxy, Progress } from '../local-proxy.ts';
 import { table } from '../render/table.ts';
 import { jsonLine } from '../render/terminal-safe.ts';
 
-const methods = ['docker', 'uv', 'venv'] as const;
-
-const upFlags = {
-  config: {
-    type: 'string',
-    requiresArg: true,
-    describe: "LiteLLM's configuration (default: one with a model that needs no key)",
-  },
-  port: { type: 'string', requiresArg: true, describe: 'on loopback (default 4000, or a free one when that is taken)' },
-  method: {
-    type: 'string',
-    requiresArg: true,
-    choices: methods,
-    describe: 'how LiteLLM is installed (default: the first that is there)',
-  },
-} as const;
-
-const up: Command = {
+const up = command({
   usage: 'up',
   describe: 'install LiteLLM if it is missing, start it, and make it the default',
-  configure: (parser) => parser.options(upFlags),
-  async run(flags, context) {
+  flags: {
+    config: text("LiteLLM's configuration (default: one with a model that needs no key)", { completes: 'files' }),
+    port: number('on loopback (default 4000, or a free one when that is taken)', { least: 1, isWhole: true }),
+    method: choice('how LiteLLM is installed (default: the first that is there)', ['docker', 'uv', 'venv']),
+  },
+  async run({ config, port, method }, context) {
     const { io } = context;
-    const config = textFlag(flags, 'config');
-    const port = numberFlag(flags, 'port', { least: 1, isWhole: true });
-    const method = textFlag(flags, 'method') as ProvisionMethod | undefined;
-    const progress = new Progress(context);
+    const progress = new Progress(io, context.remark);
     let service;
     try {
       service = await bringUp({
-        ...localProxy(context),
+        ...localProxy(context.paths, io),
         report: (report) => progress.report(report),
         signal: io.signal,
         ...(config !== undefined && { configFile: path.resolve(io.cwd, config) }),
@@ -54,22 +38,22 @@ const up: Command = {
     } finally {
       progress.end();
     }
-    const command = await adopt(context, service);
+    const example = await adopt(context.paths, io, service);
     const { baseUrl, version, configFile, isNew } = service;
     context.remark(`LiteLLM ${version} ${isNew ? 'is up' : 'was up already'} at ${baseUrl} with ${configFile}`);
     if (io.env['LITELLM_PROXY_URL'] || io.env['LITELLM_PROXY_API_KEY']) {
       context.remark('LITELLM_PROXY_URL or LITELLM_PROXY_API_KEY is set and stronger; unset them to ask this proxy');
     }
-    context.remark(service.model === null ? 'next: cllm models' : `next: ${command}`);
+    context.remark(service.model === null ? 'next: cllm models' : `next: ${example}`);
     return null;
   },
-};
+});
 
-const down: Command = {
+const down = command({
   usage: 'down',
   describe: 'stop it; what is installed stays',
-  async run(_flags, context) {
-    const proxy = localProxy(context);
+  async run(_values, context) {
+    const proxy = localProxy(context.paths, context.io);
     const { service } = await serviceStatus(proxy);
     const wasRunning = await takeDown(proxy);
     // The next one has a new key, so this one is worth nothing any more.
@@ -77,38 +61,38 @@ const down: Command = {
     context.remark(wasRunning ? 'stopped' : 'no proxy was running');
     return null;
   },
-};
+});
 
-const status: Command = {
+const status = command({
   usage: 'status',
   describe: 'whether it runs, and where; exit code 1 when it does not',
-  configure: (parser) => parser.options({ json: { type: 'boolean', describe: 'as JSON' } }),
-  async run(flags, context) {
+  flags: jsonFlag,
+  async run({ json }, context) {
     const { stdout } = context.io;
-    const found = await serviceStatus(localProxy(context));
+    const found = await serviceStatus(localProxy(context.paths, context.io));
     const facts = found.service === null ? {} : factsOf(found.service);
-    if (isSet(flags, 'json')) await stdout.write(jsonLine({ status: found.status, ...facts }, 2));
+    if (json) await stdout.write(jsonLine({ status: found.status, ...facts }, 2));
     else await stdout.write(table(stdout, ['what', 'value'], Object.entries({ status: found.status, ...facts })));
     if (found.status === 'running') return null;
     return new CllmError('local_proxy_failed', `the proxy is ${found.status}`, { hint: 'start it: cllm proxy up' });
   },
-};
+});
 
-const logs: Command = {
+const logs = command({
   usage: 'logs',
   describe: 'what it wrote',
-  configure: (parser) =>
-    parser.options({
-      lines: { type: 'string', requiresArg: true, alias: 'n', describe: 'so many of the last lines (default 100)' },
-      follow: { type: 'boolean', alias: 'f', describe: 'go on until Ctrl-C' },
-    }),
-  async run(flags, context) {
+  flags: {
+    lines: number('so many of the last lines (default 100)', { least: 1, isWhole: true, alias: 'n' }),
+    follow: toggle('go on until Ctrl-C', { alias: 'f' }),
+  },
+  async run({ lines, follow }, context) {
     const { io } = context;
-    const proxy = localProxy(context);
-    let shown = await readLog(proxy, numberFlag(flags, 'lines', { least: 1, isWhole: true }) ?? 100);
+    const proxy = localProxy(context.paths, io);
+    let shown = await readLog(proxy, lines ?? 100);
     if (shown === '') context.remark('there is no log: no proxy was started here (cllm proxy up)');
     await io.stdout.write(readable(shown, io));
-    while (isSet(flags, 'follow') && !io.stdout.isClosed) {
+    if (!follow) return null;
+    while (!io.stdout.isClosed) {
       await wait(300, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
       const now = await readLog(proxy, 5_000);
       const at = shown === '' ? 0 : now.lastIndexOf(shown.slice(-2_000));
@@ -119,7 +103,7 @@ const logs: Command = {
     }
     return null;
   },
-};
+});
 
 /** LiteLLM colours its log. Whose words a colour is around nobody can tell, so none is handed on. */
 function readable(log: string, { stdout }: Io): string {
@@ -127,11 +111,12 @@ function readable(log: string, { stdout }: Io): string {
   return stdout.masked(log.replace(/\u001b\[[\d;]*m/g, ''));
 }
 
-export const proxyCommand: Command = {
-  usage: 'proxy',
-  describe: 'a LiteLLM proxy on this machine: up, down, status, logs',
-  subcommands: [up, down, status, logs],
-};
+export const proxyCommand = commandGroup('proxy', 'a LiteLLM proxy on this machine: up, down, status, logs', [
+  up,
+  down,
+  status,
+  logs,
+]);
 
 /** All but its key. */
 function factsOf({

@@ -1,26 +1,23 @@
 import { CllmError, UsageError } from '../../errors.ts';
 import { recoverTurn, type TurnStore, UnreadableJournal } from '../../conversation/recover.ts';
 import type { Journal, UnfinishedTurn } from '../../journal/journal.ts';
-import type { Command } from '../command.ts';
-import { isSet, textFlag } from '../flag-values.ts';
+import { command } from '../command.ts';
+import { optionalWord, toggle } from '../flags/flag.ts';
 import { table } from '../render/table.ts';
 
-export const recover: Command = {
+export const recover = command({
   usage: 'recover [id]',
   describe: 'turns that a crash left in flight; restores one, or all with --yes',
-  configure: (parser) =>
-    parser
-      .positional('id', { type: 'string', describe: 'the turn to restore, or the beginning of its id' })
-      .options({ yes: { type: 'boolean', alias: 'y', describe: 'restore all' } }),
-  async run(flags, context) {
+  words: { id: optionalWord('the turn to restore, or the beginning of its id') },
+  flags: { yes: toggle('restore all', { alias: 'y' }) },
+  async run({ id, yes }, context) {
     const journal = await context.journal();
     const unfinished = journal.unfinished();
-    const id = textFlag(flags, 'id');
     if (id === undefined && unfinished.length === 0) {
       context.remark('no turn is unfinished');
       return null;
     }
-    if (id === undefined && !isSet(flags, 'yes')) {
+    if (id === undefined && !yes) {
       await context.io.stdout.write(
         table(context.io.stdout, ['turn', 'conversation', 'started', 'bytes'], unfinished.map(row)),
       );
@@ -44,7 +41,7 @@ export const recover: Command = {
       hint: 'the files named above are as they were found: cllm replay FILE shows what can be made of one',
     });
   },
-};
+});
 
 /**
  * What one file is like keeps no other turn from being restored. What can not be read is moved aside, so that it is not

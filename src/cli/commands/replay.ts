@@ -4,24 +4,19 @@ import { CllmError, InterruptedError, UsageError } from '../../errors.ts';
 import { readRecording } from '../../journal/recording.ts';
 import { judgement } from '../../outcome.ts';
 import { replay } from '../../conversation/replay.ts';
-import type { Command } from '../command.ts';
-import { isSet, textFlag } from '../flag-values.ts';
-import { type Flags, viewFlags } from '../flags.ts';
+import { command } from '../command.ts';
+import { mapped, neededWord, text } from '../flags/flag.ts';
+import { viewFlags } from '../flags/flags.ts';
 import { createView } from '../render/create-view.ts';
 
-const flagsOfReplay = {
-  ...viewFlags,
-  speed: { type: 'string', requiresArg: true, describe: 'times as fast, or max for no waiting (default 1)' },
-} as const;
-
-export const replayCommand: Command = {
+export const replayCommand = command({
   usage: 'replay <recording>',
   describe: 'a recording, offline, through the same pipeline',
-  configure: (parser) =>
-    parser.positional('recording', { type: 'string', describe: 'a file of --record' }).options(flagsOfReplay),
-  async run(flags, context) {
+  words: { recording: neededWord('a file of --record', 'files') },
+  flags: { ...viewFlags, speed: mapped(text('times as fast, or max for no waiting (default 1)'), speedOf) },
+  async run(values, context) {
     const { io } = context;
-    const file = path.resolve(io.cwd, textFlag(flags, 'recording') ?? '');
+    const file = path.resolve(io.cwd, values.recording);
     // Opening a pipe would hold the program until somebody writes to it; a recording is read twice, which a pipe can not be.
     if (statSync(file, { throwIfNoEntry: false })?.isFIFO())
       throw new UsageError(`${file} is not a regular file`, {
@@ -30,19 +25,23 @@ export const replayCommand: Command = {
       });
     const recording = readRecording(file);
     const { render } = await context.settings();
-    const view = createView(flags, context, {
+    const view = createView(values, context.io, {
       isHeldBack: false,
       baseUrl: recording.head?.url ?? '',
       render: render.value,
     });
-    const result = await replay(recording, { speed: speedOf(flags), observer: view, signal: io.signal });
+    const result = await replay(recording, {
+      speed: values.speed === undefined ? 1 : values.speed,
+      observer: view,
+      signal: io.signal,
+    });
     const judged = judgement([result.error && replayed(result.error, io.signal)], {
-      isShortAllowed: isSet(flags, 'allow-short'),
+      isShortAllowed: values.allowShort,
     });
     await view.end({ ...result, ...judged });
     return judged.decisive;
   },
-};
+});
 
 /** A replay is no turn, so there is nothing to go on from. */
 function replayed(error: CllmError, { aborted: isStopped }: AbortSignal): CllmError {
@@ -53,8 +52,8 @@ function replayed(error: CllmError, { aborted: isStopped }: AbortSignal): CllmEr
   return error.code === 'stream_cut' && error.hint === undefined ? new CllmError(error.code, message, options) : error;
 }
 
-function speedOf(flags: Flags): number | null {
-  const speed = textFlag(flags, 'speed') ?? '1';
+/** Null waits for nothing. */
+function speedOf(speed: string): number | null {
   if (speed === 'max') return null;
   const number = Number(speed);
   if (!Number.isFinite(number) || number <= 0) {

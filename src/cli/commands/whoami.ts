@@ -1,28 +1,27 @@
 import { formatUsd } from '../../spending/usd.ts';
-import type { Command } from '../command.ts';
-import { isSet } from '../flag-values.ts';
-import { limitFlags, proxyFlags } from '../flags.ts';
+import { command } from '../command.ts';
+import { toggle } from '../flags/flag.ts';
+import { limitFlags, proxyFlags } from '../flags/flags.ts';
 import { keyFacts, type KeyFacts } from '../key-facts.ts';
 import { moment } from '../moment.ts';
 import { table, type Cell } from '../render/table.ts';
 import { jsonLine } from '../render/terminal-safe.ts';
 
-export const whoami: Command = {
+export const whoami = command({
   usage: 'whoami',
   describe: 'whose key this is: its spend, budget, limits and models',
-  configure: (parser) =>
-    parser.options({
-      ...proxyFlags,
-      'connect-timeout': limitFlags['connect-timeout'] ?? {},
-      json: { type: 'boolean', describe: 'as JSON; what nobody told is null' },
-    }),
-  async run(flags, context) {
+  flags: {
+    ...proxyFlags,
+    'connect-timeout': limitFlags['connect-timeout'],
+    json: toggle('as JSON; what nobody told is null'),
+  },
+  async run({ json }, context) {
     const { io } = context;
     const client = await context.client();
     const { maskedKey, origin } = await context.apiKey();
     const facts = await keyFacts(client, io.signal);
     const key = { base_url: client.baseUrl, key: maskedKey, key_from: origin };
-    if (isSet(flags, 'json')) {
+    if (json) {
       await io.stdout.write(jsonLine({ ...key, ...toJson(facts) }, 2));
       return null;
     }
@@ -41,7 +40,7 @@ export const whoami: Command = {
     if (facts.gap !== null) context.remark(facts.gap);
     return null;
   },
-};
+});
 
 function rowsOf(facts: KeyFacts, now: Date): [string, Cell][] {
   const { spend, maxBudget, budgetResetAt, budgetDuration } = facts;
@@ -64,8 +63,6 @@ function rowsOf(facts: KeyFacts, now: Date): [string, Cell][] {
 function left(maxBudget: number, spend: number | null): string {
   return spend === null ? '' : `, ${formatUsd(Math.max(0, maxBudget - spend))} left`;
 }
-
-/** Small sums are what a key spends in a day, so they keep their digits. */
 
 function toJson(facts: KeyFacts): Record<string, unknown> {
   return Object.fromEntries(

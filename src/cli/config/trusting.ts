@@ -10,35 +10,33 @@ import {
 import { type Grant, type KeptGrant, TrustStore } from '../../config/trust.ts';
 import { validateSettings } from '../../config/validation.ts';
 import { UsageError } from '../../errors.ts';
-import type { Command } from '../command.ts';
-import type { Context } from '../context.ts';
-import { isSet, textFlag } from '../flag-values.ts';
-import type { Flags } from '../flags.ts';
+import type { Paths } from '../../config/paths.ts';
+import { command } from '../command.ts';
+import { optionalWord, reworded, toggle } from '../flags/flag.ts';
+import { jsonFlag } from '../flags/flags.ts';
+import type { Io } from '../io.ts';
 import type { OwnText } from '../render/own-text.ts';
 import { table } from '../render/table.ts';
 import { jsonLine } from '../render/terminal-safe.ts';
 
-const folder = {
-  type: 'string',
-  describe: `the folder of the ${projectFileName}, or one below it; default: here`,
-} as const;
+const dir = optionalWord(`the folder of the ${projectFileName}, or one below it; default: here`, 'files');
 
-export const trust: Command = {
+export const trust = command({
   usage: 'trust [dir]',
   describe: `let the ${projectFileName} of a folder name the proxy that it names now`,
-  configure: (parser) =>
-    parser.positional('dir', folder).options({
-      list: { type: 'boolean', describe: 'what was allowed so far' },
-      json: { type: 'boolean', describe: 'the list as JSON' },
-    }),
-  async run(flags, context) {
+  words: { dir },
+  flags: {
+    list: toggle('what was allowed so far'),
+    json: reworded(jsonFlag.json, { describe: 'the list as JSON' }),
+  },
+  async run(values, context) {
     const { io } = context;
-    const store = storeOf(context);
-    if (isSet(flags, 'list') || isSet(flags, 'json')) {
-      await io.stdout.write(isSet(flags, 'json') ? jsonLine(store.list().map(asJson)) : listed(store.list(), context));
+    const store = storeOf(context.paths, io);
+    if (values.list || values.json) {
+      await io.stdout.write(values.json ? jsonLine(store.list().map(asJson)) : listed(store.list(), io));
       return null;
     }
-    const found = projectFileOf(flags, context);
+    const found = projectFileOf(values.dir, io);
     const grants = await grantsOf(found);
     if (grants.length === 0) context.remark(`${found.file} names no proxy: there is nothing to allow`);
     for (const grant of grants) {
@@ -51,17 +49,17 @@ export const trust: Command = {
     }
     return null;
   },
-};
+});
 
-export const untrust: Command = {
+export const untrust = command({
   usage: 'untrust [dir]',
   describe: 'take back what `config trust`, or a yes at the terminal, allowed a folder',
-  configure: (parser) => parser.positional('dir', folder),
-  async run(flags, context) {
-    const named = resolve(context.io.cwd, textFlag(flags, 'dir') ?? '.');
+  words: { dir },
+  async run(values, context) {
+    const named = resolve(context.io.cwd, values.dir ?? '.');
     // The file may be gone by now: then the folder is the one that was named.
     const found = findProjectFile(named, searchOptions(context.io));
-    const taken = storeOf(context).remove(found?.folder ?? realFolder(named));
+    const taken = storeOf(context.paths, context.io).remove(found?.folder ?? realFolder(named));
     if (taken.length === 0) {
       throw new UsageError(`${found?.folder ?? named} was allowed nothing`, {
         code: 'config_invalid',
@@ -76,14 +74,14 @@ export const untrust: Command = {
       );
     return null;
   },
-};
+});
 
-function storeOf({ paths, io }: Context): TrustStore {
+function storeOf(paths: Paths, io: Io): TrustStore {
   return new TrustStore(paths.trustDirectory, io.uid);
 }
 
-function projectFileOf(flags: Flags, { io }: Context): ProjectFile {
-  const directory = resolve(io.cwd, textFlag(flags, 'dir') ?? '.');
+function projectFileOf(folder: string | undefined, io: Io): ProjectFile {
+  const directory = resolve(io.cwd, folder ?? '.');
   const found = findProjectFile(directory, searchOptions(io));
   if (found !== null) return found;
   throw new UsageError(`there is no ${projectFileName} in ${directory} or above it`, {
@@ -109,7 +107,7 @@ function asJson({ kind, folder: where, value, grantedAt }: KeptGrant): Record<st
   return { kind, folder: where, value, granted_at: grantedAt };
 }
 
-function listed(grants: readonly KeptGrant[], { io }: Context): string | OwnText {
+function listed(grants: readonly KeptGrant[], io: Io): string | OwnText {
   const rows = grants.map(({ kind, folder: where, value, grantedAt }) => [
     where,
     kind === 'owner' ? `files of user ${value}` : value,

@@ -13,6 +13,12 @@ import { examineKey, examineProxy } from './proxy.ts';
 import { examineReply } from './reply.ts';
 import { addressesOf, hopOf, tcpTime, tlsFacts, type Hop } from './way.ts';
 
+/** What is looked at: each part may fail, and that is a finding. */
+export type Examined = Pick<
+  Context,
+  'io' | 'paths' | 'settings' | 'apiKey' | 'clientOptions' | 'client' | 'history' | 'journal'
+>;
+
 export interface Examination {
   /** `--no-call`: ask no model. */
   isCalling: boolean;
@@ -34,7 +40,7 @@ interface Way {
  * Looks at every step between this machine and a streamed reply. A step that fails ends the way, and the steps behind it
  * are told as not reached; the history, which is on no way, is looked at in any case.
  */
-export async function* examine(context: Context, examination: Examination): AsyncGenerator<Finding, void, undefined> {
+export async function* examine(context: Examined, examination: Examination): AsyncGenerator<Finding, void, undefined> {
   const told = new Set<Step>();
   for await (const finding of examineWay(context, examination)) {
     told.add(finding.step);
@@ -47,7 +53,7 @@ export async function* examine(context: Context, examination: Examination): Asyn
   yield await examineHistory(context);
 }
 
-async function* examineWay(context: Context, examination: Examination): AsyncGenerator<Finding, void, undefined> {
+async function* examineWay(context: Examined, examination: Examination): AsyncGenerator<Finding, void, undefined> {
   let way: Way;
   try {
     way = await findWay(context);
@@ -82,7 +88,7 @@ async function* examineWay(context: Context, examination: Examination): AsyncGen
   });
 }
 
-async function findWay(context: Context): Promise<Way> {
+async function findWay(context: Examined): Promise<Way> {
   const settings = await context.settings();
   const { key } = await context.apiKey();
   // Each step is seen once: retries would only hide a connection that fails now and then.

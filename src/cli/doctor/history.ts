@@ -3,7 +3,9 @@ import { asCllmError } from '../thrown.ts';
 import { failed, ok, skipped, type Finding } from './finding.ts';
 
 /** Whether a turn could be kept now. */
-export async function examineHistory(context: Context): Promise<Finding> {
+export async function examineHistory(
+  context: Pick<Context, 'paths' | 'settings' | 'history' | 'journal'>,
+): Promise<Finding> {
   const file = context.paths.historyFile;
   const settings = await context.settings().catch(() => null);
   if (settings?.history.value === 'off') return skipped('history', 'switched off');

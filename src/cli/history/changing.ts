@@ -1,66 +1,58 @@
 import { UsageError } from '../../errors.ts';
 import type { ConversationSummary } from '../../history/history.ts';
-import type { Command } from '../command.ts';
+import { command } from '../command.ts';
 import type { Context } from '../context.ts';
-import { isSet, numberFlag, textFlag } from '../flag-values.ts';
+import { neededText, neededWord, number, text, wordList } from '../flags/flag.ts';
 import { isAgreed } from '../question.ts';
 import { print, reference, yes } from './common.ts';
 
-export const rename: Command = {
+export const rename = command({
   usage: 'rename <name> <new>',
   describe: 'give a conversation a name',
-  configure: (parser) =>
-    parser.positional('name', reference).positional('new', { type: 'string', describe: 'its new name' }),
-  async run(flags, context) {
-    (await context.history()).rename(textFlag(flags, 'name') ?? '', textFlag(flags, 'new') ?? '');
+  words: { name: neededWord(reference, 'conversations'), new: neededWord('its new name') },
+  async run(values, context) {
+    (await context.history()).rename(values.name, values.new);
     return null;
   },
-};
+});
 
-export const fork: Command = {
+export const fork = command({
   usage: 'fork <name>',
   describe: 'a new conversation that shares the turns so far',
-  configure: (parser) =>
-    parser.positional('name', reference).options({
-      at: { type: 'string', requiresArg: true, describe: 'share the turns up to this one' },
-      as: { type: 'string', requiresArg: true, describe: 'its name' },
-    }),
-  async run(flags, context) {
-    const atSeq = numberFlag(flags, 'at', { least: 1, isWhole: true });
-    const forked = (await context.history()).fork(textFlag(flags, 'name') ?? '', {
-      name: textFlag(flags, 'as') ?? null,
-      ...(atSeq !== undefined && { atSeq }),
-    });
-    return print(context, `${forked.id}\n`);
+  words: { name: neededWord(reference, 'conversations') },
+  flags: {
+    at: number('share the turns up to this one', { least: 1, isWhole: true }),
+    as: text('its name'),
   },
-};
+  async run({ name, at, as }, context) {
+    const forked = (await context.history()).fork(name, { name: as ?? null, ...(at !== undefined && { atSeq: at }) });
+    return print(context.io.stdout, `${forked.id}\n`);
+  },
+});
 
-export const remove: Command = {
+export const remove = command({
   usage: 'delete <name..>',
   describe: 'delete conversations; asks on a terminal, wants --yes elsewhere',
-  configure: (parser) => parser.positional('name', { ...reference, array: true }).options(yes),
-  async run(flags, context) {
+  words: { name: wordList(reference, 'conversations') },
+  flags: yes,
+  async run(values, context) {
     const history = await context.history();
     // Two names for one, its name and its id say, are one to delete.
-    const named = (flags['name'] as string[]).map((each) => history.find(each));
+    const named = values.name.map((each) => history.find(each));
     const found = [...new Map(named.map((each) => [each.id, each])).values()];
     const titles = found.map((each) => `${nameOf(each)} (${each.title})`).join(', ');
-    if (!(await isAgreed(`delete ${titles}?`, isSet(flags, 'yes'), context.io))) return null;
-    for (const each of found) await forget(context, history.delete(each.id).turnIds);
+    if (!(await isAgreed(`delete ${titles}?`, values.yes, context.io))) return null;
+    for (const each of found) await forget(context.store, history.delete(each.id).turnIds);
     return null;
   },
-};
+});
 
-export const prune: Command = {
+export const prune = command({
   usage: 'prune',
   describe: 'delete conversations that were not used for a time',
-  configure: (parser) =>
-    parser.options({
-      ...yes,
-      'older-than': { type: 'string', requiresArg: true, demandOption: true, describe: 'e.g. 30d, 12w, 1y' },
-    }),
-  async run(flags, context) {
-    const before = ageLimit(textFlag(flags, 'older-than') ?? '', new Date());
+  flags: { ...yes, 'older-than': neededText('e.g. 30d, 12w, 1y') },
+  async run(values, context) {
+    const before = ageLimit(values.olderThan, new Date());
     const history = await context.history();
     const old = history.list().filter((each) => each.updatedAt < before.toISOString());
     if (old.length === 0) {
@@ -70,25 +62,25 @@ export const prune: Command = {
     if (
       !(await isAgreed(
         `delete ${old.length} conversations last used before ${before.toISOString().slice(0, 10)}?`,
-        isSet(flags, 'yes'),
+        values.yes,
         context.io,
       ))
     )
       return null;
     const { conversations, turnIds } = history.prune(before);
-    await forget(context, turnIds);
+    await forget(context.store, turnIds);
     context.remark(`${conversations.length} conversations deleted`);
     return null;
   },
-};
+});
 
 function nameOf(summary: ConversationSummary): string {
   return summary.name ?? summary.id;
 }
 
 /** What was deleted must not come back from the journal of an unfinished turn. */
-async function forget(context: Context, turnIds: readonly string[]): Promise<void> {
-  const { journal } = await context.store();
+async function forget(store: Context['store'], turnIds: readonly string[]): Promise<void> {
+  const { journal } = await store();
   for (const turnId of turnIds) journal?.remove(turnId);
 }
 

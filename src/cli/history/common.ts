@@ -1,21 +1,14 @@
 import { CllmError, UsageError } from '../../errors.ts';
 import type { ConversationSummary, History } from '../../history/history.ts';
-import type { Context } from '../context.ts';
-import { textFlag } from '../flag-values.ts';
-import type { Flags } from '../flags.ts';
+import type { Output } from '../io.ts';
+import { toggle } from '../flags/flag.ts';
 import type { OwnText } from '../render/own-text.ts';
 
-export const reference = {
-  type: 'string',
-  describe: 'a name, an id, or the beginning of an id; default the latest',
-} as const;
-export const json = { json: { type: 'boolean', describe: 'as JSON' } } as const;
-export const yes = { yes: { type: 'boolean', alias: 'y', describe: 'do not ask' } } as const;
+export const reference = 'a name, an id, or the beginning of an id; default the latest';
+export const yes = { yes: toggle('do not ask', { alias: 'y' }) };
 
 /** The conversation that a command is about. */
-export async function named(flags: Flags, context: Context): Promise<ConversationSummary> {
-  const history = await context.history();
-  const given = textFlag(flags, 'name');
+export function named(given: string | undefined, history: History): ConversationSummary {
   const found = given === undefined ? history.latest() : history.find(given);
   if (found === null) throw new UsageError('the history is empty', { hint: 'ask something first: cllm "hello"' });
   return found;
@@ -35,7 +28,7 @@ export function assertWhole({ damagedTurns }: History): void {
   );
 }
 
-export async function print({ io }: Context, text: string | OwnText): Promise<null> {
-  await io.stdout.write(text);
+export async function print(stdout: Output, text: string | OwnText): Promise<null> {
+  await stdout.write(text);
   return null;
 }

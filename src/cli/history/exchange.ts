@@ -4,25 +4,22 @@ import { decodeText } from '../../files/text-encoding.ts';
 import { readCllmJson } from '../../history/cllm-json.ts';
 import type { ImportReport } from '../../history/exchange.ts';
 import { conversationMarkdown } from '../../history/markdown.ts';
-import type { Command } from '../command.ts';
-import type { Context } from '../context.ts';
-import { isSet, textFlag } from '../flag-values.ts';
+import { command } from '../command.ts';
+import { choice, optionalWord, toggle } from '../flags/flag.ts';
+import type { Io } from '../io.ts';
 import { inputBytes, namedFileBytes } from '../named-file.ts';
 import { safeJson } from '../render/terminal-safe.ts';
-import { assertWhole, reference } from './common.ts';
+import { assertWhole } from './common.ts';
 
-export const exportHistory: Command = {
+export const exportHistory = command({
   usage: 'export [name]',
   describe: 'conversations as JSON lines that import takes again, or one as Markdown',
-  configure: (parser) =>
-    parser.positional('name', { ...reference, describe: 'one conversation; default all' }).options({
-      format: { type: 'string', requiresArg: true, choices: ['jsonl', 'markdown'], describe: 'default jsonl' },
-    }),
-  async run(flags, context) {
+  words: { name: optionalWord('one conversation; default all', 'conversations') },
+  flags: { format: choice('default jsonl', ['jsonl', 'markdown']) },
+  async run({ name, format }, context) {
     const history = await context.history();
     const { stdout } = context.io;
-    const name = textFlag(flags, 'name');
-    if (textFlag(flags, 'format') === 'markdown') {
+    if (format === 'markdown') {
       // In a document of all, the turns that a fork shares stand under its parent.
       for (const each of name === undefined ? history.list() : [history.find(name)]) {
         await stdout.write(
@@ -36,51 +33,42 @@ export const exportHistory: Command = {
     assertWhole(history);
     return null;
   },
-};
+});
 
-export const importHistory: Command = {
+export const importHistory = command({
   usage: 'import [path]',
   describe: 'JSON lines of export, from a file or standard input',
-  configure: (parser) =>
-    parser.positional('path', { type: 'string', describe: 'a file, or the directory that --from names' }).options({
-      from: {
-        type: 'string',
-        requiresArg: true,
-        choices: ['cllm-json'],
-        describe: 'cllm-json: the JSON directory of the original Python cllm',
-      },
-    }),
-  async run(flags, context) {
-    const given = textFlag(flags, 'path');
+  words: { path: optionalWord('a file, or the directory that --from names', 'files') },
+  flags: { from: choice('cllm-json: the JSON directory of the original Python cllm', ['cllm-json']) },
+  async run({ path: given, from }, context) {
     const place = given === undefined ? null : path.resolve(context.io.cwd, given);
     const history = await context.history();
     let report: ImportReport;
-    if (textFlag(flags, 'from') === 'cllm-json') {
+    if (from === 'cllm-json') {
       if (place === null)
         throw new UsageError('which directory?', {
           hint: 'cllm history import --from cllm-json ~/.cllm/conversations',
         });
       report = history.import(readCllmJson(place));
     } else {
-      report = history.import(await readLines(context, place));
+      report = history.import(await readLines(context.io, place));
     }
-    const renamed = report.renamed.map(({ from, to }) => `${from} is ${to} here`).join(', ');
+    const renamed = report.renamed.map(({ from: old, to }) => `${old} is ${to} here`).join(', ');
     context.remark(
       `${report.added} added, ${report.extended} extended, ${report.unchanged} there already${renamed === '' ? '' : `; ${renamed}`}`,
     );
     return null;
   },
-};
+});
 
-export const verify: Command = {
+export const verify = command({
   usage: 'verify',
   describe: 'check every page, every checksum and the search index',
-  configure: (parser) =>
-    parser.options({ repair: { type: 'boolean', describe: 'build a damaged search index again' } }),
-  async run(flags, context) {
+  flags: { repair: toggle('build a damaged search index again') },
+  async run({ repair }, context) {
     const history = await context.history();
     let report = history.verify();
-    if (isSet(flags, 'repair') && report.problems.some(({ kind }) => kind === 'search')) {
+    if (repair && report.problems.some(({ kind }) => kind === 'search')) {
       history.rebuildSearch();
       report = history.verify();
     }
@@ -100,9 +88,9 @@ export const verify: Command = {
     await stdout.write(`${report.conversations} conversations, ${report.turns} turns: all as they were written\n`);
     return null;
   },
-};
+});
 
-async function readLines({ io }: Context, file: string | null): Promise<Iterable<string>> {
+async function readLines(io: Io, file: string | null): Promise<Iterable<string>> {
   if (file === null && io.stdin.kind === 'terminal') {
     throw new UsageError('which file?', { hint: 'cllm history import history.jsonl, or pipe it in' });
   }

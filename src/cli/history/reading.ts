@@ -1,70 +1,69 @@
 import { conversationMarkdown } from '../../history/markdown.ts';
-import type { Command } from '../command.ts';
-import type { Context } from '../context.ts';
-import { isSet, numberFlag, textFlag } from '../flag-values.ts';
-import type { Flags } from '../flags.ts';
+import { command } from '../command.ts';
+import { choice, number, optionalWord, wordList } from '../flags/flag.ts';
+import { jsonFlag } from '../flags/flags.ts';
+import type { Output } from '../io.ts';
 import { conversationJson, conversationText } from '../render/conversation.ts';
 import { table } from '../render/table.ts';
 import { jsonLine } from '../render/terminal-safe.ts';
-import { assertWhole, json, named, print, reference } from './common.ts';
+import { assertWhole, named, print, reference } from './common.ts';
 
-const limit = { limit: { type: 'string', alias: 'n', requiresArg: true, describe: 'how many at most' } } as const;
+const limit = { limit: number('how many at most', { least: 1, isWhole: true, alias: 'n' }) };
 
-export const list: Command = {
+export const list = command({
   usage: 'list',
   describe: 'the conversations, the latest first',
-  configure: (parser) => parser.options({ ...limit, ...json }),
-  async run(flags, context) {
-    const conversations = (await context.history()).list(limitOf(flags));
-    if (isSet(flags, 'json')) return print(context, jsonLine(conversations.map((each) => conversationJson(each))));
+  flags: { ...limit, ...jsonFlag },
+  async run({ limit: most, json }, context) {
+    const { stdout } = context.io;
+    const conversations = (await context.history()).list(limitOf(most));
+    if (json) return print(stdout, jsonLine(conversations.map((each) => conversationJson(each))));
     const rows = conversations.map((each) => [
       each.id,
       each.name,
-      shownTime(context, each.updatedAt),
+      shownTime(each.updatedAt, stdout),
       each.turnCount,
       each.model,
       each.title,
     ]);
     if (rows.length === 0) context.remark('the history is empty');
     const heading = ['id', 'name', 'last turn', 'turns', 'model', 'title'];
-    return print(context, table(context.io.stdout, heading, rows, { isTextLast: true }));
+    return print(stdout, table(stdout, heading, rows, { isTextLast: true }));
   },
-};
+});
 
-export const show: Command = {
+export const show = command({
   usage: 'show [name]',
   describe: 'a conversation with its turns',
-  configure: (parser) =>
-    parser.positional('name', reference).options({
-      format: { type: 'string', requiresArg: true, choices: ['text', 'markdown', 'json'], describe: 'default text' },
-    }),
-  async run(flags, context) {
-    const summary = await named(flags, context);
+  words: { name: optionalWord(reference, 'conversations') },
+  flags: { format: choice('default text', ['text', 'markdown', 'json']) },
+  async run({ name, format }, context) {
+    const { stdout } = context.io;
     const history = await context.history();
+    const summary = named(name, history);
     const turns = history.turns(summary.id);
-    const format = textFlag(flags, 'format') ?? 'text';
     if (format === 'json') {
-      await print(context, jsonLine(conversationJson(summary, turns)));
+      await print(stdout, jsonLine(conversationJson(summary, turns)));
     } else {
       await print(
-        context,
+        stdout,
         format === 'markdown' ? conversationMarkdown(summary, turns) : conversationText(summary, turns),
       );
     }
     assertWhole(history);
     return null;
   },
-};
+});
 
-export const search: Command = {
+export const search = command({
   usage: 'search <query..>',
   describe: 'turns whose prompt or reply has every word; "two words" together',
-  configure: (parser) =>
-    parser.positional('query', { type: 'string', array: true, describe: 'words' }).options({ ...limit, ...json }),
-  async run(flags, context) {
+  words: { query: wordList('words') },
+  flags: { ...limit, ...jsonFlag },
+  async run({ query, limit: most, json }, context) {
     const { stdout } = context.io;
-    const hits = (await context.history()).search((flags['query'] as string[]).join(' '), limitOf(flags));
-    if (isSet(flags, 'json')) return print(context, jsonLine(hits));
+    const hits = (await context.history()).search(query.join(' '), limitOf(most));
+    if (json) return print(stdout, jsonLine(hits));
     const rows = hits.map((hit) => [
       hit.conversationId,
       hit.name,
@@ -72,25 +71,24 @@ export const search: Command = {
       hit.excerpt.map((piece) => piece.text).join(''),
     ]);
     if (rows.length === 0) context.remark('no turn has that');
-    return print(context, table(stdout, ['id', 'name', 'turn', 'text'], rows, { isTextLast: true }));
+    return print(stdout, table(stdout, ['id', 'name', 'turn', 'text'], rows, { isTextLast: true }));
   },
-};
+});
 
-export const path: Command = {
+export const path = command({
   usage: 'path',
   describe: 'where the history is',
-  run: async (_flags, context) => print(context, `${context.paths.historyFile}\n`),
-};
+  run: async (_values, { io, paths }) => print(io.stdout, `${paths.historyFile}\n`),
+});
 
-function limitOf(flags: Flags): { limit?: number } {
-  const most = numberFlag(flags, 'limit', { least: 1, isWhole: true });
+function limitOf(most: number | undefined): { limit?: number } {
   return most === undefined ? {} : { limit: most };
 }
 
 /** Local time to the minute, for people; programs get what the history holds. */
-function shownTime(context: Context, iso: string): string {
-  if (!context.io.stdout.isTTY) return iso;
+function shownTime(iso: string, { isTTY }: Output): string {
+  if (!isTTY) return iso;
   const time = new Date(iso);
-  const two = (number: number): string => String(number).padStart(2, '0');
+  const two = (part: number): string => String(part).padStart(2, '0');
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}`;
 }

@@ -1,32 +1,36 @@
 import type { Settings } from '../../config/settings.ts';
-import type { Context } from '../context.ts';
-import { isSet, textFlag } from '../flag-values.ts';
-import type { Flags } from '../flags.ts';
+import type { Values } from '../flags/flag.ts';
+import type { OutputFormat, viewFlags } from '../flags/flags.ts';
 import type { Io, Output } from '../io.ts';
 import { EventsView, JsonView } from './json.ts';
 import { TextView } from './text.ts';
 import type { View } from './view.ts';
 
-export const outputFormats = ['text', 'json', 'stream-json'] as const;
 type Render = Settings['render']['value'];
-export type OutputFormat = (typeof outputFormats)[number];
+
+export interface ViewOptions {
+  /** Whether the reply is shown only once it is whole, since it has to match a schema. */
+  isHeldBack: boolean;
+  baseUrl: string;
+  model?: string | null;
+  render: Render;
+  /** The history, for somebody who tries cllm out: they should see that a turn is a thing on their disk. */
+  keptIn?: string | null;
+}
 
 /** The view that the flags and the settings ask for. */
 export function createView(
-  flags: Flags,
-  { io, paths }: Pick<Context, 'io' | 'paths'>,
-  options: { isHeldBack: boolean; baseUrl: string; model?: string | null; render: Render },
+  { outputFormat: format = 'text', reasoning, quiet }: Values<typeof viewFlags>,
+  io: Io,
+  options: ViewOptions,
 ): View {
-  const format = textFlag(flags, 'output-format') ?? 'text';
-  if (format !== 'text') return programView(format === 'json' ? 'json' : 'stream-json', io, options);
-  const reasoning = textFlag(flags, 'reasoning');
+  if (format !== 'text') return programView(format, io, options);
   return new TextView(io, {
     isReasoningShown: reasoning === undefined ? io.stdout.isTTY && io.stderr.isTTY : reasoning === 'show',
-    isQuiet: isSet(flags, 'quiet'),
+    isQuiet: quiet,
     isHeldBack: options.isHeldBack,
     isMarkdown: isMarkdown(options.render, io.stdout, options.isHeldBack),
-    // Somebody who tries cllm out should see that a turn is a thing on their disk.
-    keptIn: isSet(flags, 'demo') ? paths.historyFile : null,
+    keptIn: options.keptIn ?? null,
   });
 }
 

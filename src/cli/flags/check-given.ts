@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
-import type { Options } from 'yargs';
 import { UsageError } from '../../errors.ts';
-
-type Declared = Readonly<Record<string, Options>>;
+import type { Flag, Flags, Words } from './flag.ts';
 
 /** What a command declares: its flags, and the words it takes by a name (yargs takes `--NAME` for those as well). */
 interface Declarations {
-  readonly flags: Declared;
-  readonly words: Declared;
+  readonly flags: Flags;
+  readonly words: Words;
 }
+
+type Declared = Readonly<Record<string, Pick<Flag<unknown>, 'kind'> & Partial<Pick<Flag<unknown>, 'alias'>>>>;
 
 /**
  * Refuses what yargs takes in silence: a flag given twice where one is meant (it makes a list of two texts, and takes the
@@ -17,14 +17,14 @@ interface Declarations {
  * a key.
  */
 export function checkGivenFlags(argv: readonly string[], { flags, words }: Declarations, help: string): void {
-  const declared = { ...words, ...flags };
+  const declared: Declared = { ...words, ...flags };
   for (const [name, values] of givenFlags(argv, declared)) {
-    const { array, type } = declared[name] ?? {};
-    if (array !== true && values.length > 1)
+    const kind = declared[name]?.kind;
+    if (kind !== 'list' && values.length > 1)
       throw new UsageError(`--${name} was given ${values.length} times`, { hint: `give --${name} once; ${help}` });
-    if (type === 'string' && values.some((value) => value === undefined || value === ''))
+    if (kind !== 'toggle' && values.some((value) => value === undefined || value === ''))
       throw new UsageError(`--${name} needs a value`, { hint: help });
-    if (type === 'boolean' && !values.every(isSwitchValue))
+    if (kind === 'toggle' && !values.every(isSwitchValue))
       throw new UsageError(`--${name} takes no value`, { hint: `--${name} or --no-${name}; ${help}` });
   }
 }
@@ -37,14 +37,13 @@ function isSwitchValue(value: string | undefined): boolean {
 function givenFlags(argv: readonly string[], declared: Declared): Map<string, (string | undefined)[]> {
   const names = new Map<string, string>();
   const options: NonNullable<Parameters<typeof parseArgs>[0]>['options'] = {};
-  for (const [name, { alias, type }] of Object.entries(declared)) {
-    const kind = { type: type === 'boolean' ? 'boolean' : 'string' } as const;
+  for (const [name, { alias, kind }] of Object.entries(declared)) {
+    const option = { type: kind === 'toggle' ? 'boolean' : 'string' } as const;
     names.set(name, name).set(`no-${name}`, name);
-    options[name] = kind;
-    for (const other of [alias ?? []].flat()) {
-      names.set(other, name);
-      options[other] = other.length === 1 ? { ...kind, short: other } : kind;
-    }
+    options[name] = option;
+    if (alias == null) continue;
+    names.set(alias, name);
+    options[alias] = alias.length === 1 ? { ...option, short: alias } : option;
   }
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true });
   const given = new Map<string, (string | undefined)[]>();

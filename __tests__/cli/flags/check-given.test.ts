@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { Options } from 'yargs';
 import { ask } from '../../../src/cli/commands/ask.ts';
 import type { Command } from '../../../src/cli/command.ts';
 import { commandTable } from '../../../src/cli/command-table.ts';
-import { declaredFlags, declaredWords } from '../../../src/cli/declared-flags.ts';
-import { checkGivenFlags } from '../../../src/cli/flags/given-flags.ts';
+import { checkGivenFlags } from '../../../src/cli/flags/check-given.ts';
+import type { Flag } from '../../../src/cli/flags/flag.ts';
 import { main } from '../../../src/cli/main.ts';
 import { memoryIo, type MemoryIo } from '../../support/memory-io.ts';
 import { useTemporaryDirectory } from '../../support/temporary-directory.ts';
@@ -25,7 +24,7 @@ async function allCommands(): Promise<Declared[]> {
   const found: Declared[] = [];
   const add = (command: Command, path: string): void => {
     found.push({ path, command });
-    for (const each of command.subcommands ?? []) add(each, `${path} ${each.usage.split(' ')[0]}`);
+    for (const each of command.subcommands) add(each, `${path} ${each.usage.split(' ')[0]}`);
   };
   add(ask, 'ask');
   for (const entry of commandTable) add(await entry.load(), entry.usage.split(' ')[0] ?? '');
@@ -33,39 +32,38 @@ async function allCommands(): Promise<Declared[]> {
 }
 
 /** What is given wrongly, and the words that refuse it. */
-function misuses(flag: string, { array, type, alias, choices }: Options): [argv: string[], words: string][] {
+function misuses(flag: string, { kind, alias, choices }: Flag<unknown>): [argv: string[], words: string][] {
   const name = `--${flag}`;
   const twice = `${name} was given 2 times`;
-  if (type === 'boolean') {
+  if (kind === 'toggle') {
     return [
       [[name, name], twice],
       [[`--no-${flag}`, name], twice],
       [[`${name}=maybe`], `${name} takes no value`],
-      ...(typeof alias === 'string' ? [[[`-${alias}${alias}`], twice] satisfies [string[], string]] : []),
+      ...(alias !== null ? [[[`-${alias}${alias}`], twice] satisfies [string[], string]] : []),
     ];
   }
-  const value = String(choices?.[0] ?? '1');
+  const value = choices?.[0] ?? '1';
   const ofOne: [string[], string][] = [
     [[name, value, name, value], twice],
     [[`${name}=${value}`, `${name}=${value}`], twice],
     [[`${name}=${value}`, name, value, name, value], `${name} was given 3 times`],
-    ...(typeof alias === 'string' ? [[[`-${alias}`, value, name, value], twice] satisfies [string[], string]] : []),
+    ...(alias !== null ? [[[`-${alias}`, value, name, value], twice] satisfies [string[], string]] : []),
   ];
   return [
     [[`${name}=`], `${name} needs a value`],
     [[`--no-${flag}`], `${name} needs a value`],
-    ...(array === true ? [] : ofOne),
+    ...(kind === 'list' ? [] : ofOne),
   ];
 }
 
 test('every flag of every command is refused when it is given twice, empty, or as another kind than it is', async () => {
   let count = 0;
   for (const { command } of await allCommands()) {
-    const declared = { flags: declaredFlags(command), words: declaredWords(command) };
-    for (const [flag, option] of Object.entries(declared.flags)) {
-      for (const [argv, words] of misuses(flag, option)) {
-        expect(() => checkGivenFlags(['a', ...argv, 'b'], declared, '')).toThrow(words);
-        expect(() => checkGivenFlags(['a', '--', ...argv], declared, '')).not.toThrow();
+    for (const [name, flag] of Object.entries(command.flags)) {
+      for (const [argv, words] of misuses(name, flag)) {
+        expect(() => checkGivenFlags(['a', ...argv, 'b'], command, '')).toThrow(words);
+        expect(() => checkGivenFlags(['a', '--', ...argv], command, '')).not.toThrow();
         count += 1;
       }
     }
@@ -98,7 +96,7 @@ async function refusal(path: string, flags: readonly string[]): Promise<string> 
 
 test('every command asks for that, and exits with code 2', async () => {
   for (const { path, command } of await allCommands()) {
-    const last = Object.entries(declaredFlags(command)).findLast(([, option]) => option.demandOption !== true);
+    const last = Object.entries(command.flags).findLast(([, { isNeeded }]) => !isNeeded);
     if (last === undefined) continue;
     for (const [argv, words] of misuses(...last)) expect(await refusal(path, argv)).toMatch(`cllm: ${words}\n`);
   }

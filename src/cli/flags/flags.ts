@@ -1,0 +1,185 @@
+import { UsageError } from '../../errors.ts';
+import type { Json } from '../../protocol/types.ts';
+import {
+  choice,
+  file,
+  filesOf,
+  inGroup,
+  list,
+  mappedList,
+  number,
+  pairs,
+  reworded,
+  text,
+  toggle,
+  type Values,
+} from './flag.ts';
+
+/** The flags that several commands share, in the order and the groups of `--help`. */
+export const groups = {
+  prompt: 'Prompt:',
+  conversation: 'Conversation:',
+  model: 'Model and request:',
+  output: 'Output:',
+  limits: 'Retries and limits:',
+  proxy: 'Proxy:',
+} as const;
+
+export const outputFormats = ['text', 'json', 'stream-json'] as const;
+export type OutputFormat = (typeof outputFormats)[number];
+
+/** Flags of every command that talks to the proxy. */
+export const proxyFlags = inGroup(groups.proxy, {
+  'base-url': text('the LiteLLM proxy (default http://localhost:4000)'),
+  'api-key-file': file('read the key from a file'),
+  cacert: file('a PEM file of further certificate authorities'),
+  cert: file('a PEM file with a client certificate, for a proxy that asks for one'),
+  'cert-key': file('its private key, PEM without a passphrase (default: in the file of --cert)'),
+  header: mappedList(list("a further request header, 'K: V'"), header),
+  tag: list('a LiteLLM tag for spend reports'),
+  metadata: pairs('spend metadata, KEY=VALUE'),
+  'end-user': text('the end user whom LiteLLM shall account'),
+  attribution: toggle('in CI, mark calls with repository, job and run (default; --no-attribution does not)', {
+    isOnByDefault: true,
+  }),
+  profile: text('a named group of settings', { completes: 'profiles' }),
+  'trust-project': toggle('for this run, obey the cllm.yaml of this folder and send to the base URL that it names'),
+  demo: toggle('a small proxy inside cllm answers, over real HTTP and SSE'),
+  debug: toggle('the wire on stderr, redacted'),
+});
+
+export const modelFlags = inGroup(groups.model, {
+  model: text('the model', { alias: 'm', completes: 'models' }),
+  system: filesOf(text('the system prompt, or @FILE', { alias: 's' }), (value) =>
+    value.startsWith('@') ? value.slice(1) : undefined,
+  ),
+  temperature: number('sampling temperature'),
+  'max-tokens': number('the longest reply, in tokens', { least: 1, isWhole: true }),
+  'top-p': number('nucleus sampling'),
+  seed: number('for sampling that can be repeated', { isWhole: true }),
+  stop: list('stop at this text'),
+  'reasoning-effort': text('none, minimal, low, medium, high'),
+  param: mappedList(list('any other field of the request body, KEY=JSON', { alias: 'p' }), parameter),
+  tools: file('a JSON file of tool definitions; calls are shown and kept, never run'),
+  stream: toggle('stream the reply (default; --no-stream asks for one JSON body)', { isOnByDefault: true }),
+  'require-model': text('fail unless the model that answers matches this glob'),
+  fallback: toggle('take a reply of a fallback (default; --no-fallback fails)', { isOnByDefault: true }),
+  cache: toggle("take a reply out of the proxy's cache (default; --no-cache fails)", { isOnByDefault: true }),
+});
+
+export const limitFlags = inGroup(groups.limits, {
+  retries: number('tries again before the first content only (default 2)', { least: 0, isWhole: true }),
+  'connect-timeout': number('seconds to connect (default 10; 0 = none)', { least: 0 }),
+  'first-token-timeout': number('seconds to the first content (default 300)', { least: 0 }),
+  'idle-timeout': number('seconds between two contents (default 120)', { least: 0 }),
+  timeout: number('seconds for the whole reply (default 0)', { least: 0 }),
+  'max-reply-bytes': number('cut a longer reply (default 256 MiB)', { least: 1, isWhole: true }),
+});
+
+/** Flags of every command that sends prompts. */
+export const moneyFlags = inGroup(groups.limits, {
+  'max-cost': number('USD: begin nothing past it', { least: 0 }),
+  'allow-unknown-cost': toggle('keep --max-cost as far as costs are known'),
+});
+
+export const conversationFlags = inGroup(groups.conversation, {
+  continue: toggle('go on with the latest conversation', { alias: 'c' }),
+  conversation: text('go on with that one, or start it under that name', { alias: 'C', completes: 'conversations' }),
+  'read-only': toggle('use the conversation as context, add nothing to it'),
+  ephemeral: toggle('keep nothing: no history, no journal'),
+});
+
+export const viewFlags = inGroup(groups.output, {
+  'output-format': choice('text, json or stream-json', outputFormats),
+  render: choice('auto (markdown on a terminal), markdown or plain', ['auto', 'markdown', 'plain']),
+  reasoning: choice('show (on stderr; default on a terminal) or hide', ['show', 'hide']),
+  'allow-short': toggle('a reply cut by length is no failure'),
+  quiet: toggle('no receipt', { alias: 'q' }),
+});
+
+export const schemaFlags = inGroup(groups.output, {
+  'output-schema': file('a JSON schema that the reply must match'),
+});
+
+/** Flags of every command that takes a prompt from its words, from standard input and from files. */
+export const promptFlags = inGroup(groups.prompt, {
+  file: filesOf(
+    list('a text file or an image to go with the prompt', { alias: 'f', completes: 'files' }),
+    (name) => name,
+  ),
+  stdin: toggle('read standard input when it is a file or a pipe (default; --no-stdin leaves it alone)', {
+    isOnByDefault: true,
+  }),
+  'stdin-timeout': number('seconds to wait for its first byte (default 60; 0 = for ever)', { least: 0 }),
+});
+
+export const chatFlags = {
+  ...conversationFlags,
+  ...modelFlags,
+  ...viewFlags,
+  ...limitFlags,
+  ...moneyFlags,
+  ...proxyFlags,
+};
+
+export const askFlags = {
+  ...promptFlags,
+  ...conversationFlags,
+  ...modelFlags,
+  ...viewFlags,
+  ...inGroup(groups.output, {
+    'output-last-message': text(
+      'write the reply to a file, whole or not at all (.png, .wav, …: its images, its audio)',
+      { alias: 'o', completes: 'files' },
+    ),
+  }),
+  ...schemaFlags,
+  ...inGroup(groups.output, {
+    record: text('keep the bytes of the stream, with their timing', { completes: 'files' }),
+  }),
+  ...limitFlags,
+  ...moneyFlags,
+  ...proxyFlags,
+};
+
+/** What the settings, the client and the history of a run are made from, whichever command it is. */
+export const contextFlags = {
+  ...proxyFlags,
+  ...modelFlags,
+  ...limitFlags,
+  ...schemaFlags,
+  render: viewFlags.render,
+  stdin: promptFlags.stdin,
+  ephemeral: conversationFlags.ephemeral,
+};
+
+/** What stands in them on this command line; what its command does not have is not there. */
+export type ContextValues = Partial<Values<typeof contextFlags>>;
+
+export const jsonFlag = { json: toggle('as JSON') };
+
+export const withoutReceipt = (describe: string, group: string): typeof viewFlags.quiet =>
+  reworded(viewFlags.quiet, { describe, group });
+
+function header(line: string): readonly [name: string, value: string] {
+  const [, name, value] = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):\s*(.*)$/.exec(line) ?? [];
+  if (name !== undefined && value !== undefined) return [name.toLowerCase(), value];
+  throw new UsageError(`--header ${line.split(':')[0]} is not 'K: V'`, {
+    hint: "for example --header 'x-litellm-trace-id: 42'",
+  });
+}
+
+/** `-p KEY=JSON`. A word that is no JSON is not taken for a string: `-p user=42` and `-p user="42"` differ. */
+function parameter(pair: string): readonly [name: string, value: Json] {
+  const at = pair.indexOf('=');
+  const key = pair.slice(0, at);
+  if (at < 1)
+    throw new UsageError(`-p ${pair} is not KEY=JSON`, { hint: 'for example -p top_k=40 or -p user=\'"me"\'' });
+  try {
+    return [key, JSON.parse(pair.slice(at + 1)) as Json];
+  } catch {
+    throw new UsageError(`-p ${pair}: the value is no JSON`, {
+      hint: `a string wants quotes: -p '${key}="${pair.slice(at + 1)}"'`,
+    });
+  }
+}
