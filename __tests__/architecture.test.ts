@@ -13,35 +13,39 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Layers from the bottom up: a file imports from layers below its own, and from its own part of its layer. */
 const layers: readonly (readonly string[])[] = [
-  ['src/errors.ts'],
-  ['src/outcome.ts'],
-  ['src/protocol/', 'src/files/', 'src/spending/', 'src/next-step.ts'],
-  ['src/client/', 'src/journal/', 'src/history/', 'src/result.ts'],
-  ['src/conversation/', 'src/batch/', 'src/config/', 'src/demo/', 'src/local-proxy/'],
-  ['src/cli/'],
-  ['src/cli/commands/'],
-  ['src/cli/command-table.ts', 'src/cli/main.ts', 'src/cli/start.ts', 'src/cli/bin.ts'],
+  ['src/outcome/'],
+  ['src/protocol/', 'src/files/'],
+  ['src/client/', 'src/journal/', 'src/history/', 'src/spending/', 'src/terminal/'],
+  ['src/conversation/', 'src/config/', 'src/demo/', 'src/local-proxy/'],
+  ['src/batch/'],
+  ['src/cli/flags/', 'src/cli/process/', 'src/cli/loader/', 'src/cli/thrown.ts', 'src/cli/version.ts'],
+  ['src/cli/io.ts'],
+  ['src/cli/views/'],
+  ['src/cli/input/'],
+  ['src/cli/asking/'],
+  ['src/cli/context.ts'],
+  ['src/cli/command.ts'],
+  // A command is a folder, or a file while it fits in one.
+  commandsOf(readdirSync(join(root, 'src/cli/commands'))),
+  ['src/cli/command-table.ts', 'src/cli/main-help.ts', 'src/cli/main.ts', 'src/cli/start.ts', 'src/cli/bin.ts'],
 ];
 
-/** An arrow inside a layer that was meant: a batch is many turns of the same call. */
-const sideArrows = ['src/batch/ -> src/conversation/'];
-
 /** The parts that the library is made of: nothing that reads files, the environment or a terminal. */
-const libraryParts = ['src/errors.ts', 'src/outcome.ts', 'src/protocol/', 'src/client/'];
+const libraryParts = ['src/outcome/', 'src/protocol/', 'src/client/'];
 
 /** Each third-party package and the one file that imports it. */
 const doors: Readonly<Record<string, string>> = {
   '@photostructure/sqlite': 'src/history/database.ts',
-  '@codemirror/legacy-modes': 'src/cli/render/highlight.ts',
-  '@codemirror/streamparser': 'src/cli/render/highlight.ts',
-  ajv: 'src/cli/structured.ts',
-  'ci-info': 'src/cli/ci-service.ts',
+  '@codemirror/legacy-modes': 'src/terminal/highlight.ts',
+  '@codemirror/streamparser': 'src/terminal/highlight.ts',
+  ajv: 'src/cli/asking/reply-schema.ts',
+  'ci-info': 'src/cli/asking/ci-service.ts',
   conf: 'src/config/user-file.ts',
   'eventsource-parser': 'src/protocol/sse.ts',
-  'get-east-asian-width': 'src/cli/render/width.ts',
+  'get-east-asian-width': 'src/terminal/width.ts',
   'p-queue': 'src/batch/run-batch.ts',
-  marked: 'src/cli/render/markdown-tokens.ts',
-  undici: 'src/client/transport.ts',
+  marked: 'src/terminal/markdown-tokens.ts',
+  undici: 'src/client/http/transport.ts',
   yaml: 'src/config/yaml-text.ts',
   yargs: 'src/cli/main.ts',
 };
@@ -109,6 +113,8 @@ interface Import {
   /** A path under the root for our own files, else the specifier. */
   to: string;
   isTypeOnly: boolean;
+  /** `import()`: loaded when it is wanted. */
+  isLazy: boolean;
 }
 
 const files = sourceFiles();
@@ -125,15 +131,23 @@ describe('the arrows between the parts', () => {
     expect(ownImports.filter((edge) => !isAllowed(edge)).map(describeEdge)).toEqual([]);
   });
 
-  test('commands are leaves: none imports another, and only what starts them imports them', () => {
-    const intoCommands = ownImports.filter(({ to }) => to.startsWith('src/cli/commands/'));
+  test('commands are leaves, which only what starts them imports', () => {
+    const intoCommands = ownImports.filter(
+      ({ from, to }) => to.startsWith('src/cli/commands/') && !from.startsWith('src/cli/commands/'),
+    );
     expect(
       intoCommands
-        .filter(
-          ({ from, isTypeOnly }) => !isTypeOnly && !['src/cli/command-table.ts', 'src/cli/main.ts'].includes(from),
-        )
+        .filter(({ from }) => !['src/cli/command-table.ts', 'src/cli/main.ts'].includes(from))
         .map(describeEdge),
     ).toEqual([]);
+  });
+
+  test('what a command does is loaded once it is called for', () => {
+    const early = ownImports.filter(
+      ({ from, to, isTypeOnly, isLazy }) =>
+        from.endsWith('/command.ts') && to.endsWith('/run.ts') && !isTypeOnly && !isLazy,
+    );
+    expect(early.map(describeEdge)).toEqual([]);
   });
 
   test('the wire types import nothing', () => {
@@ -141,8 +155,7 @@ describe('the arrows between the parts', () => {
   });
 
   test('the pure parts import nothing of Node but its byte arrays', () => {
-    const isPure = (file: string): boolean =>
-      file.startsWith('src/protocol/') || file === 'src/errors.ts' || file === 'src/outcome.ts';
+    const isPure = (file: string): boolean => file.startsWith('src/protocol/') || file.startsWith('src/outcome/');
     const impure = imports.filter(({ from, to }) => isPure(from) && to.startsWith('node:') && to !== 'node:buffer');
     expect(impure.map(describeEdge)).toEqual([]);
   });
@@ -215,15 +228,19 @@ function sourceFiles(): string[] {
     .toSorted();
 }
 
+function commandsOf(entries: readonly string[]): string[] {
+  return entries.map((name) => `src/cli/commands/${name}${name.endsWith('.ts') ? '' : '/'}`);
+}
+
 function parse(file: string): ts.SourceFile {
   return ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.ES2023, true);
 }
 
 function importsOf(file: string): Import[] {
   const found: Import[] = [];
-  const add = (specifier: string, isTypeOnly: boolean): void => {
+  const add = (specifier: string, isTypeOnly: boolean, isLazy = false): void => {
     const to = specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier;
-    found.push({ from: file, to, isTypeOnly });
+    found.push({ from: file, to, isTypeOnly, isLazy });
   };
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
@@ -232,7 +249,7 @@ function importsOf(file: string): Import[] {
       add(node.moduleSpecifier.text, node.isTypeOnly);
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       const [specifier] = node.arguments;
-      add(specifier && ts.isStringLiteral(specifier) ? specifier.text : 'a computed import', false);
+      add(specifier && ts.isStringLiteral(specifier) ? specifier.text : 'a computed import', false, true);
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
       if (ts.isStringLiteral(node.argument.literal)) add(node.argument.literal.text, true);
     }
@@ -258,16 +275,9 @@ function isAllowed({ from, to, isTypeOnly }: Import): boolean {
   if (from === 'src/index.ts' || (isTypeOnly && to === 'src/protocol/types.ts')) return true;
   const [own, other] = [placeOf(from), placeOf(to)];
   if (own === null || other === null) return false;
-  // What runs a command is typed by what the command declares.
-  if (isTypeOnly && own.part === 'src/cli/' && other.part === 'src/cli/commands/') return true;
   if (own.layer !== other.layer) return own.layer > other.layer;
   // Parts beside each other know each other's types at most; the last layer wires everything.
-  return (
-    own.part === other.part ||
-    isTypeOnly ||
-    own.layer === layers.length - 1 ||
-    sideArrows.includes(`${own.part} -> ${other.part}`)
-  );
+  return own.part === other.part || isTypeOnly || own.layer === layers.length - 1;
 }
 
 function packageOf(specifier: string): string {

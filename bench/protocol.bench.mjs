@@ -26,7 +26,7 @@ const sizes = isSmoke
   : { chunks: 100_000, rounds: 9, lines: [10, 100], heapChunks: 1_000_000 };
 const pieceSize = 16 * 1024;
 
-/** @typedef {typeof import('../src/protocol/sse.ts') & typeof import('../src/protocol/chunk.ts') & typeof import('../src/protocol/completion-builder.ts') & typeof import('../src/protocol/reply-reader.ts')} Protocol */
+/** @typedef {typeof import('../src/protocol/sse.ts') & typeof import('../src/protocol/chunk.ts') & typeof import('../src/protocol/fold/completion-builder.ts') & typeof import('../src/protocol/reply-reader.ts')} Protocol */
 
 async function main() {
   const directory = mkdtempSync(join(tmpdir(), 'cllm-bench-'));

@@ -39,8 +39,8 @@ const directory = mkdtempSync(join(tmpdir(), 'cllm-bench-'));
 try {
   await build({
     stdin: {
-      contents: `export { MarkdownPrinter, warmUp } from './src/cli/render/markdown-printer.ts';
-        export { MarkdownStream } from './src/cli/render/markdown-stream.ts';`,
+      contents: `export { MarkdownPrinter, warmUp } from './src/cli/views/markdown-printer.ts';
+        export { MarkdownStream } from './src/terminal/markdown-stream.ts';`,
       resolveDir: root,
     },
     bundle: true,

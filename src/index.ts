@@ -2,12 +2,12 @@
 
 export { LiteLLMClient } from './client/client.ts';
 export type { CallOptions, ClientOptions, KeyInfo, ModelEntry, ModelInfo, RequestInput } from './client/client.ts';
-export { CompletionStream } from './client/completion-stream.ts';
-export type { ReplyTap, ResponseHead, StreamResult } from './client/completion-stream.ts';
+export { CompletionStream } from './client/reply/completion-stream.ts';
+export type { ReplyTap, ResponseHead, StreamResult } from './client/reply/completion-stream.ts';
 export type { Receipt } from './client/receipt.ts';
-export type { RetryNotice } from './client/retry.ts';
+export type { RetryNotice } from './client/reply/retry.ts';
 
-export { CompletionBuilder } from './protocol/completion-builder.ts';
+export { CompletionBuilder } from './protocol/fold/completion-builder.ts';
 export { SseDecoder } from './protocol/sse.ts';
 export type { SseDecoderOptions, SseEvent } from './protocol/sse.ts';
 export type { StreamEnd } from './protocol/verdict.ts';
@@ -29,10 +29,10 @@ export type {
   Usage,
 } from './protocol/types.ts';
 
-export { CllmError, DeadlineError, InterruptedError, ProxyError, UsageError, errorCodes } from './errors.ts';
-export type { CllmErrorOptions, Deadline, ErrorCode } from './errors.ts';
+export { CllmError, DeadlineError, InterruptedError, ProxyError, UsageError, errorCodes } from './outcome/errors.ts';
+export type { CllmErrorOptions, Deadline, ErrorCode } from './outcome/errors.ts';
 
-export { exitCodeOf, exits, verdicts } from './outcome.ts';
-export type { ExitCode, ExitName, Verdict } from './outcome.ts';
+export { exitCodeOf, exits, verdicts } from './outcome/exits.ts';
+export type { ExitCode, ExitName, Verdict } from './outcome/exits.ts';
 
 // Not exported on purpose: the journal, the history, settings and keys. The library reads no file and no environment.

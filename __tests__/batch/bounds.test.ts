@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { AdaptiveLimit } from '../../src/batch/adaptive-limit.ts';
-import { CostCap } from '../../src/batch/cost-cap.ts';
+import { CostCap } from '../../src/spending/cost-cap.ts';
 import { Histogram } from '../../src/batch/histogram.ts';
 import { KeySet } from '../../src/batch/key-set.ts';
 import { seed } from '../support/seed.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { type Progress, progressBar, ProgressDisplay, progressLine } from '../../src/cli/batch-progress.ts';
-import type { Output } from '../../src/cli/io.ts';
+import { type Progress, progressBar, ProgressDisplay, progressLine } from '../../src/cli/commands/batch/progress.ts';
+import type { Output } from '../../src/terminal/output.ts';
 
 const erased = '\r\u001b[K';
 const half: Progress = { done: 500, earlier: 100, failed: 2, total: 1_000, costUsd: 0.5 };

@@ -3,12 +3,12 @@ import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { join } from 'node:path';
 import { type BatchResult, parseResult, resultLine } from '../../src/batch/batch-result.ts';
 import { BatchSummary } from '../../src/batch/batch-summary.ts';
-import { CostCap } from '../../src/batch/cost-cap.ts';
+import { CostCap } from '../../src/spending/cost-cap.ts';
 import { junitReport } from '../../src/batch/reporters/junit.ts';
 import { markdownReport } from '../../src/batch/reporters/markdown.ts';
 import { readResults, ResultsFile } from '../../src/batch/results-file.ts';
-import { resultObject } from '../../src/result.ts';
-import { CllmError } from '../../src/errors.ts';
+import { resultObject } from '../../src/conversation/result-object.ts';
+import { CllmError } from '../../src/outcome/errors.ts';
 import { identifyProcess } from '../../src/files/process-identity.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 

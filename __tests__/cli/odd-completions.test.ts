@@ -1,19 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from '@jest/globals';
 
-import { conversationJson, conversationText } from '../../src/cli/render/conversation.ts';
-import { EventsView, JsonView } from '../../src/cli/render/json.ts';
-import { receiptLine } from '../../src/cli/render/receipt-line.ts';
-import { TextView } from '../../src/cli/render/text.ts';
-import type { View } from '../../src/cli/render/view.ts';
+import { conversationJson, conversationText } from '../../src/cli/views/conversation.ts';
+import { EventsView, JsonView } from '../../src/cli/views/json.ts';
+import { receiptLine } from '../../src/cli/views/receipt-line.ts';
+import { TextView } from '../../src/cli/views/text.ts';
+import type { View } from '../../src/cli/views/view.ts';
 import { receiptOf, receiptToJson } from '../../src/client/receipt.ts';
 import { contextOf } from '../../src/conversation/conversation-context.ts';
 import { conversationMarkdown } from '../../src/history/markdown.ts';
-import { type ConversationSummary, turnOf } from '../../src/history/turn.ts';
+import { type ConversationSummary, turnOf } from '../../src/history/rows.ts';
 import { decidingChoice } from '../../src/protocol/verdict.ts';
 import { type Reply, ReplyReader } from '../../src/protocol/reply-reader.ts';
 import type { Arrived } from '../../src/protocol/chunk-run.ts';
-import type { ResultObject } from '../../src/result.ts';
+import type { ResultObject } from '../../src/conversation/result-object.ts';
 import { wrongMembers } from '../support/completion-shape.ts';
 import { memoryIo, type MemoryIo } from '../support/memory-io.ts';
 import { jsonOf, OddValues } from '../support/odd-completions.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { attributionHeaders, attributionOf, ciJob, withHeaderTags } from '../../src/client/attribution.ts';
-import { pricedModels } from '../../src/client/prices.ts';
+import { pricedModels } from '../../src/spending/prices.ts';
 
 describe('attribution', () => {
   const env = { GITHUB_REPOSITORY: 'a/b', GITHUB_JOB: 'täst, "x"', GITHUB_REF: 'refs/heads/main', GITHUB_ACTOR: '' };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type CallOptions, type ClientOptions, LiteLLMClient, type RequestInput } from '../../src/client/client.ts';
-import { UsageError } from '../../src/errors.ts';
+import { UsageError } from '../../src/outcome/errors.ts';
 import { useChildScript } from '../support/child-script.ts';
 import {
   errorReply,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { CllmError, DeadlineError, InterruptedError, errorCodes } from '../../src/errors.ts';
-import { exitCodeOf } from '../../src/outcome.ts';
+import { CllmError, DeadlineError, InterruptedError, errorCodes } from '../../src/outcome/errors.ts';
+import { exitCodeOf } from '../../src/outcome/exits.ts';
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
 const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)];

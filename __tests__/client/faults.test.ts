@@ -2,7 +2,7 @@ import { everyChunk } from '../../src/protocol/chunk-run.ts';
 import { constants, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient, type ClientOptions } from '../../src/client/client.ts';
-import type { StreamResult } from '../../src/client/completion-stream.ts';
+import type { StreamResult } from '../../src/client/reply/completion-stream.ts';
 import { finishChunk, textChunk } from '../support/fake-upstream.ts';
 import { errorFrame, faultScenarios, goodReply, streamed } from '../support/fault-scenarios.ts';
 import { coded, event, head, lastChunk, startFaultServer, type FaultServer } from '../support/fault-server.ts';

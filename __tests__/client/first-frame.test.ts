@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
-import { exitCodeOf } from '../../src/outcome.ts';
-import { resultObject } from '../../src/result.ts';
+import { exitCodeOf } from '../../src/outcome/exits.ts';
+import { resultObject } from '../../src/conversation/result-object.ts';
 import {
   finishChunk,
   startFakeUpstream,

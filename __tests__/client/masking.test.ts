@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { Masking } from '../../src/client/masking.ts';
 import type { Receipt } from '../../src/client/receipt.ts';
-import { ProxyError } from '../../src/errors.ts';
+import { ProxyError } from '../../src/outcome/errors.ts';
 import type { ChatCompletion } from '../../src/protocol/types.ts';
 
 /** Of a form that nobody knows a key by. */

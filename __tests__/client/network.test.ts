@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient, type ClientOptions } from '../../src/client/client.ts';
-import { proxyFor, proxySettingsOf } from '../../src/client/http-proxy.ts';
+import { proxyFor, proxySettingsOf } from '../../src/client/http/http-proxy.ts';
 import { makeCertificates, type Certificates } from '../support/certificates.ts';
 import { startFakeUpstream, type FakeUpstream } from '../support/fake-upstream.ts';
 import { startFaultServer, type FaultServer } from '../support/fault-server.ts';

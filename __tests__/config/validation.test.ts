@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { CllmError } from '../../src/errors.ts';
+import { CllmError } from '../../src/outcome/errors.ts';
 import { settingNames, validateSettings } from '../../src/config/validation.ts';
 
 const seed = Number(process.env['CLLM_SEED'] ?? Date.now() % 2 ** 31);

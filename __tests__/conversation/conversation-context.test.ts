@@ -3,7 +3,7 @@ import { contextOf } from '../../src/conversation/conversation-context.ts';
 import type { Turn } from '../../src/history/history.ts';
 import type { CompletionMessage } from '../../src/protocol/types.ts';
 import { openHistory } from '../support/history-samples.ts';
-import type { Verdict } from '../../src/outcome.ts';
+import type { Verdict } from '../../src/outcome/exits.ts';
 
 /** A turn as the history gives it back. */
 function turnWith(message: Partial<CompletionMessage>, verdict: Verdict = 'complete'): Turn[] {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
 import { Conversation } from '../../src/conversation/conversation.ts';
 import type { TurnObserver } from '../../src/conversation/turn.ts';
-import { textOf } from '../../src/result.ts';
+import { textOf } from '../../src/conversation/result-object.ts';
 import { type FakeUpstream, errorReply, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
 import { openHistory } from '../support/history-samples.ts';
 

@@ -5,7 +5,7 @@ import { LiteLLMClient } from '../../src/client/client.ts';
 import { receiptFromJson } from '../../src/client/receipt.ts';
 import { Conversation } from '../../src/conversation/conversation.ts';
 import { recoverReply, recoverTurn } from '../../src/conversation/recover.ts';
-import { CllmError } from '../../src/errors.ts';
+import { CllmError } from '../../src/outcome/errors.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { identifyProcess } from '../../src/files/process-identity.ts';
 import { readRecording } from '../../src/journal/recording.ts';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { inColumns } from '../../src/cli/compare-columns.ts';
-import { CompareProgress } from '../../src/cli/compare-progress.ts';
-import type { Output } from '../../src/cli/io.ts';
-import { width } from '../../src/cli/render/width.ts';
+import { inColumns } from '../../src/cli/commands/compare/columns.ts';
+import { CompareProgress } from '../../src/cli/commands/compare/progress.ts';
+import type { Output } from '../../src/terminal/output.ts';
+import { width } from '../../src/terminal/width.ts';
 import {
   errorReply,
   type FakeUpstream,

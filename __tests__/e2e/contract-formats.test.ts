@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { exits } from '../../src/outcome.ts';
+import { exits } from '../../src/outcome/exits.ts';
 import {
   chunk,
   errorReply,

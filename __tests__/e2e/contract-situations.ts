@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import type { ErrorCode } from '../../src/errors.ts';
-import type { ExitCode, Verdict } from '../../src/outcome.ts';
+import type { ErrorCode } from '../../src/outcome/errors.ts';
+import type { ExitCode, Verdict } from '../../src/outcome/exits.ts';
 import {
   chunk,
   defaultUsage,

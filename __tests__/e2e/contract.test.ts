@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type ErrorCode, errorCodes } from '../../src/errors.ts';
-import { exits } from '../../src/outcome.ts';
+import { type ErrorCode, errorCodes } from '../../src/outcome/errors.ts';
+import { exits } from '../../src/outcome/exits.ts';
 import type { ProgramEvent } from '../support/check-events.ts';
 import { startFakeUpstream } from '../support/fake-upstream.ts';
 import { startFaultServer, type FaultServer } from '../support/fault-server.ts';

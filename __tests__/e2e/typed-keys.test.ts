@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { main } from '../../src/cli/main.ts';
-import { KnownSecrets } from '../../src/cli/known-secrets.ts';
+import { KnownSecrets } from '../../src/cli/process/known-secrets.ts';
 import { startFakeUpstream, textReply, type FakeUpstream } from '../support/fake-upstream.ts';
 import { memoryIo } from '../support/memory-io.ts';
 import { CliHome } from '../support/run-cli.ts';

@@ -2,7 +2,7 @@ import { DatabaseSync } from '@photostructure/sqlite';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 
-import { conversationJson, conversationText } from '../../src/cli/render/conversation.ts';
+import { conversationJson, conversationText } from '../../src/cli/views/conversation.ts';
 import { contextOf } from '../../src/conversation/conversation-context.ts';
 import { conversationMarkdown } from '../../src/history/markdown.ts';
 import { addTurn, openHistory } from '../support/history-samples.ts';

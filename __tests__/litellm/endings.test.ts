@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { LiteLLMClient } from '../../src/client/client.ts';
-import type { StreamResult } from '../../src/client/completion-stream.ts';
+import type { StreamResult } from '../../src/client/reply/completion-stream.ts';
 import { describeLitellm, litellmProxy } from '../support/litellm.ts';
 import { litellmClient } from './litellm-client.ts';
 import { providers, requestFor } from './situations.ts';

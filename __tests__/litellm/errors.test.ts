@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
 import { LiteLLMClient } from '../../src/client/client.ts';
-import type { StreamResult } from '../../src/client/completion-stream.ts';
-import type { CllmError } from '../../src/errors.ts';
+import type { StreamResult } from '../../src/client/reply/completion-stream.ts';
+import type { CllmError } from '../../src/outcome/errors.ts';
 import type { RunningProxy } from '../../src/local-proxy/run.ts';
 import type { FakeProviders } from '../support/fake-providers.ts';
 import { describeLitellm, litellmProxy, providersUrlForProxy, startLitellm } from '../support/litellm.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { LiteLLMClient } from '../../src/client/client.ts';
-import { exitCodeOf } from '../../src/outcome.ts';
-import { resultObject } from '../../src/result.ts';
+import { exitCodeOf } from '../../src/outcome/exits.ts';
+import { resultObject } from '../../src/conversation/result-object.ts';
 import { describeLitellm, litellmProxy } from '../support/litellm.ts';
 import { litellmClient } from './litellm-client.ts';
 

@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { CllmError, DeadlineError, type ErrorCode, errorCodes, InterruptedError, UsageError } from '../src/errors.ts';
-import { nextStep } from '../src/next-step.ts';
-import { decisive, exitCodeOf, exits, judgement } from '../src/outcome.ts';
+import {
+  CllmError,
+  DeadlineError,
+  type ErrorCode,
+  errorCodes,
+  InterruptedError,
+  UsageError,
+} from '../../src/outcome/errors.ts';
+import { nextStep } from '../../src/outcome/next-step.ts';
+import { decisive, exitCodeOf, exits, judgement } from '../../src/outcome/exits.ts';
 
 const error = (code: ErrorCode): CllmError => new CllmError(code, code);
 const signal = new InterruptedError('SIGTERM');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { CompletionBuilder } from '../../src/protocol/completion-builder.ts';
+import { CompletionBuilder } from '../../src/protocol/fold/completion-builder.ts';
 import type { ChatCompletionChunk, CompletionMessage, FunctionToolCall } from '../../src/protocol/types.ts';
 import { seed } from '../support/seed.ts';
 import { deltaChunk } from './chunks.ts';

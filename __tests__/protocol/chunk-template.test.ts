@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { CllmError } from '../../src/errors.ts';
+import type { CllmError } from '../../src/outcome/errors.ts';
 import { ChunkRun, everyChunk } from '../../src/protocol/chunk-run.ts';
 import { ChunkTemplate } from '../../src/protocol/chunk-template.ts';
-import { CompletionBuilder } from '../../src/protocol/completion-builder.ts';
+import { CompletionBuilder } from '../../src/protocol/fold/completion-builder.ts';
 import { ReplyReader } from '../../src/protocol/reply-reader.ts';
 import { SseDecoder } from '../../src/protocol/sse.ts';
 import type { ChatCompletionChunk } from '../../src/protocol/types.ts';

@@ -1,15 +1,15 @@
 import { expect, test } from '@jest/globals';
-import { terminalSafe } from '../../src/cli/render/terminal-safe.ts';
-import { errorFromResponse } from '../../src/client/error-response.ts';
-import { retryAfterOf } from '../../src/client/retry.ts';
+import { terminalSafe } from '../../src/terminal/terminal-safe.ts';
+import { errorFromResponse } from '../../src/client/answer/error-response.ts';
+import { retryAfterOf } from '../../src/client/reply/retry.ts';
 import { safeText, secretValues } from '../../src/client/safe-text.ts';
 import { matchesGlob } from '../../src/client/served-policy.ts';
 import { bodyKind } from '../../src/protocol/body-kind.ts';
 import { readEvent } from '../../src/protocol/chunk.ts';
-import { toErrorFrame } from '../../src/protocol/error-frame.ts';
-import { cleanErrorMessage, isBudgetRefusal, reduceTraceback } from '../../src/protocol/error-message.ts';
+import { toErrorFrame } from '../../src/protocol/error/error-frame.ts';
+import { cleanErrorMessage, isBudgetRefusal, reduceTraceback } from '../../src/protocol/error/error-message.ts';
 import { foldLines, withoutFinal } from '../../src/protocol/fold-lines.ts';
-import { htmlTitle, isHtml } from '../../src/protocol/html-title.ts';
+import { htmlTitle, isHtml } from '../../src/protocol/error/html-title.ts';
 
 /** Everything that looks at a text of the proxy, or of what stands in front of it, with more than `indexOf`. */
 const readers: Record<string, (text: string) => unknown> = {

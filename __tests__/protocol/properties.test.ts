@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { everyChunk } from '../../src/protocol/chunk-run.ts';
-import { CllmError } from '../../src/errors.ts';
-import { CompletionBuilder } from '../../src/protocol/completion-builder.ts';
+import { CllmError } from '../../src/outcome/errors.ts';
+import { CompletionBuilder } from '../../src/protocol/fold/completion-builder.ts';
 import { ReplyReader, type Reply } from '../../src/protocol/reply-reader.ts';
 import { SseDecoder, type SseEvent } from '../../src/protocol/sse.ts';
 import type { ChatCompletionChunk } from '../../src/protocol/types.ts';

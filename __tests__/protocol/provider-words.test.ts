@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { errorOfBody } from '../../src/protocol/error-text.ts';
-import { cleanErrorMessage } from '../../src/protocol/error-message.ts';
+import { errorOfBody } from '../../src/protocol/error/error-text.ts';
+import { cleanErrorMessage } from '../../src/protocol/error/error-message.ts';
 import { ReplyReader } from '../../src/protocol/reply-reader.ts';
 import { seed } from '../support/seed.ts';
 import { dataLine, deltaChunk } from './chunks.ts';

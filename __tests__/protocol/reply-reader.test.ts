@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { everyChunk } from '../../src/protocol/chunk-run.ts';
-import { DeadlineError, InterruptedError } from '../../src/errors.ts';
+import { DeadlineError, InterruptedError } from '../../src/outcome/errors.ts';
 import { ReplyReader, type Reply, type ReplyHead, type ReplyReaderOptions } from '../../src/protocol/reply-reader.ts';
 import type { ChatCompletionChunk } from '../../src/protocol/types.ts';
 import type { StreamEnd } from '../../src/protocol/verdict.ts';

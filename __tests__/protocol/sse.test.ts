@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { CllmError } from '../../src/errors.ts';
+import { CllmError } from '../../src/outcome/errors.ts';
 import { SseDecoder, type SseEvent } from '../../src/protocol/sse.ts';
 import { referenceSse } from '../support/reference-sse.ts';
 import { bytesOf, sseCases } from './sse-cases.ts';

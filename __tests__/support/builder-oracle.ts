@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 
-import { CompletionBuilder } from '../../src/protocol/completion-builder.ts';
+import { CompletionBuilder } from '../../src/protocol/fold/completion-builder.ts';
 import { isJsonObject, type JsonObject } from '../../src/protocol/json.ts';
 import type { ChatCompletionChunk } from '../../src/protocol/types.ts';
 

@@ -1,7 +1,7 @@
 import { gzipSync, brotliCompressSync, constants } from 'node:zlib';
 import type { ClientOptions } from '../../src/client/client.ts';
-import type { ErrorCode } from '../../src/errors.ts';
-import type { Verdict } from '../../src/outcome.ts';
+import type { ErrorCode } from '../../src/outcome/errors.ts';
+import type { Verdict } from '../../src/outcome/exits.ts';
 import { chunk, finishChunk, textChunk } from './fake-upstream.ts';
 import { coded, event, head, lastChunk, type Act } from './fault-server.ts';
 

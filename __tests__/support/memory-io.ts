@@ -1,6 +1,7 @@
-import { type Input, type InputKind, type Io, type Output, soleReader } from '../../src/cli/io.ts';
-import { OutgoingText } from '../../src/cli/render/outgoing-text.ts';
-import { KnownSecrets } from '../../src/cli/known-secrets.ts';
+import { type Input, type InputKind, type Io, soleReader } from '../../src/cli/io.ts';
+import type { Output } from '../../src/terminal/output.ts';
+import { OutgoingText } from '../../src/terminal/outgoing-text.ts';
+import { KnownSecrets } from '../../src/cli/process/known-secrets.ts';
 
 export interface MemoryOutput extends Output {
   text: string;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { MarkdownStream } from '../../../src/cli/render/markdown-stream.ts';
-import { colourPaint, plainPaint } from '../../../src/cli/render/style.ts';
-import { width } from '../../../src/cli/render/width.ts';
-import { seed } from '../../support/seed.ts';
+import { MarkdownStream } from '../../src/terminal/markdown-stream.ts';
+import { colourPaint, plainPaint } from '../../src/terminal/style.ts';
+import { width } from '../../src/terminal/width.ts';
+import { seed } from '../support/seed.ts';
 
 /** What a document is made of, and what it could be torn in the middle of. */
 const pieces = [

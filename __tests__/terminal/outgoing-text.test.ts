@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { OutgoingText } from '../../../src/cli/render/outgoing-text.ts';
-import { drawn, ours, type OwnText, runnerCommand, styled } from '../../../src/cli/render/own-text.ts';
-import { jsonLine } from '../../../src/cli/render/terminal-safe.ts';
-import { memoryIo } from '../../support/memory-io.ts';
-import { seed } from '../../support/seed.ts';
+import { OutgoingText } from '../../src/terminal/outgoing-text.ts';
+import { drawn, ours, type OwnText, runnerCommand, styled } from '../../src/terminal/own-text.ts';
+import { jsonLine } from '../../src/terminal/terminal-safe.ts';
+import { memoryIo } from '../support/memory-io.ts';
+import { seed } from '../support/seed.ts';
 
 const escape = '\u001b';
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Output } from '../../../src/cli/io.ts';
-import { MarkdownPrinter } from '../../../src/cli/render/markdown-printer.ts';
-import { OutgoingText } from '../../../src/cli/render/outgoing-text.ts';
-import { PlainPrinter } from '../../../src/cli/render/plain-printer.ts';
-import { table } from '../../../src/cli/render/table.ts';
-import { TerminalSafe, terminalSafe } from '../../../src/cli/render/terminal-safe.ts';
-import { toolCallText } from '../../../src/cli/render/tool-call.ts';
-import { seed } from '../../support/seed.ts';
+import type { Output } from '../../src/terminal/output.ts';
+import { MarkdownPrinter } from '../../src/cli/views/markdown-printer.ts';
+import { OutgoingText } from '../../src/terminal/outgoing-text.ts';
+import { PlainPrinter } from '../../src/cli/views/plain-printer.ts';
+import { table } from '../../src/cli/views/table.ts';
+import { TerminalSafe, terminalSafe } from '../../src/terminal/terminal-safe.ts';
+import { toolCallText } from '../../src/cli/views/tool-call.ts';
+import { seed } from '../support/seed.ts';
 
 // Everything that could drive a terminal: C0 but tab and newline, DEL, C1, bidi controls.
 // oxlint-disable-next-line no-control-regex -- control characters are what this is about

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { clusters } from '../../../src/cli/render/clusters.ts';
-import { width, withoutTabs } from '../../../src/cli/render/width.ts';
+import { clusters } from '../../src/terminal/clusters.ts';
+import { width, withoutTabs } from '../../src/terminal/width.ts';
 
 describe('the width of a text', () => {
   test.each<[name: string, text: string, columns: number]>([

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { colourPaint, type Style } from '../../../src/cli/render/style.ts';
-import { width, withoutTabs } from '../../../src/cli/render/width.ts';
-import { rowsOf, wrap } from '../../../src/cli/render/wrap.ts';
-import { seed } from '../../support/seed.ts';
+import { colourPaint, type Style } from '../../src/terminal/style.ts';
+import { width, withoutTabs } from '../../src/terminal/width.ts';
+import { rowsOf, wrap } from '../../src/terminal/wrap.ts';
+import { seed } from '../support/seed.ts';
 
 // oxlint-disable-next-line no-control-regex -- styles are what this takes away
 const plain = (text: string): string => text.replace(/\u001b\[\d+m/g, '');

@@ -1,10 +1,10 @@
 import type { LiteLLMClient } from '../client/client.ts';
 import { Conversation } from '../conversation/conversation.ts';
 import type { TurnResult } from '../conversation/turn.ts';
-import { CllmError, InterruptedError, ProxyError, UsageError } from '../errors.ts';
-import { decisive, judgement } from '../outcome.ts';
+import { CllmError, InterruptedError, ProxyError, UsageError } from '../outcome/errors.ts';
+import { decisive, judgement } from '../outcome/exits.ts';
 import type { RequestBody } from '../protocol/types.ts';
-import { resultObject } from '../result.ts';
+import { resultObject } from '../conversation/result-object.ts';
 import type { BatchItem, ItemRequest } from './batch-item.ts';
 import type { BatchResult } from './batch-result.ts';
 

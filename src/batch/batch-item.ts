@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import { steeringReason } from '../protocol/request-fields.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import type { Line } from './lines.ts';

@@ -1,8 +1,8 @@
-import { errorCodes } from '../errors.ts';
-import { exits, verdicts } from '../outcome.ts';
+import { errorCodes } from '../outcome/errors.ts';
+import { exits, verdicts } from '../outcome/exits.ts';
 import { readCompletion } from '../protocol/completion-reader.ts';
 import { count, milliseconds, usd } from '../protocol/figures.ts';
-import type { ErrorObject, ResultObject } from '../result.ts';
+import type { ErrorObject, ResultObject } from '../conversation/result-object.ts';
 
 /** One line of the output: the result object of `--output-format json`, and which item it is of. */
 export interface BatchResult extends ResultObject {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, realpath, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { CllmError, UsageError } from '../errors.ts';
+import { CllmError, UsageError } from '../outcome/errors.ts';
 import type { ProcessIdentity } from '../files/process-identity.ts';
 import { errorCode } from '../files/private-files.ts';
 import { Replacement } from '../files/replace-file.ts';

@@ -1,10 +1,10 @@
 import PQueue from 'p-queue';
-import type { CllmError } from '../errors.ts';
-import { exitNameOf } from '../outcome.ts';
+import type { CllmError } from '../outcome/errors.ts';
+import { exitNameOf } from '../outcome/exits.ts';
 import type { AdaptiveLimit } from './adaptive-limit.ts';
 import type { ItemEnd } from './ask-item.ts';
 import type { BatchItem } from './batch-item.ts';
-import type { CostCap } from './cost-cap.ts';
+import type { CostCap } from '../spending/cost-cap.ts';
 
 export interface BatchPlan {
   items: AsyncIterable<BatchItem>;

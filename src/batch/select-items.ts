@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import { type BatchItem, formatOf, type InputFormat, readItem } from './batch-item.ts';
 import { KeySet } from './key-set.ts';
 import { readLines } from './lines.ts';

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { ChunkLoader } from './chunk-loader.ts';
+import { ChunkLoader } from './loader/chunk-loader.ts';
 import type * as Start from './start.ts';
 import { version } from './version.ts';
 

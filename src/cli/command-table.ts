@@ -1,27 +1,27 @@
 import type { CommandEntry } from './command.ts';
-import { ask } from './commands/ask.ts';
+import { ask } from './commands/ask/command.ts';
 
 /** Every command but `ask`, each in a chunk of its own that is loaded when it is called for. */
 export const commandTable: readonly CommandEntry[] = [
   {
     usage: 'chat',
     describe: 'a conversation at the terminal',
-    load: async () => (await import('./commands/chat.ts')).chat,
+    load: async () => (await import('./commands/chat/command.ts')).chat,
   },
   {
     usage: 'batch <file>',
     describe: 'many prompts, one result line each',
-    load: async () => (await import('./commands/batch.ts')).batch,
+    load: async () => (await import('./commands/batch/command.ts')).batch,
   },
   {
     usage: 'compare [prompt..]',
     describe: 'the same prompt to several models, side by side',
-    load: async () => (await import('./commands/compare.ts')).compare,
+    load: async () => (await import('./commands/compare/command.ts')).compare,
   },
   {
     usage: 'history',
     describe: 'list, show, search, rename, fork, delete, export, … conversations',
-    load: async () => (await import('./commands/history.ts')).historyCommand,
+    load: async () => (await import('./commands/history/command.ts')).historyCommand,
   },
   {
     usage: 'recover [id]',
@@ -36,32 +36,32 @@ export const commandTable: readonly CommandEntry[] = [
   {
     usage: 'models',
     describe: 'what the proxy serves: mode, context, prices',
-    load: async () => (await import('./commands/models.ts')).models,
+    load: async () => (await import('./commands/models/command.ts')).models,
   },
   {
     usage: 'whoami',
     describe: 'whose key this is: its spend, budget, limits and models',
-    load: async () => (await import('./commands/whoami.ts')).whoami,
+    load: async () => (await import('./commands/whoami/command.ts')).whoami,
   },
   {
     usage: 'doctor',
     describe: 'is the path to the proxy sound, from its name to a live stream',
-    load: async () => (await import('./commands/doctor.ts')).doctor,
+    load: async () => (await import('./commands/doctor/command.ts')).doctor,
   },
   {
     usage: 'login',
     describe: 'keep a key for a proxy: asked for unseen, or read from a pipe',
-    load: async () => (await import('./commands/login.ts')).loginCommand,
+    load: async () => (await import('./commands/login/command.ts')).loginCommand,
   },
   {
     usage: 'logout',
     describe: 'forget the key of a proxy',
-    load: async () => (await import('./commands/logout.ts')).logoutCommand,
+    load: async () => (await import('./commands/logout.ts')).logout,
   },
   {
     usage: 'proxy',
     describe: 'a LiteLLM proxy on this machine: up, down, status, logs',
-    load: async () => (await import('./commands/proxy.ts')).proxyCommand,
+    load: async () => (await import('./commands/proxy/command.ts')).proxyCommand,
   },
   {
     usage: 'init',
@@ -71,12 +71,12 @@ export const commandTable: readonly CommandEntry[] = [
   {
     usage: 'config',
     describe: 'get, set, unset, list, explain settings, or say where they are',
-    load: async () => (await import('./commands/config.ts')).config,
+    load: async () => (await import('./commands/config/command.ts')).config,
   },
   {
     usage: 'completion [shell]',
     describe: 'completion for bash, zsh or fish: what to source',
-    load: async () => (await import('./commands/completion.ts')).completionCommand(commandTable, ask),
+    load: async () => (await import('./commands/completion/command.ts')).completionCommand(commandTable, ask),
   },
   {
     usage: 'help [topic..]',

@@ -1,4 +1,4 @@
-import type { CllmError } from '../errors.ts';
+import type { CllmError } from '../outcome/errors.ts';
 import type { Context } from './context.ts';
 import type { Flags, Values, Words } from './flags/flag.ts';
 

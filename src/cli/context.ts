@@ -7,16 +7,17 @@ import { isProjectsAlone, loadSettings, type Settings } from '../config/settings
 import { configPaths, type Paths } from '../config/paths.ts';
 import type { Store } from '../conversation/turn.ts';
 import type { DemoProxy } from '../demo/demo-proxy.ts';
-import { CllmError, ProxyError, UsageError } from '../errors.ts';
-import { nextStep } from '../next-step.ts';
+import { CllmError, ProxyError, UsageError } from '../outcome/errors.ts';
+import { nextStep } from '../outcome/next-step.ts';
 import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
-import { clientOptions, flagSettings } from './client-options.ts';
-import { explainKey } from './explain-key.ts';
-import { readFlagFile } from './flags/flag-file.ts';
+import { clientOptions, flagSettings } from './asking/client-options.ts';
+import { explainKey } from './asking/explain-key.ts';
+import { refuseKey } from './asking/refuse-key.ts';
+import { readFlagFile } from './input/flag-file.ts';
 import type { ContextValues } from './flags/flags.ts';
 import type { Io } from './io.ts';
-import { remark } from './render/report.ts';
+import { remark } from './views/report.ts';
 import { asCllmError } from './thrown.ts';
 
 /** What commands are given. The costly parts are made when they are first asked for, and once. */
@@ -110,7 +111,7 @@ export function createContext(values: ContextValues, io: Io, version: string): C
   const attribution = once(async () => {
     // Elsewhere there is no need to load the list of CI systems.
     if (values.attribution === false || !isCi(io.env)) return null;
-    const { ciService } = await import('./ci-service.ts');
+    const { ciService } = await import('./asking/ci-service.ts');
     return attributionOf(ciService, io.env, version);
   });
 
@@ -203,14 +204,6 @@ export function createContext(values: ContextValues, io: Io, version: string): C
       for (const close of closers.toReversed()) await close();
     },
   };
-}
-
-/** What stands where a name is meant is sent, kept and shown: none of that may happen to a key. */
-export function refuseKey({ secrets }: Io, what: string, name: string): void {
-  if (!secrets.isKey(name)) return;
-  throw new UsageError(`${what} that was named is a key`, {
-    hint: 'a key never stands on the command line: LITELLM_PROXY_API_KEY, --api-key-file or cllm login',
-  });
 }
 
 function once<Value>(make: () => Promise<Value>): () => Promise<Value> {

@@ -1,4 +1,4 @@
-import { CllmError, UsageError } from '../errors.ts';
+import { CllmError, UsageError } from '../outcome/errors.ts';
 
 /** Whatever was thrown, as an error with a code. What is none of ours is a bug in cllm, but for yargs' own. */
 export function asCllmError(thrown: unknown): CllmError {

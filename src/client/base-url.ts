@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 
 /**
  * A base URL in the one form that the rest of the client uses: scheme, host, path prefix, no trailing slash, no `/v1`.

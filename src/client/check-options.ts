@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import type { CallOptions, ClientOptions, RequestInput } from './client.ts';
 
 type Kind = 'text' | 'number' | 'boolean' | 'function' | 'object' | 'texts' | 'taps' | 'signal';

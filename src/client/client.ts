@@ -1,14 +1,14 @@
-import { CllmError, UsageError } from '../errors.ts';
+import { CllmError, UsageError } from '../outcome/errors.ts';
 import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { normalizeBaseUrl } from './base-url.ts';
 import { checkCallOptions, checkClientOptions, checkRequest } from './check-options.ts';
-import { CompletionStream, type ReplyTap, type RetryNotice } from './completion-stream.ts';
-import { getJson, type JsonPlan } from './json-request.ts';
+import { CompletionStream, type ReplyTap, type RetryNotice } from './reply/completion-stream.ts';
+import { getJson, type JsonPlan } from './answer/json-request.ts';
 import { Masking, withMaskedErrors } from './masking.ts';
-import { probe, type ProbeAnswer } from './probe.ts';
+import { probe, type ProbeAnswer } from './answer/probe.ts';
 import { promptTexts, secretValues, type Secrets } from './safe-text.ts';
 import { ServedPolicy } from './served-policy.ts';
-import { Transport, type TransportOptions } from './transport.ts';
+import { Transport, type TransportOptions } from './http/transport.ts';
 
 /** All of a client's facts; it reads no environment and no file. Times are seconds, fractions too, 0 = no limit. */
 export interface ClientOptions {

@@ -1,4 +1,4 @@
-import type { CllmError } from '../errors.ts';
+import type { CllmError } from '../outcome/errors.ts';
 import { type KeyMask, maskError, redactSecrets } from '../protocol/redact-secrets.ts';
 import type { ChatCompletion } from '../protocol/types.ts';
 import type { Receipt } from './receipt.ts';

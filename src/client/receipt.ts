@@ -1,5 +1,5 @@
 import { count, milliseconds, usd } from '../protocol/figures.ts';
-import { appliedGuardrails, maskedPassages } from '../protocol/guardrail.ts';
+import { appliedGuardrails, maskedPassages } from '../protocol/error/guardrail.ts';
 import type { ChatCompletion, Usage } from '../protocol/types.ts';
 import { decidingChoice } from '../protocol/verdict.ts';
 

@@ -1,5 +1,5 @@
-import { CllmError, UsageError } from '../errors.ts';
-import type { ReplyTap, ResponseHead } from './completion-stream.ts';
+import { CllmError, UsageError } from '../outcome/errors.ts';
+import type { ReplyTap, ResponseHead } from './reply/completion-stream.ts';
 import type { Receipt } from './receipt.ts';
 
 /** Where a reply may come from. */

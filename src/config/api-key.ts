@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import { isCi } from './ci.ts';
 import { maskKey, readKey, type Credentials } from './credentials.ts';
 import type { Environment } from './paths.ts';

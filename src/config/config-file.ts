@@ -10,7 +10,7 @@ import {
   renameSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { CllmError, UsageError } from '../errors.ts';
+import { CllmError, UsageError } from '../outcome/errors.ts';
 import { LockHeld, withFileLock } from '../files/file-lock.ts';
 import type { OwnProcess } from '../files/own-process.ts';
 import { errorCode, ownDirectory } from '../files/private-files.ts';

@@ -1,5 +1,5 @@
 import { normalizeBaseUrl, unquoted } from '../client/base-url.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import type { OwnProcess } from '../files/own-process.ts';
 import { changingOwnFile, moveAside, readOwnFile, tightenFile, writePrivateFile } from './config-file.ts';
 

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import type { OwnProcess } from '../files/own-process.ts';
 import type { Json } from '../protocol/types.ts';
 import { changeUserFile, readUserFile } from './user-file.ts';

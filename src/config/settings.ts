@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import type { Json } from '../protocol/types.ts';
 import { nearestName } from './nearest-name.ts';
 import { configPaths, type Environment } from './paths.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { normalizeBaseUrl } from '../client/base-url.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import { errorCode } from '../files/private-files.ts';
 import { readOwnFile, unwritable, writePrivateFile } from './config-file.ts';
 import type { Environment } from './paths.ts';

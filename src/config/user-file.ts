@@ -1,5 +1,5 @@
 import { basename, dirname, extname } from 'node:path';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import type { OwnProcess } from '../files/own-process.ts';
 import { asText, changingOwnFile, moveAside, readOwnFile, tightenFile, unwritable } from './config-file.ts';
 

@@ -1,5 +1,5 @@
 import { normalizeBaseUrl } from '../client/base-url.ts';
-import { CllmError, UsageError } from '../errors.ts';
+import { CllmError, UsageError } from '../outcome/errors.ts';
 import { redactSecrets } from '../protocol/redact-secrets.ts';
 import type { Json } from '../protocol/types.ts';
 import { squashed } from '../protocol/request-fields.ts';

@@ -1,5 +1,5 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument } from 'yaml';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 
 /** No settings are longer; a text within these bounds is read in well under a second, whatever is in it. */
 const mostCharacters = 256 * 1024;

@@ -1,6 +1,6 @@
 import type { CallOptions, LiteLLMClient, RequestInput } from '../client/client.ts';
-import type { CompletionStream } from '../client/completion-stream.ts';
-import { CllmError } from '../errors.ts';
+import type { CompletionStream } from '../client/reply/completion-stream.ts';
+import { CllmError } from '../outcome/errors.ts';
 import type { ConversationSummary } from '../history/history.ts';
 import type { ConversationState, Store, TurnObserver, TurnRequest, TurnResult } from './turn.ts';
 import { TurnKeeper } from './turn-keeper.ts';

@@ -1,5 +1,5 @@
 import { receiptToJson } from '../client/receipt.ts';
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import type { TurnEnd, TurnPlace, UnsavedTurn } from '../history/history.ts';
 import type { UnfinishedTurn } from '../journal/journal.ts';
 import { isRecordingBegun, readRecording, type Recording } from '../journal/recording.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { InterruptedError } from '../errors.ts';
+import { InterruptedError } from '../outcome/errors.ts';
 import type { Recording } from '../journal/recording.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { recordedReceipt } from './recorded-receipt.ts';

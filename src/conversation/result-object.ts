@@ -1,9 +1,9 @@
-import type { CllmError } from './errors.ts';
-import { nextStep } from './next-step.ts';
-import { exitCodeOf, type ExitCode, type Verdict } from './outcome.ts';
-import { redactSecrets } from './protocol/redact-secrets.ts';
-import type { ChatCompletion } from './protocol/types.ts';
-import { decidingChoice } from './protocol/verdict.ts';
+import type { CllmError } from '../outcome/errors.ts';
+import { nextStep } from '../outcome/next-step.ts';
+import { exitCodeOf, type ExitCode, type Verdict } from '../outcome/exits.ts';
+import { redactSecrets } from '../protocol/redact-secrets.ts';
+import type { ChatCompletion } from '../protocol/types.ts';
+import { decidingChoice } from '../protocol/verdict.ts';
 
 /** The version of the events and of the result object: raised when a field changes its meaning or goes. */
 export const schemaVersion = 1;

@@ -1,7 +1,7 @@
-import type { ReplyTap, ResponseHead } from '../client/completion-stream.ts';
+import type { ReplyTap, ResponseHead } from '../client/reply/completion-stream.ts';
 import { receiptToJson } from '../client/receipt.ts';
 import { type ConversationContext, contextOf } from './conversation-context.ts';
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import type { History, NewTurn, Turn } from '../history/history.ts';
 import type { JournalWriter } from '../journal/journal.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';

@@ -1,9 +1,9 @@
-import type { ReplyTap, RetryNotice } from '../client/completion-stream.ts';
+import type { ReplyTap, RetryNotice } from '../client/reply/completion-stream.ts';
 import type { Receipt } from '../client/receipt.ts';
-import type { CllmError } from '../errors.ts';
+import type { CllmError } from '../outcome/errors.ts';
 import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { Verdict } from '../outcome.ts';
+import type { Verdict } from '../outcome/exits.ts';
 import type { Arrived } from '../protocol/chunk-run.ts';
 import type { ChatCompletion, ChatMessage, RequestBody } from '../protocol/types.ts';
 

@@ -11,7 +11,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import { linkFlaw, notRegular, UntrustedFile } from './trusted-file.ts';
 import { type Flaw, foreign, isTrustedOwner, placeFlaw } from './write-access.ts';
 

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import { errorCode } from '../files/private-files.ts';
 import { decodeText } from '../files/text-encoding.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { checksum } from './checksum.ts';
 import type { ExportedConversation, ExportedTurn } from './exported-line.ts';
-import { textOf, titleOf } from './turn.ts';
+import { textOf, titleOf } from './rows.ts';
 
 /** A conversation of the original cllm, which was written in Python: one JSON file each. */
 interface CllmJson {

@@ -1,4 +1,4 @@
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 
 /** Primary result codes of SQLite (https://sqlite.org/rescode.html), as `errcode & 0xff`. */
 const codes = {

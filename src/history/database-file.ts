@@ -1,6 +1,6 @@
 import { closeSync, lstatSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import { createPrivateFile, errorCode, securePrivateDirectory, securePrivateFile } from '../files/private-files.ts';
 
 /** Makes sure that the file exists and is ours alone; gives its inode. */

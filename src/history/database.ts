@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import { databaseError, isBusy, isDamage, isWriteRefusal } from './database-error.ts';
 import { isSettled, moveAside, prepareFile } from './database-file.ts';
 import { type FileSystemType, networkFileSystem } from './file-system.ts';

@@ -1,10 +1,10 @@
-import { UsageError } from '../errors.ts';
-import { verdicts, type Verdict } from '../outcome.ts';
+import { UsageError } from '../outcome/errors.ts';
+import { verdicts, type Verdict } from '../outcome/exits.ts';
 import { readCompletion } from '../protocol/completion-reader.ts';
 import { isJsonObject, parseJson } from '../protocol/json.ts';
 import { readMessages } from '../protocol/message-reader.ts';
 import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
-import { textOf, titleOf, type TurnError } from './turn.ts';
+import { textOf, titleOf, type TurnError } from './rows.ts';
 
 /** One line of an export. Names are snake_case as in all JSON that cllm prints. */
 export interface ExportedConversation {

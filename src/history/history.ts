@@ -1,7 +1,7 @@
-import { CllmError, UsageError } from '../errors.ts';
+import { CllmError, UsageError } from '../outcome/errors.ts';
 import { isIndexDamage } from './database-error.ts';
 import { Database, type DatabaseOptions } from './database.ts';
-import { type ImportReport, exportConversation, exportHistory, importConversations } from './exchange.ts';
+import { type ImportReport, exportConversation, exportHistory, importConversations } from './transfer.ts';
 import { prefixEnd } from './identifiers.ts';
 import { Records } from './records.ts';
 import { searchQuery } from './search-query.ts';
@@ -17,11 +17,11 @@ import {
   titleOf,
   type Turn,
   type TurnEnd,
-} from './turn.ts';
+} from './rows.ts';
 import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
-export type { ConversationSummary, NewTurn, Turn, TurnEnd, TurnError } from './turn.ts';
+export type { ConversationSummary, NewTurn, Turn, TurnEnd, TurnError } from './rows.ts';
 
 export interface HistoryOptions extends DatabaseOptions {
   /** In [0, 1), for new ids. Default `Math.random`. */

@@ -1,6 +1,6 @@
 import { mediaOf, mediaTitle } from '../protocol/media.ts';
 import type { ChatCompletion, ChatMessage, Json } from '../protocol/types.ts';
-import { textOf, type ConversationSummary, type Turn } from './turn.ts';
+import { textOf, type ConversationSummary, type Turn } from './rows.ts';
 
 /**
  * A conversation as a Markdown document: the prompts and replies as they are, under headings that say whose they are.

@@ -1,8 +1,8 @@
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import { checksum } from './checksum.ts';
 import type { Database } from './database.ts';
 import { newIdentifier, prefixEnd } from './identifiers.ts';
-import { type ConversationRow, json, type Turn, turnColumns, type TurnEnd, turnOf, type TurnRow } from './turn.ts';
+import { type ConversationRow, json, type Turn, turnColumns, type TurnEnd, turnOf, type TurnRow } from './rows.ts';
 
 /** What a new row of `conversations` is made from; the rest has its beginning. */
 export type NewConversation = Pick<ConversationRow, 'name' | 'system' | 'title'> &

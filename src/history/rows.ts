@@ -1,4 +1,4 @@
-import { verdicts, type Verdict } from '../outcome.ts';
+import { verdicts, type Verdict } from '../outcome/exits.ts';
 import { readCompletion } from '../protocol/completion-reader.ts';
 import { isJsonObject, parseJson } from '../protocol/json.ts';
 import { readMessages } from '../protocol/message-reader.ts';

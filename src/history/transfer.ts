@@ -1,7 +1,7 @@
 import { type ExportedConversation, type ExportedTurn, invalid, parsedLine } from './exported-line.ts';
 import { hasIdentifierForm } from './identifiers.ts';
 import type { Records } from './records.ts';
-import { type ConversationRow, json, textOf, type Turn } from './turn.ts';
+import { type ConversationRow, json, textOf, type Turn } from './rows.ts';
 
 export interface ImportReport {
   /** Conversations that are new here. */

@@ -1,8 +1,8 @@
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import { isBusy, isIndexDamage, isWriteRefusal } from './database-error.ts';
 import type { Database } from './database.ts';
 import { conversationChecksum, promptChecksum, replyChecksum } from './records.ts';
-import { type ConversationRow, turnColumns, type TurnRow } from './turn.ts';
+import { type ConversationRow, turnColumns, type TurnRow } from './rows.ts';
 
 export interface Problem {
   /** `page`: the file's structure; `conversation`, `turn`: their content; `order`: a gap; `search`: the index, which can be built again. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { type CllmError, UsageError } from '../errors.ts';
+import { type CllmError, UsageError } from '../outcome/errors.ts';
 import { errorCode } from '../files/private-files.ts';
 
 /** A file read forward, a window at a time. */

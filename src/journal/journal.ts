@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import { errorCode, securePrivateDirectory } from '../files/private-files.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { type ProcessIdentity, type ProcessState, processState } from '../files/process-identity.ts';

@@ -1,5 +1,5 @@
 import { closeSync, constants, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
-import { CllmError, UsageError } from '../errors.ts';
+import { CllmError, UsageError } from '../outcome/errors.ts';
 import { createPrivateFile, errorCode } from '../files/private-files.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { FileWindow } from './file-window.ts';

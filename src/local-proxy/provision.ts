@@ -1,7 +1,7 @@
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { join } from 'node:path';
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { runCommand, type CommandResult } from './command.ts';
 import { withLock } from './lock.ts';

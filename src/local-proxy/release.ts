@@ -1,4 +1,4 @@
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 
 /**
  * The LiteLLM that cllm installs and is tested against. It is pinned because the proxy's wire changes between releases,

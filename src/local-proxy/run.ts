@@ -5,7 +5,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { stripVTControlCharacters } from 'node:util';
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import { runCommand } from './command.ts';
 import { freePort } from './free-port.ts';
 import type { ProcessIdentity } from '../files/process-identity.ts';

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../outcome/errors.ts';
 import { defaultConfig, keylessModel } from './default-config.ts';
 import { namedVariables, unnamedKeys } from './environment.ts';
 import { freePort } from './free-port.ts';

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import type { ProcessIdentity } from '../files/process-identity.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { readTrustedFile, UntrustedFile } from '../files/trusted-file.ts';

@@ -1,8 +1,8 @@
-import type { ChatCompletion } from './protocol/types.ts';
+import type { ChatCompletion } from '../protocol/types.ts';
 
 /**
  * Every code that an error of cllm can carry. Match on `error.code`, not on `instanceof` or on the message: codes are
- * stable, and two copies of the package may be loaded at once. `outcome.ts` says which exit code each one gives and
+ * stable, and two copies of the package may be loaded at once. `exits.ts` says which exit code each one gives and
  * `docs/errors.md` what to do about it.
  */
 export const errorCodes = [

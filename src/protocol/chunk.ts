@@ -5,15 +5,15 @@ import {
   isErrorObject,
   isPresent,
   type ErrorFrame,
-} from './error-frame.ts';
-import { errorInText } from './error-text.ts';
+} from './error/error-frame.ts';
+import { errorInText } from './error/error-text.ts';
 import { isEnding, isHeartbeatName, isHeartbeatObject, isHeartbeatText, isNamedHeartbeat } from './heartbeat.ts';
-import { isHtml } from './html-title.ts';
+import { isHtml } from './error/html-title.ts';
 import { isJsonObject, parseJson, textOrNull, type JsonObject } from './json.ts';
 import type { SseEvent } from './sse.ts';
 import type { ChatCompletionChunk } from './types.ts';
 
-export type { ErrorFrame } from './error-frame.ts';
+export type { ErrorFrame } from './error/error-frame.ts';
 
 /** LiteLLM's word, in the stream, that another model than the one asked for answers. No part of the reply. */
 export interface FallbackNotice {

@@ -3,7 +3,7 @@ import { isAscii } from 'node:buffer';
 
 import { createParser } from 'eventsource-parser';
 
-import { CllmError } from '../errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 
 /** One server-sent event. Ids and reconnection times, which nothing on this wire uses, are dropped. */
 export interface SseEvent {

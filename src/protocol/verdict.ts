@@ -1,9 +1,9 @@
-import type { Deadline } from '../errors.ts';
-import type { Verdict } from '../outcome.ts';
-import type { ErrorFrame } from './error-frame.ts';
+import type { Deadline } from '../outcome/errors.ts';
+import type { Verdict } from '../outcome/exits.ts';
+import type { ErrorFrame } from './error/error-frame.ts';
 import { meaningOf } from './finish-words.ts';
 import { decidingChoice, hasBegun, hasReply } from './reply-content.ts';
-import type { ReplyLimit } from './reply-budget.ts';
+import type { ReplyLimit } from './fold/reply-budget.ts';
 import type { ChatCompletion } from './types.ts';
 
 export { decidingChoice } from './reply-content.ts';

@@ -1,4 +1,4 @@
-import { formatUsd } from '../spending/usd.ts';
+import { formatUsd } from './usd.ts';
 /** What a run has cost so far, and whether it may go on. */
 export class CostCap {
   readonly #mostUsd: number | null;

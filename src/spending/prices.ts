@@ -1,5 +1,5 @@
 import { usd } from '../protocol/figures.ts';
-import type { ModelInfo } from './client.ts';
+import type { ModelInfo } from '../client/client.ts';
 
 /**
  * The model names whose price the proxy knows, from its `/model/info`: every deployment behind the name has a price.

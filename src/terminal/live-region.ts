@@ -1,4 +1,4 @@
-import type { Output } from '../io.ts';
+import type { Output } from './output.ts';
 import { width } from './width.ts';
 
 const escape = '\u001b[';

@@ -6,7 +6,7 @@ import type { Paint } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
 import { width } from './width.ts';
 import { wrap } from './wrap.ts';
-import { withoutFinal } from '../../protocol/fold-lines.ts';
+import { withoutFinal } from '../protocol/fold-lines.ts';
 
 /** A block as lines of the terminal. */
 export interface Lines {

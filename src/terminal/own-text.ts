@@ -1,4 +1,4 @@
-import type { Output } from '../io.ts';
+import type { Output } from './output.ts';
 import { paintFor, type Style } from './style.ts';
 import { terminalSafe } from './terminal-safe.ts';
 

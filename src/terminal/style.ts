@@ -1,4 +1,4 @@
-import type { Output } from '../io.ts';
+import type { Output } from './output.ts';
 
 /** The few styles that cllm uses: those of every terminal since 1980, in the eight colours that its owner chose. */
 const codes = {

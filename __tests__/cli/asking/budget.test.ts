@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { LiteLLMClient } from '../../src/client/client.ts';
-import { budgetOwner, explainBudget } from '../../src/cli/budget.ts';
-import { moment } from '../../src/cli/moment.ts';
-import { CllmError } from '../../src/errors.ts';
-import { startFakeUpstream, type FakeUpstream } from '../support/fake-upstream.ts';
+import { LiteLLMClient } from '../../../src/client/client.ts';
+import { budgetOwner, explainBudget } from '../../../src/cli/asking/budget.ts';
+import { moment } from '../../../src/cli/views/moment.ts';
+import { CllmError } from '../../../src/outcome/errors.ts';
+import { startFakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts';
 
 test.each([
   ['Budget has been exceeded! Key=ci (sk-...8kRQ) Current cost: 1.44e-05, Max budget: 1e-05', 'key', 'ci'],

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { RecordTap } from '../../src/cli/record.ts';
-import { readRecording } from '../../src/journal/recording.ts';
+import { RecordTap } from '../../../src/cli/asking/record.ts';
+import { readRecording } from '../../../src/journal/recording.ts';
 
 const key = 'sk-ab/sk-ab/sk-abc"d';
 const stars = '*'.repeat(key.length);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { replySchema } from '../../src/cli/structured.ts';
-import type { Verdict } from '../../src/outcome.ts';
-import type { ChatCompletion } from '../../src/protocol/types.ts';
+import { replySchema } from '../../../src/cli/asking/reply-schema.ts';
+import type { Verdict } from '../../../src/outcome/exits.ts';
+import type { ChatCompletion } from '../../../src/protocol/types.ts';
 
 const completion = (content: string | null): ChatCompletion => ({
   id: 'x',

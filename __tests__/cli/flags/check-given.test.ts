@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { ask } from '../../../src/cli/commands/ask.ts';
+import { ask } from '../../../src/cli/commands/ask/command.ts';
 import type { Command } from '../../../src/cli/command.ts';
 import { commandTable } from '../../../src/cli/command-table.ts';
 import { checkGivenFlags } from '../../../src/cli/flags/check-given.ts';

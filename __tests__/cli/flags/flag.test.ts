@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { command, type Command } from '../../../src/cli/command.ts';
 import { commandTable } from '../../../src/cli/command-table.ts';
-import { ask } from '../../../src/cli/commands/ask.ts';
+import { ask } from '../../../src/cli/commands/ask/command.ts';
 import type { Context } from '../../../src/cli/context.ts';
 import {
   choice,

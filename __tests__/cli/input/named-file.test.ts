@@ -3,8 +3,8 @@ import { closeSync, constants, createReadStream, mkdtempSync, openSync, rmSync }
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { writeToPipe } from '../../src/cli/named-file.ts';
-import { memoryIo } from '../support/memory-io.ts';
+import { writeToPipe } from '../../../src/cli/input/named-file.ts';
+import { memoryIo } from '../../support/memory-io.ts';
 
 let directory: string;
 let fifo: string;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type PromptSource, readPrompt } from '../../src/cli/prompt.ts';
-import { InterruptedError } from '../../src/errors.ts';
-import { decodeText } from '../../src/files/text-encoding.ts';
-import { memoryIo, type MemoryIoOptions } from '../support/memory-io.ts';
-import { seed } from '../support/seed.ts';
+import { type PromptSource, readPrompt } from '../../../src/cli/input/prompt.ts';
+import { InterruptedError } from '../../../src/outcome/errors.ts';
+import { decodeText } from '../../../src/files/text-encoding.ts';
+import { memoryIo, type MemoryIoOptions } from '../../support/memory-io.ts';
+import { seed } from '../../support/seed.ts';
 
 interface Read {
   prompt: string;

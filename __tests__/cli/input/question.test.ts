@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from '@jest/globals';
-import { isAgreed } from '../../src/cli/question.ts';
-import { memoryIo } from '../support/memory-io.ts';
+import { isAgreed } from '../../../src/cli/input/question.ts';
+import { memoryIo } from '../../support/memory-io.ts';
 
 test('a question can not drive the terminal that it is asked on', async () => {
   const io = memoryIo({ stdin: { kind: 'terminal' }, isTTY: true });

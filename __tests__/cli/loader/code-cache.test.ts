@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { CodeCache, type CodeCacheOptions } from '../../src/cli/code-cache.ts';
-import { useTemporaryDirectory } from '../support/temporary-directory.ts';
-import { assertRoot, give, neighbour } from '../support/users.ts';
+import { CodeCache, type CodeCacheOptions } from '../../../src/cli/loader/code-cache.ts';
+import { useTemporaryDirectory } from '../../support/temporary-directory.ts';
+import { assertRoot, give, neighbour } from '../../support/users.ts';
 
 const directory = useTemporaryDirectory();
 const at = (...parts: string[]): string => join(directory(), ...parts);

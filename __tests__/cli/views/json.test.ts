@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { DeltaReader } from '../../../src/cli/render/deltas.ts';
-import { programView } from '../../../src/cli/render/create-view.ts';
-import { failedOutcome } from '../../../src/cli/render/view.ts';
-import { CllmError, InterruptedError, UsageError } from '../../../src/errors.ts';
+import { DeltaReader } from '../../../src/cli/views/deltas.ts';
+import { programView } from '../../../src/cli/views/create-view.ts';
+import { failedOutcome } from '../../../src/cli/views/view.ts';
+import { CllmError, InterruptedError, UsageError } from '../../../src/outcome/errors.ts';
 import type { ChatCompletionChunk } from '../../../src/protocol/types.ts';
 import { checkEvents } from '../../support/check-events.ts';
 import { memoryIo } from '../../support/memory-io.ts';

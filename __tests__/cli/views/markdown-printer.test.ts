@@ -1,7 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { MarkdownPrinter } from '../../../src/cli/render/markdown-printer.ts';
-import { MarkdownStream } from '../../../src/cli/render/markdown-stream.ts';
+import { MarkdownPrinter } from '../../../src/cli/views/markdown-printer.ts';
+import { MarkdownStream } from '../../../src/terminal/markdown-stream.ts';
 import { memoryIo } from '../../support/memory-io.ts';
 import { seed } from '../../support/seed.ts';
 

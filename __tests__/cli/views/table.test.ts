@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { table } from '../../../src/cli/render/table.ts';
+import { table } from '../../../src/cli/views/table.ts';
 import { memoryIo } from '../../support/memory-io.ts';
 
 const heading = ['id', 'title'];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { errorFromResponse } from '../../src/client/error-response.ts';
-import { exitNameOf } from '../../src/outcome.ts';
+import { errorFromResponse } from '../../../src/client/answer/error-response.ts';
+import { exitNameOf } from '../../../src/outcome/exits.ts';
 
 const url = 'http://proxy.test:4000/v1/chat/completions';
 const key = 'sk-canary-0123456789';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { proxyFor } from '../../src/client/http-proxy.ts';
+import { proxyFor } from '../../../src/client/http/http-proxy.ts';
 
 const proxy = { httpProxy: 'http://http.proxy:1', httpsProxy: 'https.proxy:2' };
 

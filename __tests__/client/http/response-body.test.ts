@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { ResponseBody } from '../../src/client/response-body.ts';
+import { ResponseBody } from '../../../src/client/http/response-body.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const textOf = (read: Uint8Array | null): string | null => read && Buffer.from(read).toString();

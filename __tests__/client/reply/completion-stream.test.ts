@@ -2,11 +2,11 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { everyChunk } from '../../src/protocol/chunk-run.ts';
-import { LiteLLMClient, type ClientOptions } from '../../src/client/client.ts';
-import type { ReplyTap, RetryNotice } from '../../src/client/completion-stream.ts';
-import { CllmError, InterruptedError } from '../../src/errors.ts';
-import type { ChatCompletionChunk } from '../../src/protocol/types.ts';
+import { everyChunk } from '../../../src/protocol/chunk-run.ts';
+import { LiteLLMClient, type ClientOptions } from '../../../src/client/client.ts';
+import type { ReplyTap, RetryNotice } from '../../../src/client/reply/completion-stream.ts';
+import { CllmError, InterruptedError } from '../../../src/outcome/errors.ts';
+import type { ChatCompletionChunk } from '../../../src/protocol/types.ts';
 import {
   errorReply,
   finishChunk,
@@ -14,7 +14,7 @@ import {
   textChunk,
   textReply,
   type FakeUpstream,
-} from '../support/fake-upstream.ts';
+} from '../../support/fake-upstream.ts';
 
 let upstream: FakeUpstream;
 const clients: LiteLLMClient[] = [];

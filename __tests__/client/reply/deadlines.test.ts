@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { Deadlines, type DeadlineLimits } from '../../src/client/deadlines.ts';
+import { Deadlines, type DeadlineLimits } from '../../../src/client/reply/deadlines.ts';
 
 /** Seconds pass under a fake clock. */
 let fired: string[];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { retryAfterOf, retryDelay } from '../../src/client/retry.ts';
-import { CllmError, ProxyError } from '../../src/errors.ts';
+import { retryAfterOf, retryDelay } from '../../../src/client/reply/retry.ts';
+import { CllmError, ProxyError } from '../../../src/outcome/errors.ts';
 
 const lost = new CllmError('connection_failed', 'x', { isRetryable: true });
 const busy = (retryAfter: number | null) =>

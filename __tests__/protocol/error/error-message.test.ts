@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { cleanErrorMessage, isBudgetRefusal } from '../../src/protocol/error-message.ts';
-import { redactSecrets } from '../../src/protocol/redact-secrets.ts';
-import { ReplyReader } from '../../src/protocol/reply-reader.ts';
+import { cleanErrorMessage, isBudgetRefusal } from '../../../src/protocol/error/error-message.ts';
+import { redactSecrets } from '../../../src/protocol/redact-secrets.ts';
+import { ReplyReader } from '../../../src/protocol/reply-reader.ts';
 
 describe('an error text is reduced to what it says', () => {
   test.each([

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { CompletionBuilder } from '../../src/protocol/completion-builder.ts';
+import { CompletionBuilder } from '../../../src/protocol/fold/completion-builder.ts';
 import type {
   ChatCompletion,
   ChatCompletionChunk,
   CompletionChoice,
   CompletionMessage,
-} from '../../src/protocol/types.ts';
-import { choiceOf, chunkOf, deltaChunk } from './chunks.ts';
+} from '../../../src/protocol/types.ts';
+import { choiceOf, chunkOf, deltaChunk } from '../chunks.ts';
 
 function build(...chunks: unknown[]): ChatCompletion {
   const builder = new CompletionBuilder();

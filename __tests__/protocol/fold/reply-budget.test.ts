@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { ReplyReader, type Reply } from '../../src/protocol/reply-reader.ts';
-import { chunkOf, dataLine, deltaChunk } from './chunks.ts';
+import { ReplyReader, type Reply } from '../../../src/protocol/reply-reader.ts';
+import { chunkOf, dataLine, deltaChunk } from '../chunks.ts';
 
 function replyTo(events: readonly unknown[], maxReplyBytes = 2 ** 28): Reply {
   const reader = new ReplyReader({ status: 200, contentType: 'text/event-stream' }, { maxReplyBytes });

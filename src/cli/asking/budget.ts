@@ -1,6 +1,6 @@
-import type { KeyInfo, LiteLLMClient } from '../client/client.ts';
-import { CllmError } from '../errors.ts';
-import { moment } from './moment.ts';
+import type { KeyInfo, LiteLLMClient } from '../../client/client.ts';
+import { CllmError } from '../../outcome/errors.ts';
+import { moment } from '../views/moment.ts';
 
 /** Whose budget a refusal is about. */
 export interface BudgetOwner {

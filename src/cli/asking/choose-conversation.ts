@@ -1,12 +1,12 @@
-import type { LiteLLMClient } from '../client/client.ts';
-import { isProjectsAlone, type Origin, type Settings } from '../config/settings.ts';
-import { Conversation } from '../conversation/conversation.ts';
-import type { Store } from '../conversation/turn.ts';
-import { CllmError, UsageError } from '../errors.ts';
-import { type Context, refuseKey } from './context.ts';
-import type { Io } from './io.ts';
-import type { Values } from './flags/flag.ts';
-import type { conversationFlags } from './flags/flags.ts';
+import type { LiteLLMClient } from '../../client/client.ts';
+import { isProjectsAlone, type Origin, type Settings } from '../../config/settings.ts';
+import { Conversation } from '../../conversation/conversation.ts';
+import type { Store } from '../../conversation/turn.ts';
+import { CllmError, UsageError } from '../../outcome/errors.ts';
+import { refuseKey } from './refuse-key.ts';
+import type { Io } from '../io.ts';
+import type { Values } from '../flags/flag.ts';
+import type { conversationFlags } from '../flags/flags.ts';
 
 /** What the flags say of the conversation. */
 export interface ConversationChoice extends Omit<Values<typeof conversationFlags>, 'ephemeral'> {
@@ -63,7 +63,7 @@ export async function chooseConversation(
   const { restoreConversation } = await import('./restore-conversation.ts');
   restoreConversation(summary.id, { history, journal: store.journal, remark });
   if (isProjectsAlone(settings)) {
-    const { assertSameProxy } = await import('./asking/conversation-proxy.ts');
+    const { assertSameProxy } = await import('./conversation-proxy.ts');
     await assertSameProxy({
       name: summary.name ?? summary.id,
       lastBaseUrl: history.lastBaseUrl(summary.id),
@@ -78,19 +78,25 @@ export async function chooseConversation(
   return conversation;
 }
 
+export interface ModelChoice {
+  settings: Pick<Settings, 'model'>;
+  /** The model for a conversation that was had with none. */
+  otherwise: () => Promise<string>;
+  remark: (text: string) => void;
+}
+
 /**
  * Who shall answer: who `-m` names, else who the conversation was had with, else the model of the settings. That another
  * one answers is said: it reads what was said to the first.
  */
 export async function modelFor(
   { state }: Conversation,
-  context: Pick<Context, 'settings' | 'model' | 'remark'>,
+  { settings: { model }, otherwise, remark }: ModelChoice,
 ): Promise<string> {
-  const { model } = await context.settings();
-  if (state.model === null) return context.model();
+  if (state.model === null) return otherwise();
   if (model.value === null || !isChosenNow(model.origin)) return state.model;
   if (model.value !== state.model)
-    context.remark(`this conversation was had with ${state.model}; from here on ${model.value} answers`);
+    remark(`this conversation was had with ${state.model}; from here on ${model.value} answers`);
   return model.value;
 }
 

@@ -1,15 +1,15 @@
-import { type Attribution, attributionHeaders } from '../client/attribution.ts';
-import type { ClientOptions } from '../client/client.ts';
-import { proxySettingsOf } from '../client/http-proxy.ts';
-import type { Settings } from '../config/settings.ts';
-import type { SettingValues } from '../config/validation.ts';
-import type { DemoProxy } from '../demo/demo-proxy.ts';
-import { UsageError } from '../errors.ts';
-import { type FlagFileIo, readFlagFile } from './flags/flag-file.ts';
-import type { ContextValues } from './flags/flags.ts';
-import type { Io } from './io.ts';
+import { type Attribution, attributionHeaders } from '../../client/attribution.ts';
+import type { ClientOptions } from '../../client/client.ts';
+import { proxySettingsOf } from '../../client/http/http-proxy.ts';
+import type { Settings } from '../../config/settings.ts';
+import type { SettingValues } from '../../config/validation.ts';
+import type { DemoProxy } from '../../demo/demo-proxy.ts';
+import { UsageError } from '../../outcome/errors.ts';
+import { type FlagFileIo, readFlagFile } from '../input/flag-file.ts';
+import type { ContextValues } from '../flags/flags.ts';
+import type { Io } from '../io.ts';
 import { flagParams } from './request-body.ts';
-import { ours } from './render/own-text.ts';
+import { ours } from '../../terminal/own-text.ts';
 
 /** What the command line says, under the names that the settings files use. */
 export async function flagSettings(

@@ -1,8 +1,8 @@
 import { describeOrigin, type Settings } from '../../config/settings.ts';
 import { shellWord } from '../../protocol/shell-word.ts';
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 import type { Io } from '../io.ts';
-import { isConfirmed, mayAsk } from './confirm.ts';
+import { isConfirmed, mayAsk } from '../input/confirm.ts';
 
 export interface ProxyChange {
   /** Of the conversation. */

@@ -1,7 +1,7 @@
-import type { ApiKey } from '../config/api-key.ts';
-import type { Settings } from '../config/settings.ts';
-import { type CllmError, ProxyError } from '../errors.ts';
-import { shellWord } from '../protocol/shell-word.ts';
+import type { ApiKey } from '../../config/api-key.ts';
+import type { Settings } from '../../config/settings.ts';
+import { type CllmError, ProxyError } from '../../outcome/errors.ts';
+import { shellWord } from '../../protocol/shell-word.ts';
 
 /**
  * A proxy's refusal of the key with a hint that fits where this key, or the want of one, comes from: a login changes

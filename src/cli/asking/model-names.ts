@@ -1,9 +1,9 @@
 import path from 'node:path';
-import { securePrivateDirectory } from '../files/private-files.ts';
-import { replaceFile } from '../files/replace-file.ts';
-import { readTrustedFile } from '../files/trusted-file.ts';
-import type { LiteLLMClient } from '../client/client.ts';
-import type { Paths } from '../config/paths.ts';
+import { securePrivateDirectory } from '../../files/private-files.ts';
+import { replaceFile } from '../../files/replace-file.ts';
+import { readTrustedFile } from '../../files/trusted-file.ts';
+import type { LiteLLMClient } from '../../client/client.ts';
+import type { Paths } from '../../config/paths.ts';
 
 /** What a proxy last said that it serves: shells complete model names from it without asking anybody. */
 interface Known {

@@ -3,10 +3,10 @@ import type { Paths } from '../../config/paths.ts';
 import { describeOrigin, isProjectsAlone, type Settings } from '../../config/settings.ts';
 import { shellWord } from '../../protocol/shell-word.ts';
 import { type Grant, trustedUrls, TrustStore } from '../../config/trust.ts';
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 import type { Io } from '../io.ts';
-import { remark } from '../render/report.ts';
-import { isConfirmed, mayAsk } from './confirm.ts';
+import { remark } from '../views/report.ts';
+import { isConfirmed, mayAsk } from '../input/confirm.ts';
 
 export interface TrustQuestion {
   settings: Settings;

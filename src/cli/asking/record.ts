@@ -1,8 +1,8 @@
-import type { ReplyTap, ResponseHead } from '../client/completion-stream.ts';
-import { secretValues } from '../client/safe-text.ts';
-import { CllmError } from '../errors.ts';
-import { RecordingWriter } from '../journal/recording.ts';
-import type { StreamEnd } from '../protocol/verdict.ts';
+import type { ReplyTap, ResponseHead } from '../../client/reply/completion-stream.ts';
+import { secretValues } from '../../client/safe-text.ts';
+import { CllmError } from '../../outcome/errors.ts';
+import { RecordingWriter } from '../../journal/recording.ts';
+import type { StreamEnd } from '../../protocol/verdict.ts';
 
 /** A shorter one is a placeholder, and may stand in any text. */
 const shortestKey = 8;

@@ -1,8 +1,8 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import { CllmError, UsageError } from '../errors.ts';
-import type { Verdict } from '../outcome.ts';
-import type { ChatCompletion } from '../protocol/types.ts';
-import { textOf } from '../result.ts';
+import { CllmError, UsageError } from '../../outcome/errors.ts';
+import type { Verdict } from '../../outcome/exits.ts';
+import type { ChatCompletion } from '../../protocol/types.ts';
+import { textOf } from '../../conversation/result-object.ts';
 import { inLimitedTime, TimeLimitError } from './limited-time.ts';
 
 /** Milliseconds for what a schema asks for: its patterns may be a stranger's, and some never end. */

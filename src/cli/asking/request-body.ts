@@ -1,8 +1,8 @@
-import { UsageError } from '../errors.ts';
-import type { Json, RequestBody } from '../protocol/types.ts';
-import type { Values } from './flags/flag.ts';
-import { type FlagFileIo, readFlagFile } from './flags/flag-file.ts';
-import type { ContextValues, modelFlags } from './flags/flags.ts';
+import { UsageError } from '../../outcome/errors.ts';
+import type { Json, RequestBody } from '../../protocol/types.ts';
+import type { Values } from '../flags/flag.ts';
+import { type FlagFileIo, readFlagFile } from '../input/flag-file.ts';
+import type { ContextValues, modelFlags } from '../flags/flags.ts';
 
 /** The fields of the request body that flags name; they go through the settings, which know what may not be set. */
 export function flagParams(values: ContextValues): Record<string, Json> {

@@ -1,5 +1,5 @@
-import { recoverTurn, type TurnStore } from '../conversation/recover.ts';
-import type { Journal } from '../journal/journal.ts';
+import { recoverTurn, type TurnStore } from '../../conversation/recover.ts';
+import type { Journal } from '../../journal/journal.ts';
 
 /** Restores what a crash left of one conversation, so that going on with it has all that was seen. */
 export function restoreConversation(

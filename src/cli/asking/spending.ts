@@ -1,11 +1,11 @@
-import { formatUsd } from '../spending/usd.ts';
-import { CostCap } from '../batch/cost-cap.ts';
-import type { LiteLLMClient } from '../client/client.ts';
-import { pricedModels } from '../client/prices.ts';
-import { CllmError, UsageError } from '../errors.ts';
-import { usd } from '../protocol/figures.ts';
-import type { Values } from './flags/flag.ts';
-import type { moneyFlags } from './flags/flags.ts';
+import { formatUsd } from '../../spending/usd.ts';
+import { CostCap } from '../../spending/cost-cap.ts';
+import type { LiteLLMClient } from '../../client/client.ts';
+import { pricedModels } from '../../spending/prices.ts';
+import { CllmError, UsageError } from '../../outcome/errors.ts';
+import { usd } from '../../protocol/figures.ts';
+import type { Values } from '../flags/flag.ts';
+import type { moneyFlags } from '../flags/flags.ts';
 
 /** What a run may spend. */
 export interface Spending {

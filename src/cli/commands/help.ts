@@ -1,5 +1,5 @@
-import { UsageError } from '../../errors.ts';
-import { exits } from '../../outcome.ts';
+import { UsageError } from '../../outcome/errors.ts';
+import { exits } from '../../outcome/exits.ts';
 import { command } from '../command.ts';
 import { wordList } from '../flags/flag.ts';
 

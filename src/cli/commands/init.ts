@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectFileName } from '../../config/project-file.ts';
 import { projectTemplate } from '../../config/project-template.ts';
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 import { command } from '../command.ts';
 
 export const init = command({

@@ -1,9 +1,9 @@
-import { CllmError, UsageError } from '../../errors.ts';
+import { CllmError, UsageError } from '../../outcome/errors.ts';
 import { recoverTurn, type TurnStore, UnreadableJournal } from '../../conversation/recover.ts';
 import type { Journal, UnfinishedTurn } from '../../journal/journal.ts';
 import { command } from '../command.ts';
 import { optionalWord, toggle } from '../flags/flag.ts';
-import { table } from '../render/table.ts';
+import { table } from '../views/table.ts';
 
 export const recover = command({
   usage: 'recover [id]',

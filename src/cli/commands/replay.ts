@@ -1,13 +1,13 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { CllmError, InterruptedError, UsageError } from '../../errors.ts';
+import { CllmError, InterruptedError, UsageError } from '../../outcome/errors.ts';
 import { readRecording } from '../../journal/recording.ts';
-import { judgement } from '../../outcome.ts';
+import { judgement } from '../../outcome/exits.ts';
 import { replay } from '../../conversation/replay.ts';
 import { command } from '../command.ts';
 import { mapped, neededWord, text } from '../flags/flag.ts';
 import { viewFlags } from '../flags/flags.ts';
-import { createView } from '../render/create-view.ts';
+import { createView } from '../views/create-view.ts';
 
 export const replayCommand = command({
   usage: 'replay <recording>',

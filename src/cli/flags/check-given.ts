@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 import type { Flag, Flags, Words } from './flag.ts';
 
 /** What a command declares: its flags, and the words it takes by a name (yargs takes `--NAME` for those as well). */

@@ -1,5 +1,5 @@
 import type { Options } from 'yargs';
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 
 /**
  * Flags end at the door. A command declares each of its flags and words once, with one of the functions below; help,

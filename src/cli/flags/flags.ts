@@ -1,4 +1,4 @@
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 import type { Json } from '../../protocol/types.ts';
 import {
   choice,

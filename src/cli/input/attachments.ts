@@ -1,7 +1,7 @@
-import { UsageError } from '../errors.ts';
-import { decodeText } from '../files/text-encoding.ts';
-import type { ChatMessage, Json } from '../protocol/types.ts';
-import type { Io } from './io.ts';
+import { UsageError } from '../../outcome/errors.ts';
+import { decodeText } from '../../files/text-encoding.ts';
+import type { ChatMessage, Json } from '../../protocol/types.ts';
+import type { Io } from '../io.ts';
 import { readNamedFile } from './named-file.ts';
 import { block } from './prompt.ts';
 

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import { UsageError } from '../errors.ts';
-import type { Flags } from './flags/flag.ts';
-import type { Io } from './io.ts';
+import { UsageError } from '../../outcome/errors.ts';
+import type { Flags } from '../flags/flag.ts';
+import type { Io } from '../io.ts';
 
 /**
  * Gives standard input to the flag that names it, before anybody reads: whoever came first would get what another one

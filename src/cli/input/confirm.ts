@@ -1,7 +1,7 @@
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 import type { Io } from '../io.ts';
-import { terminalSafe } from '../render/terminal-safe.ts';
-import { askLine } from '../secret.ts';
+import { terminalSafe } from '../../terminal/terminal-safe.ts';
+import { askLine } from './secret.ts';
 
 /** Whether a person sits here who can be asked: at a terminal, outside of CI, and not under `--no-stdin`. */
 export function mayAsk(io: Pick<Io, 'stdin' | 'stderr' | 'env'>, isInputIgnored: boolean): boolean {

@@ -1,7 +1,7 @@
-import { UsageError } from '../../errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 import { decodeText } from '../../files/text-encoding.ts';
 import type { Io } from '../io.ts';
-import { readNamedFile } from '../named-file.ts';
+import { readNamedFile } from './named-file.ts';
 
 export type FlagFileIo = Pick<Io, 'cwd' | 'signal' | 'stderr' | 'stdin'>;
 

@@ -11,9 +11,9 @@ import {
 import { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { InterruptedError, UsageError } from '../errors.ts';
-import type { Input, Io } from './io.ts';
-import { remark } from './render/report.ts';
+import { InterruptedError, UsageError } from '../../outcome/errors.ts';
+import type { Input, Io } from '../io.ts';
+import { remark } from '../views/report.ts';
 
 /** How long a pipe may stay silent before a person is told what is being waited for. */
 const noticeAfterMs = 2000;

@@ -1,7 +1,7 @@
 import { constants } from 'node:buffer';
-import { InterruptedError, UsageError } from '../errors.ts';
-import { decodeText } from '../files/text-encoding.ts';
-import type { Input } from './io.ts';
+import { InterruptedError, UsageError } from '../../outcome/errors.ts';
+import { decodeText } from '../../files/text-encoding.ts';
+import type { Input } from '../io.ts';
 
 export interface PromptSource {
   /** The words of the command line; a lone `-` has been taken out of them. */

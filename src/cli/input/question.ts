@@ -1,6 +1,6 @@
-import { UsageError } from '../errors.ts';
-import { isConfirmed } from './asking/confirm.ts';
-import type { Io } from './io.ts';
+import { UsageError } from '../../outcome/errors.ts';
+import { isConfirmed } from './confirm.ts';
+import type { Io } from '../io.ts';
 
 /** Asks on a terminal before something is lost; elsewhere nobody can answer, so `--yes` has to say it. */
 export async function isAgreed(question: string, isYes: boolean, io: Io): Promise<boolean> {

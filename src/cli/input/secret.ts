@@ -1,10 +1,10 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { InterruptedError, UsageError } from '../errors.ts';
-import { decodeText } from '../files/text-encoding.ts';
-import type { Io } from './io.ts';
-import { ours } from './render/own-text.ts';
-import { terminalSafe } from './render/terminal-safe.ts';
+import { InterruptedError, UsageError } from '../../outcome/errors.ts';
+import { decodeText } from '../../files/text-encoding.ts';
+import type { Io } from '../io.ts';
+import { ours } from '../../terminal/own-text.ts';
+import { terminalSafe } from '../../terminal/terminal-safe.ts';
 
 /** Longer than any key; a pipe that never ends must not fill the memory. */
 const longestSecret = 65_536;

@@ -13,8 +13,8 @@ import {
   type Stats,
 } from 'node:fs';
 import path from 'node:path';
-import { replaceFile } from '../files/replace-file.ts';
-import { accountHome, isTrustedOwner, otherWriters, placeFlaw } from '../files/write-access.ts';
+import { replaceFile } from '../../files/replace-file.ts';
+import { accountHome, isTrustedOwner, otherWriters, placeFlaw } from '../../files/write-access.ts';
 
 export interface CodeCacheOptions {
   /** The folder of the command in its package. */

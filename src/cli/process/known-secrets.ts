@@ -1,4 +1,4 @@
-import { KeyMask, redactSecrets } from '../protocol/redact-secrets.ts';
+import { KeyMask, redactSecrets } from '../../protocol/redact-secrets.ts';
 
 /** Variables that hold keys, of this proxy, of providers and of CI systems. */
 const secretVariable = /(?:KEY|TOKEN|SECRET|PASSWORD)$/i;

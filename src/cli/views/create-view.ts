@@ -1,7 +1,8 @@
 import type { Settings } from '../../config/settings.ts';
 import type { Values } from '../flags/flag.ts';
 import type { OutputFormat, viewFlags } from '../flags/flags.ts';
-import type { Io, Output } from '../io.ts';
+import type { Io } from '../io.ts';
+import type { Output } from '../../terminal/output.ts';
 import { EventsView, JsonView } from './json.ts';
 import { TextView } from './text.ts';
 import type { View } from './view.ts';

@@ -1,12 +1,12 @@
-import { resultObject, type ResultObject, schemaVersion } from '../../result.ts';
-import { exits } from '../../outcome.ts';
+import { resultObject, type ResultObject, schemaVersion } from '../../conversation/result-object.ts';
+import { exits } from '../../outcome/exits.ts';
 import { decidingChoice, repliedCalls, type ReplyCall } from '../../protocol/reply-content.ts';
 import type { Arrived } from '../../protocol/chunk-run.ts';
 import { maskError } from '../../protocol/redact-secrets.ts';
-import type { RetryNotice } from '../../client/completion-stream.ts';
-import type { Output } from '../io.ts';
+import type { RetryNotice } from '../../client/reply/completion-stream.ts';
+import type { Output } from '../../terminal/output.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
-import { jsonLine as line } from './terminal-safe.ts';
+import { jsonLine as line } from '../../terminal/terminal-safe.ts';
 import type { TurnOutcome, View } from './view.ts';
 
 /** What the views for programs need to know beside the turn. */

@@ -1,13 +1,13 @@
-import type { Output } from '../io.ts';
-import { type Hold, holdNothing, type HoldState, type TerminalHolder } from '../terminal-hold.ts';
-import { loadLanguage } from './highlight.ts';
-import { LiveRegion, type RegionScreen, screenOf } from './live-region.ts';
-import { type Frame, MarkdownStream } from './markdown-stream.ts';
-import { drawn } from './own-text.ts';
+import type { Output } from '../../terminal/output.ts';
+import { type Hold, holdNothing, type HoldState, type TerminalHolder } from '../process/terminal-hold.ts';
+import { loadLanguage } from '../../terminal/highlight.ts';
+import { LiveRegion, type RegionScreen, screenOf } from '../../terminal/live-region.ts';
+import { type Frame, MarkdownStream } from '../../terminal/markdown-stream.ts';
+import { drawn } from '../../terminal/own-text.ts';
 import { PlainPrinter } from './plain-printer.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
-import { colourPaint, paintFor } from './style.ts';
-import { TerminalSafe } from './terminal-safe.ts';
+import { colourPaint, paintFor } from '../../terminal/style.ts';
+import { TerminalSafe } from '../../terminal/terminal-safe.ts';
 
 /** Between two frames, in milliseconds: thirty a second look like one movement. */
 const frameInterval = 33;

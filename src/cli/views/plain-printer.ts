@@ -1,4 +1,4 @@
-import type { Output } from '../io.ts';
+import type { Output } from '../../terminal/output.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
 
 /** The text as it comes. */

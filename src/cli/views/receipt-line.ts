@@ -1,8 +1,8 @@
 import type { Receipt } from '../../client/receipt.ts';
-import type { Verdict } from '../../outcome.ts';
+import type { Verdict } from '../../outcome/exits.ts';
 import { formatUsd } from '../../spending/usd.ts';
-import type { Output } from '../io.ts';
-import { ours, type OwnText, styled } from './own-text.ts';
+import type { Output } from '../../terminal/output.ts';
+import { ours, type OwnText, styled } from '../../terminal/own-text.ts';
 
 export interface ReceiptFacts {
   receipt: Receipt;

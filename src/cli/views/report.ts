@@ -1,7 +1,7 @@
-import type { CllmError } from '../../errors.ts';
-import { nextStep } from '../../next-step.ts';
-import type { Output } from '../io.ts';
-import { ours, styled } from './own-text.ts';
+import type { CllmError } from '../../outcome/errors.ts';
+import { nextStep } from '../../outcome/next-step.ts';
+import type { Output } from '../../terminal/output.ts';
+import { ours, styled } from '../../terminal/own-text.ts';
 import { foldLines } from '../../protocol/fold-lines.ts';
 
 /** An error for people: what and with which value, then what to do next. At most two lines, and no stack trace. */

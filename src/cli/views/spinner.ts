@@ -1,6 +1,6 @@
-import type { Output } from '../io.ts';
-import { type Hold, holdNothing, type HoldState, type TerminalHolder } from '../terminal-hold.ts';
-import { drawn, ours, styled } from './own-text.ts';
+import type { Output } from '../../terminal/output.ts';
+import { type Hold, holdNothing, type HoldState, type TerminalHolder } from '../process/terminal-hold.ts';
+import { drawn, ours, styled } from '../../terminal/own-text.ts';
 
 const dots = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const interval = 100;

@@ -1,8 +1,8 @@
-import type { Output } from '../io.ts';
-import { joined, ours, type OwnText, styled } from './own-text.ts';
-import { terminalSafe } from './terminal-safe.ts';
-import { width } from './width.ts';
-import { wrap } from './wrap.ts';
+import type { Output } from '../../terminal/output.ts';
+import { joined, ours, type OwnText, styled } from '../../terminal/own-text.ts';
+import { terminalSafe } from '../../terminal/terminal-safe.ts';
+import { width } from '../../terminal/width.ts';
+import { wrap } from '../../terminal/wrap.ts';
 
 export type Cell = string | number | null;
 

@@ -1,9 +1,10 @@
-import type { RetryNotice } from '../../client/completion-stream.ts';
+import type { RetryNotice } from '../../client/reply/completion-stream.ts';
 import type { Arrived } from '../../protocol/chunk-run.ts';
 import { decidingChoice, repliedCalls } from '../../protocol/reply-content.ts';
-import { textOf } from '../../result.ts';
-import type { Io, Output } from '../io.ts';
-import type { TerminalHolder } from '../terminal-hold.ts';
+import { textOf } from '../../conversation/result-object.ts';
+import type { Io } from '../io.ts';
+import type { Output } from '../../terminal/output.ts';
+import type { TerminalHolder } from '../process/terminal-hold.ts';
 import { DeltaReader, type TextDelta } from './deltas.ts';
 import type * as MarkdownModule from './markdown-printer.ts';
 import { PlainPrinter } from './plain-printer.ts';
@@ -11,9 +12,9 @@ import { receiptLine } from './receipt-line.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
 import { remark, reportError } from './report.ts';
 import { Spinner } from './spinner.ts';
-import { drawn, ours } from './own-text.ts';
-import { paintFor } from './style.ts';
-import { TerminalSafe } from './terminal-safe.ts';
+import { drawn, ours } from '../../terminal/own-text.ts';
+import { paintFor } from '../../terminal/style.ts';
+import { TerminalSafe } from '../../terminal/terminal-safe.ts';
 import { toolCallText } from './tool-call.ts';
 import type { TurnOutcome, View } from './view.ts';
 

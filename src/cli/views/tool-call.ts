@@ -1,6 +1,6 @@
 import type { ReplyCall } from '../../protocol/reply-content.ts';
-import type { Output } from '../io.ts';
-import { joined, ours, type OwnText, styled } from './own-text.ts';
+import type { Output } from '../../terminal/output.ts';
+import { joined, ours, type OwnText, styled } from '../../terminal/own-text.ts';
 
 /** The longest arguments that stand beside the name of their tool. */
 const shortArguments = 60;

@@ -1,6 +1,6 @@
-import type { RetryNotice } from '../../client/completion-stream.ts';
+import type { RetryNotice } from '../../client/reply/completion-stream.ts';
 import type { TurnObserver, TurnResult } from '../../conversation/turn.ts';
-import type { CllmError } from '../../errors.ts';
+import type { CllmError } from '../../outcome/errors.ts';
 
 /** How a turn ended, all things considered. */
 export interface TurnOutcome extends TurnResult {

@@ -1,4 +1,4 @@
-import type { HttpResponse } from './transport.ts';
+import type { HttpResponse } from '../http/transport.ts';
 
 const longestBody = 65_536;
 /** An answer whose status is an error is worth a short wait for its words, not a model's time. */

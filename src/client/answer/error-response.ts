@@ -1,11 +1,11 @@
-import { ProxyError } from '../errors.ts';
-import { errorOfBody } from '../protocol/error-text.ts';
-import { cleanErrorMessage } from '../protocol/error-message.ts';
-import { classified } from '../protocol/error-rules.ts';
-import type { RequestLine } from './network-error.ts';
-import { retryAfterOf } from './retry.ts';
-import { safeText, type Secrets } from './safe-text.ts';
-import { shellWord } from '../protocol/shell-word.ts';
+import { ProxyError } from '../../outcome/errors.ts';
+import { errorOfBody } from '../../protocol/error/error-text.ts';
+import { cleanErrorMessage } from '../../protocol/error/error-message.ts';
+import { classified } from '../../protocol/error/error-rules.ts';
+import type { RequestLine } from '../http/network-error.ts';
+import { retryAfterOf } from '../reply/retry.ts';
+import { safeText, type Secrets } from '../safe-text.ts';
+import { shellWord } from '../../protocol/shell-word.ts';
 
 /** An answer that is no reply. */
 export interface ErrorResponse {

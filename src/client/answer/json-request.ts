@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSuccess } from '../protocol/body-kind.ts';
-import { CllmError, DeadlineError, InterruptedError } from '../errors.ts';
-import { Deadlines, type DeadlineLimits } from './deadlines.ts';
+import { isSuccess } from '../../protocol/body-kind.ts';
+import { CllmError, DeadlineError, InterruptedError } from '../../outcome/errors.ts';
+import { Deadlines, type DeadlineLimits } from '../reply/deadlines.ts';
 import { readErrorBody } from './error-body.ts';
 import { errorFromResponse } from './error-response.ts';
-import { retryDelay, type RetryNotice } from './retry.ts';
-import type { Secrets } from './safe-text.ts';
-import type { HttpResponse, Transport } from './transport.ts';
-import { requestLines, responseLines, shownHeaders } from './wire-log.ts';
+import { retryDelay, type RetryNotice } from '../reply/retry.ts';
+import type { Secrets } from '../safe-text.ts';
+import type { HttpResponse, Transport } from '../http/transport.ts';
+import { requestLines, responseLines, shownHeaders } from '../wire-log.ts';
 
 /** What a small question to the proxy needs; the client makes it. */
 export interface JsonPlan {

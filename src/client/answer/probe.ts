@@ -1,10 +1,10 @@
-import { DeadlineError, InterruptedError, type CllmError } from '../errors.ts';
+import { DeadlineError, InterruptedError, type CllmError } from '../../outcome/errors.ts';
 import { readErrorBody } from './error-body.ts';
 import { errorFromResponse } from './error-response.ts';
-import { isSuccess } from '../protocol/body-kind.ts';
-import { safeText, type Secrets } from './safe-text.ts';
-import type { Transport } from './transport.ts';
-import { requestLines, responseLines, shownHeaders } from './wire-log.ts';
+import { isSuccess } from '../../protocol/body-kind.ts';
+import { safeText, type Secrets } from '../safe-text.ts';
+import type { Transport } from '../http/transport.ts';
+import { requestLines, responseLines, shownHeaders } from '../wire-log.ts';
 
 /** An answer of any status, for those who look at the way and not at the reply. */
 export interface ProbeAnswer {

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { CllmError } from '../errors.ts';
-import { isSuccess } from '../protocol/body-kind.ts';
+import { CllmError } from '../../outcome/errors.ts';
+import { isSuccess } from '../../protocol/body-kind.ts';
 import { ResponseBody } from './response-body.ts';
 
 const decoders: Record<string, () => Transform> = {

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 
 /** As the variables of the environment hold them. Empty is the same as unset. */
 export interface ProxySettings {

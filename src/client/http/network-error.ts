@@ -1,7 +1,7 @@
-import { CllmError, type ErrorCode } from '../errors.ts';
-import { redactSecrets } from '../protocol/redact-secrets.ts';
+import { CllmError, type ErrorCode } from '../../outcome/errors.ts';
+import { redactSecrets } from '../../protocol/redact-secrets.ts';
 import { ConnectFailure } from './connect.ts';
-import { shellWord } from '../protocol/shell-word.ts';
+import { shellWord } from '../../protocol/shell-word.ts';
 
 /** The request that failed, as a message may name it. */
 export interface RequestLine {

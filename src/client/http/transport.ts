@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { Agent, type buildConnector } from 'undici';
-import { CllmError, DeadlineError, UsageError } from '../errors.ts';
+import { CllmError, DeadlineError, UsageError } from '../../outcome/errors.ts';
 import { ConnectFailure, openConnection, proxyAuthorization } from './connect.ts';
 import { decoded } from './content-encoding.ts';
-import { type Answer, Exchange } from './exchange.ts';
+import { type Answer, Exchange } from './request-handler.ts';
 import { proxyFor, type ProxySettings } from './http-proxy.ts';
 import { networkError, plainToTls, type RequestLine } from './network-error.ts';
 import type { ResponseBody } from './response-body.ts';

@@ -1,4 +1,4 @@
-import type { ChatCompletionChunk } from '../protocol/types.ts';
+import type { ChatCompletionChunk } from '../../protocol/types.ts';
 
 /**
  * The chunks of a stream's reads, one by one. Most reads hold several, and a chunk that is here already needs no async

@@ -1,21 +1,21 @@
-import { CllmError, DeadlineError, InterruptedError, ProxyError } from '../errors.ts';
-import type { Verdict } from '../outcome.ts';
-import { type Arrived, everyChunk } from '../protocol/chunk-run.ts';
-import { type Reply, ReplyReader } from '../protocol/reply-reader.ts';
-import type { ChatCompletion, ChatCompletionChunk } from '../protocol/types.ts';
-import type { StreamEnd } from '../protocol/verdict.ts';
+import { CllmError, DeadlineError, InterruptedError, ProxyError } from '../../outcome/errors.ts';
+import type { Verdict } from '../../outcome/exits.ts';
+import { type Arrived, everyChunk } from '../../protocol/chunk-run.ts';
+import { type Reply, ReplyReader } from '../../protocol/reply-reader.ts';
+import type { ChatCompletion, ChatCompletionChunk } from '../../protocol/types.ts';
+import type { StreamEnd } from '../../protocol/verdict.ts';
 import { ChunkIteration } from './chunk-iteration.ts';
 import { Deadlines, type DeadlineLimits } from './deadlines.ts';
-import { readErrorBody } from './error-body.ts';
-import { errorFromResponse } from './error-response.ts';
+import { readErrorBody } from '../answer/error-body.ts';
+import { errorFromResponse } from '../answer/error-response.ts';
 import { Handoff } from './handoff.ts';
 import { type ChunkSink, IncomingReply } from './incoming-reply.ts';
-import type { Masking } from './masking.ts';
-import { receiptOf, type Receipt } from './receipt.ts';
+import type { Masking } from '../masking.ts';
+import { receiptOf, type Receipt } from '../receipt.ts';
 import { retryDelay, type RetryNotice } from './retry.ts';
-import { safeText, type Secrets } from './safe-text.ts';
-import type { HttpResponse, Transport } from './transport.ts';
-import { requestLines, responseLines, shownHeaders } from './wire-log.ts';
+import { safeText, type Secrets } from '../safe-text.ts';
+import type { HttpResponse, Transport } from '../http/transport.ts';
+import { requestLines, responseLines, shownHeaders } from '../wire-log.ts';
 
 export type { RetryNotice } from './retry.ts';
 

@@ -1,4 +1,4 @@
-import type { Deadline } from '../errors.ts';
+import type { Deadline } from '../../outcome/errors.ts';
 
 /** Seconds, fractions too; 0 = none. The connect deadline is the transport's. */
 export interface DeadlineLimits {

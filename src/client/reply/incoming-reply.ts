@@ -1,10 +1,10 @@
-import { CllmError } from '../errors.ts';
-import { replyHead, type Reply, ReplyReader, type ReplyReaderOptions } from '../protocol/reply-reader.ts';
-import type { Arrived } from '../protocol/chunk-run.ts';
-import type { StreamEnd } from '../protocol/verdict.ts';
+import { CllmError } from '../../outcome/errors.ts';
+import { replyHead, type Reply, ReplyReader, type ReplyReaderOptions } from '../../protocol/reply-reader.ts';
+import type { Arrived } from '../../protocol/chunk-run.ts';
+import type { StreamEnd } from '../../protocol/verdict.ts';
 import type { ReplyTap } from './completion-stream.ts';
 import type { Deadlines } from './deadlines.ts';
-import type { HttpResponse } from './transport.ts';
+import type { HttpResponse } from '../http/transport.ts';
 
 /** A server that keeps itself alive with chunks that say nothing must not fill the memory. */
 const mostHeldChunks = 1_000;

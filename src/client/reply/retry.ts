@@ -1,4 +1,4 @@
-import { type CllmError, ProxyError } from '../errors.ts';
+import { type CllmError, ProxyError } from '../../outcome/errors.ts';
 
 /** Told before each wait; `attempt` counts from 1. */
 export interface RetryNotice {

@@ -1,8 +1,8 @@
 import { reduceTraceback } from './error-message.ts';
-import type { Guardrail } from '../errors.ts';
+import type { Guardrail } from '../../outcome/errors.ts';
 import { guardrailBlock } from './guardrail.ts';
 import { htmlTitle, isHtml, titledPage } from './html-title.ts';
-import { isJsonObject, textOrNull, type JsonObject } from './json.ts';
+import { isJsonObject, textOrNull, type JsonObject } from '../json.ts';
 
 /** An error that the proxy reported, in a body or inside a reply. */
 export interface ErrorFrame {

@@ -1,5 +1,5 @@
 import { pageWords, startsWithPage, titledPage } from './html-title.ts';
-import { redactSecrets } from './redact-secrets.ts';
+import { redactSecrets } from '../redact-secrets.ts';
 
 /**
  * What an error text of a proxy really says. LiteLLM wraps a provider's error in its own, in Python's repr of bytes, in

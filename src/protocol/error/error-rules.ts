@@ -1,8 +1,8 @@
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode } from '../../outcome/errors.ts';
 import type { ErrorFrame } from './error-frame.ts';
 import { isBudgetRefusal } from './error-message.ts';
 import { guardrailTitle } from './guardrail.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from '../shell-word.ts';
 
 /** What an error tells about itself: an answer that is no reply, or a frame in one. */
 export interface ErrorFacts extends ErrorFrame {

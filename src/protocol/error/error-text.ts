@@ -1,7 +1,7 @@
-import { bodyKind } from './body-kind.ts';
+import { bodyKind } from '../body-kind.ts';
 import { type ErrorFrame, isErrorObject, toErrorFrame } from './error-frame.ts';
 import { cleanErrorMessage } from './error-message.ts';
-import { isJsonObject, parseJson } from './json.ts';
+import { isJsonObject, parseJson } from '../json.ts';
 
 /** Errors as they stand in a text that is no JSON as a whole: in lines, in an event stream, glued to a torn one. */
 

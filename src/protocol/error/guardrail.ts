@@ -1,5 +1,5 @@
-import type { Guardrail } from '../errors.ts';
-import { isJsonObject, textOrNull, type JsonObject } from './json.ts';
+import type { Guardrail } from '../../outcome/errors.ts';
+import { isJsonObject, textOrNull, type JsonObject } from '../json.ts';
 
 /** A name is the admin's, and short; what is longer came from elsewhere. */
 const longestName = 100;

@@ -1,11 +1,11 @@
-import { CllmError, DeadlineError, InterruptedError, ProxyError } from '../errors.ts';
-import type { Verdict } from '../outcome.ts';
+import { CllmError, DeadlineError, InterruptedError, ProxyError } from '../../outcome/errors.ts';
+import type { Verdict } from '../../outcome/exits.ts';
 import type { ErrorFrame } from './error-frame.ts';
 import { cleanErrorMessage, isBudgetRefusal } from './error-message.ts';
 import { classified, statusOfFrame } from './error-rules.ts';
 import { guardrailTitle } from './guardrail.ts';
-import type { ChatCompletion } from './types.ts';
-import { decidingChoice, type StreamEnd } from './verdict.ts';
+import type { ChatCompletion } from '../types.ts';
+import { decidingChoice, type StreamEnd } from '../verdict.ts';
 
 /** A word that came from the network, as it may be shown in a message. */
 const longestWord = 80;

@@ -1,5 +1,5 @@
-import { isJsonObject, parseJson, type JsonObject } from './json.ts';
-import { JsonScanner } from './json-scanner.ts';
+import { isJsonObject, parseJson, type JsonObject } from '../json.ts';
+import { JsonScanner } from '../json-scanner.ts';
 import { TextPieces } from './text-pieces.ts';
 
 /** How a text of JSON is put together: as long as it is open there may be two ways to read the pieces. */

@@ -1,4 +1,4 @@
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from '../json.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { TextPieces } from './text-pieces.ts';
 

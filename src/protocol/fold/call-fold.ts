@@ -1,11 +1,11 @@
 import { ArgumentsFold } from './arguments-fold.ts';
-import { isJsonObject, type JsonObject } from './json.ts';
-import { JsonScanner } from './json-scanner.ts';
+import { isJsonObject, type JsonObject } from '../json.ts';
+import { JsonScanner } from '../json-scanner.ts';
 import { MembersFold } from './members-fold.ts';
 import { ProviderFieldsFold } from './provider-fields-fold.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { TextPieces } from './text-pieces.ts';
-import type { ToolCall } from './types.ts';
+import type { ToolCall } from '../types.ts';
 
 /** A fragment of a call, as ToolCallsFold reads it: an empty text is null. */
 export interface CallFragment {

@@ -1,10 +1,10 @@
 import { AudioFold } from './audio-fold.ts';
-import type { TextKey } from './chunk-run.ts';
-import type { ContentParts } from './content-parts.ts';
-import { partsOf, textIn } from './delta-text.ts';
+import type { TextKey } from '../chunk-run.ts';
+import type { ContentParts } from '../content-parts.ts';
+import { partsOf, textIn } from '../delta-text.ts';
 import { FinishFold } from './finish-fold.ts';
 import { FunctionCallFold } from './function-call-fold.ts';
-import { isJsonObject, type JsonObject } from './json.ts';
+import { isJsonObject, type JsonObject } from '../json.ts';
 import { LastMembers } from './last-members.ts';
 import { MembersFold } from './members-fold.ts';
 import { ProviderFieldsFold } from './provider-fields-fold.ts';
@@ -12,7 +12,7 @@ import type { ReplyBudget } from './reply-budget.ts';
 import { TextPieces } from './text-pieces.ts';
 import { ThinkingFold } from './thinking-fold.ts';
 import { ToolCallsFold } from './tool-calls-fold.ts';
-import type { CompletionChoice, CompletionMessage, Logprobs } from './types.ts';
+import type { CompletionChoice, CompletionMessage, Logprobs } from '../types.ts';
 
 /** One choice's deltas, folded. What a field is made of comes into being with the field's first fragment. */
 export class ChoiceFold {

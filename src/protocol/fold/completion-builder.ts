@@ -1,12 +1,12 @@
-import { isFallbackNotice } from './chunk.ts';
+import { isFallbackNotice } from '../chunk.ts';
 import { ChoiceFold } from './choice-fold.ts';
-import type { TextKey } from './chunk-run.ts';
-import { integerOrNull, isJsonObject, type JsonObject } from './json.ts';
+import type { TextKey } from '../chunk-run.ts';
+import { integerOrNull, isJsonObject, type JsonObject } from '../json.ts';
 import { LastMembers } from './last-members.ts';
 import { type ExceededLimit, ReplyBudget } from './reply-budget.ts';
-import type { ChatCompletion, ChatCompletionChunk } from './types.ts';
+import type { ChatCompletion, ChatCompletionChunk } from '../types.ts';
 import { UsageFold } from './usage-fold.ts';
-import type { FinishState } from './verdict.ts';
+import type { FinishState } from '../verdict.ts';
 
 /**
  * The fold of a stream: chunks to the one ChatCompletion that the wire would have sent with `stream: false`.

@@ -1,5 +1,5 @@
-import { meaningOf, worse } from './finish-words.ts';
-import type { FinishState } from './verdict.ts';
+import { meaningOf, worse } from '../finish-words.ts';
+import type { FinishState } from '../verdict.ts';
 
 /** What a finish_reason came with, in one chunk. */
 export type Beside = 'nothing' | 'content' | 'reasoning';

@@ -1,7 +1,7 @@
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from '../json.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { ToolCallsFold } from './tool-calls-fold.ts';
-import type { ToolCall } from './types.ts';
+import type { ToolCall } from '../types.ts';
 
 /**
  * The legacy `function_call`, folded by the rules of tool calls. Some servers name the function in a later fragment than

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from './json.ts';
+import { isJsonObject, type JsonObject } from '../json.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 
 /** `provider_specific_fields`, merged key by key: the last value of a key wins. A map, for `__proto__` is a key like any other. */

@@ -1,4 +1,4 @@
-import { isJsonObject } from './json.ts';
+import { isJsonObject } from '../json.ts';
 
 /** What a reply may have too much of, beside bytes on the wire. */
 export type ReplyLimit = 'calls' | 'choices' | 'members' | 'memory';

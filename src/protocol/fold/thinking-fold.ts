@@ -1,4 +1,4 @@
-import { isJsonObject, textOrNull, type JsonObject } from './json.ts';
+import { isJsonObject, textOrNull, type JsonObject } from '../json.ts';
 import type { ReplyBudget } from './reply-budget.ts';
 import { TextPieces } from './text-pieces.ts';
 

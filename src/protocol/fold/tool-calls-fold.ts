@@ -1,7 +1,7 @@
 import { CallFold, type CallFragment } from './call-fold.ts';
-import { integerOrNull, isJsonObject, textOrNull, type JsonObject } from './json.ts';
+import { integerOrNull, isJsonObject, textOrNull, type JsonObject } from '../json.ts';
 import type { ReplyBudget } from './reply-budget.ts';
-import type { ToolCall } from './types.ts';
+import type { ToolCall } from '../types.ts';
 
 /**
  * The fragments of a choice's tool calls, folded. Providers contradict each other, and themselves, in what an id, an index

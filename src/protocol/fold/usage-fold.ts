@@ -1,8 +1,8 @@
-import { count, usd } from './figures.ts';
-import { isJsonObject, type JsonObject } from './json.ts';
+import { count, usd } from '../figures.ts';
+import { isJsonObject, type JsonObject } from '../json.ts';
 import { LastMembers } from './last-members.ts';
 import type { ReplyBudget } from './reply-budget.ts';
-import type { Usage } from './types.ts';
+import type { Usage } from '../types.ts';
 
 /** Anthropic reports these at the start of a stream; the last `prompt_tokens_details` may lack them. */
 const stickyPromptDetails = ['cache_creation_token_details', 'web_search_requests', 'google_maps_grounding_requests'];

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { EditorLayout, layLine } from '../../../src/cli/chat/editor-layout.ts';
-import { EditorScreen } from '../../../src/cli/chat/editor-screen.ts';
-import { KeyDecoder, type Press, unmarkedPaste } from '../../../src/cli/chat/key-decoder.ts';
-import { type Key, LineEditor } from '../../../src/cli/chat/line-editor.ts';
-import { readLine } from '../../../src/cli/chat/slash-commands.ts';
-import { width } from '../../../src/cli/render/width.ts';
-import { seed } from '../../support/seed.ts';
+import { EditorLayout, layLine } from '../../../../src/cli/commands/chat/editor-layout.ts';
+import { EditorScreen } from '../../../../src/cli/commands/chat/editor-screen.ts';
+import { KeyDecoder, type Press, unmarkedPaste } from '../../../../src/cli/commands/chat/key-decoder.ts';
+import { type Key, LineEditor } from '../../../../src/cli/commands/chat/line-editor.ts';
+import { readLine } from '../../../../src/cli/commands/chat/slash-commands.ts';
+import { width } from '../../../../src/terminal/width.ts';
+import { seed } from '../../../support/seed.ts';
 
 const key = (name: string, more: Partial<Key> = {}): Key => ({ name, ...more });
 const control = (name: string): Key => key(name, { ctrl: true });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { judgeArrival, type Arrival } from '../../../src/cli/doctor/arrival.ts';
+import { judgeArrival, type Arrival } from '../../../../src/cli/commands/doctor/arrival.ts';
 
 const every = (gapMs: number, count: number, { from = 300, chunks = 1 } = {}): Arrival[] =>
   Array.from({ length: count }, (_, at) => ({ atMs: from + at * gapMs, chunks }));

@@ -1,6 +1,6 @@
-import { command } from '../command.ts';
-import { promptWords } from '../flags/flag.ts';
-import { askFlags } from '../flags/flags.ts';
+import { command } from '../../command.ts';
+import { promptWords } from '../../flags/flag.ts';
+import { askFlags } from '../../flags/flags.ts';
 
 /** The default command. Only what parsing needs is here; what it does is loaded once it is wanted. */
 export const ask = command({
@@ -15,7 +15,7 @@ export const ask = command({
     ['cllm -c "and at night?"', 'go on with the latest conversation'],
   ],
   async run(values, context) {
-    const { runAsk } = await import('../ask.ts');
+    const { runAsk } = await import('./run.ts');
     return runAsk(values, context);
   },
 });

@@ -1,9 +1,9 @@
 import { accessSync, constants, realpathSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { CllmError, InterruptedError, UsageError } from '../errors.ts';
-import { replaceFile } from '../files/replace-file.ts';
-import type { Io } from './io.ts';
-import { writeToPipe } from './named-file.ts';
+import { CllmError, InterruptedError, UsageError } from '../../../outcome/errors.ts';
+import { replaceFile } from '../../../files/replace-file.ts';
+import type { Io } from '../../io.ts';
+import { writeToPipe } from '../../input/named-file.ts';
 
 /**
  * The file of `-o`: written whole or not at all, beside it first and then renamed over it. A pipe or a device

@@ -1,8 +1,8 @@
-import { CllmError } from '../errors.ts';
-import { decodedMedia, mediaOf, type ReplyMedia } from '../protocol/media.ts';
-import type { ChatCompletion } from '../protocol/types.ts';
-import { decidingChoice } from '../protocol/verdict.ts';
-import type { Io } from './io.ts';
+import { CllmError } from '../../../outcome/errors.ts';
+import { decodedMedia, mediaOf, type ReplyMedia } from '../../../protocol/media.ts';
+import type { ChatCompletion } from '../../../protocol/types.ts';
+import { decidingChoice } from '../../../protocol/verdict.ts';
+import type { Io } from '../../io.ts';
 import { OutputFile } from './output-file.ts';
 
 /** What became of the images or recordings of a reply that -o asked for. */

@@ -1,29 +1,27 @@
 import path from 'node:path';
-import type { CostCap } from '../batch/cost-cap.ts';
-import { paramValues, type Settings } from '../config/settings.ts';
-import type { CllmError } from '../errors.ts';
-import { judgement } from '../outcome.ts';
-import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
-import { textOf } from '../result.ts';
-import { readAttachments, userMessage } from './attachments.ts';
-import { explainBudget } from './budget.ts';
-import { chooseConversation, modelFor } from './choose-conversation.ts';
-import type { Context } from './context.ts';
-import type { PromptWords, Values } from './flags/flag.ts';
-import { readFlagFile } from './flags/flag-file.ts';
-import type { askFlags, promptFlags } from './flags/flags.ts';
-import type { Io } from './io.ts';
+import type { CostCap } from '../../../spending/cost-cap.ts';
+import { paramValues, type Settings } from '../../../config/settings.ts';
+import type { CllmError } from '../../../outcome/errors.ts';
+import { judgement } from '../../../outcome/exits.ts';
+import type { ChatCompletion } from '../../../protocol/types.ts';
+import { textOf } from '../../../conversation/result-object.ts';
+import { explainBudget } from '../../asking/budget.ts';
+import { chooseConversation, modelFor } from '../../asking/choose-conversation.ts';
+import type { Context } from '../../context.ts';
+import type { PromptWords, Values } from '../../flags/flag.ts';
+import { readFlagFile } from '../../input/flag-file.ts';
+import type { askFlags } from '../../flags/flags.ts';
+import type { Io } from '../../io.ts';
 import { mediaKindOf, OutputFile } from './output-file.ts';
-import { readPrompt } from './prompt.ts';
-import { openRecording, type RecordTap } from './record.ts';
-import { remark } from './render/report.ts';
-import { createView } from './render/create-view.ts';
-import { failedOutcome, type TurnOutcome, type View } from './render/view.ts';
+import { promptMessage } from '../../input/message.ts';
+import { openRecording, type RecordTap } from '../../asking/record.ts';
+import { createView } from '../../views/create-view.ts';
+import { failedOutcome, type TurnOutcome, type View } from '../../views/view.ts';
 import type { WrittenMedia } from './reply-files.ts';
-import { requestBody } from './request-body.ts';
-import type { SpendingRun } from './spending.ts';
-import type { ReplySchema } from './structured.ts';
-import { asCllmError } from './thrown.ts';
+import { requestBody } from '../../asking/request-body.ts';
+import type { SpendingRun } from '../../asking/spending.ts';
+import type { ReplySchema } from '../../asking/reply-schema.ts';
+import { asCllmError } from '../../thrown.ts';
 
 type AskValues = Values<typeof askFlags> & { readonly prompt: PromptWords };
 
@@ -69,7 +67,7 @@ async function askOnce(
     store: await context.store(),
     remark: context.remark,
   });
-  const model = await modelFor(conversation, context);
+  const model = await modelFor(conversation, { settings, otherwise: context.model, remark: context.remark });
   const body = await requestBody(values, model, paramValues(settings.params), io);
   if (schema !== null) body['response_format'] = schema.responseFormat;
   const cap = await costCap(values, { client, model, signal: io.signal, remark: context.remark });
@@ -112,7 +110,7 @@ async function writeReply(file: OutputFile, completion: ChatCompletion | null, i
 /** What a run may cost, looked into before it is begun; null without --max-cost. */
 async function costCap(values: AskValues, run: SpendingRun): Promise<CostCap | null> {
   if (values.maxCost === undefined) return null;
-  const { prepareSpending } = await import('./spending.ts');
+  const { prepareSpending } = await import('../../asking/spending.ts');
   return (await prepareSpending(values, run)).cap;
 }
 
@@ -125,24 +123,8 @@ async function recordTap(values: AskValues, context: Context, model: string): Pr
   return openRecording(file, { key, headers: values.header }, { version, model, now: io.now });
 }
 
-/** The words of the command line, standard input and the files of -f, as one message. */
-export async function promptMessage(
-  { prompt: named, file, stdin, stdinTimeout = 60 }: Values<typeof promptFlags> & { readonly prompt: PromptWords },
-  io: Io,
-): Promise<ChatMessage> {
-  // Before standard input is read: one of them may be /dev/stdin, which would have nothing more to give.
-  const attachments = await readAttachments(file, io);
-  const prompt = await readPrompt(
-    { ...named, isInputIgnored: !stdin, inputTimeout: stdinTimeout },
-    io.stdin,
-    (text) => void remark(io.stderr, text),
-    io.signal,
-  );
-  return userMessage(prompt, attachments);
-}
-
 async function schemaOf(file: string | null, io: Io): Promise<ReplySchema | null> {
   if (file === null) return null;
-  const { replySchema } = await import('./structured.ts');
+  const { replySchema } = await import('../../asking/reply-schema.ts');
   return replySchema(await readFlagFile('--output-schema', file, io), file);
 }

@@ -1,8 +1,8 @@
-import type { Shard } from '../../batch/select-items.ts';
-import { UsageError } from '../../errors.ts';
-import { command } from '../command.ts';
-import { choice, inGroup, mapped, neededWord, number, reworded, text, toggle } from '../flags/flag.ts';
-import { limitFlags, modelFlags, moneyFlags, proxyFlags, schemaFlags, viewFlags } from '../flags/flags.ts';
+import type { Shard } from '../../../batch/select-items.ts';
+import { UsageError } from '../../../outcome/errors.ts';
+import { command } from '../../command.ts';
+import { choice, inGroup, mapped, neededWord, number, reworded, text, toggle } from '../../flags/flag.ts';
+import { limitFlags, modelFlags, moneyFlags, proxyFlags, schemaFlags, viewFlags } from '../../flags/flags.ts';
 
 const group = 'Batch:';
 
@@ -37,7 +37,7 @@ export const batch = command({
     ['cllm batch - -o out.jsonl --max-cost 5 --reporter github,junit', 'in CI, with a cap and reports'],
   ],
   async run(values, context) {
-    const { runBatchCommand } = await import('../batch.ts');
+    const { runBatchCommand } = await import('./run.ts');
     return runBatchCommand(values, context);
   },
 });

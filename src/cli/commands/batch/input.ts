@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { UsageError } from '../errors.ts';
-import { utf8Bytes } from '../files/text-encoding.ts';
-import type { Io } from './io.ts';
-import { inputBytes, namedFileBytes } from './named-file.ts';
+import { UsageError } from '../../../outcome/errors.ts';
+import { utf8Bytes } from '../../../files/text-encoding.ts';
+import type { Io } from '../../io.ts';
+import { inputBytes, namedFileBytes } from '../../input/named-file.ts';
 
 /** Where the items come from. */
 export interface BatchSource {

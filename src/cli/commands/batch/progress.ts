@@ -1,8 +1,9 @@
-import { formatUsd } from '../spending/usd.ts';
-import type { Output } from './io.ts';
-import { drawn, ours, type OwnText } from './render/own-text.ts';
-import { type Hold, holdNothing, type HoldState, type TerminalHolder } from './terminal-hold.ts';
-import { foldLines } from '../protocol/fold-lines.ts';
+import { formatUsd } from '../../../spending/usd.ts';
+import type { Output } from '../../../terminal/output.ts';
+import { drawn, ours, type OwnText } from '../../../terminal/own-text.ts';
+import { type Hold, holdNothing, type HoldState, type TerminalHolder } from '../../process/terminal-hold.ts';
+import { type Every, every } from '../../views/every.ts';
+import { foldLines } from '../../../protocol/fold-lines.ts';
 
 /** How far a batch is. */
 export interface Progress {
@@ -15,14 +16,6 @@ export interface Progress {
   total: number | null;
   costUsd: number | null;
 }
-
-/** Calls `act` every so many milliseconds until the function that it gives is called. */
-export type Every = (milliseconds: number, act: () => void) => () => void;
-
-export const every: Every = (milliseconds, act) => {
-  const timer = setInterval(act, milliseconds);
-  return () => clearInterval(timer);
-};
 
 /** A bar that is drawn over on a terminal, a line a minute in a log. */
 export class ProgressDisplay implements TerminalHolder {

@@ -3,15 +3,15 @@ import { appendFileSync, createWriteStream, lstatSync, realpathSync, statSync, t
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { BatchResult } from '../batch/batch-result.ts';
-import { githubAnnotations, githubOutputs } from '../batch/reporters/github.ts';
-import { junitReport } from '../batch/reporters/junit.ts';
-import { markdownReport } from '../batch/reporters/markdown.ts';
-import type { ReportFacts } from '../batch/reporters/report-facts.ts';
-import { CllmError, UsageError } from '../errors.ts';
-import { Replacement } from '../files/replace-file.ts';
-import type { Io } from './io.ts';
-import { runnerCommand } from './render/own-text.ts';
+import type { BatchResult } from '../../../batch/batch-result.ts';
+import { githubAnnotations, githubOutputs } from '../../../batch/reporters/github.ts';
+import { junitReport } from '../../../batch/reporters/junit.ts';
+import { markdownReport } from '../../../batch/reporters/markdown.ts';
+import type { ReportFacts } from '../../../batch/reporters/report-facts.ts';
+import { CllmError, UsageError } from '../../../outcome/errors.ts';
+import { Replacement } from '../../../files/replace-file.ts';
+import type { Io } from '../../io.ts';
+import { runnerCommand } from '../../../terminal/own-text.ts';
 
 const names = ['github', 'junit', 'markdown'] as const;
 type ReporterName = (typeof names)[number];

@@ -1,33 +1,35 @@
-import { formatUsd } from '../spending/usd.ts';
+import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
-import { AdaptiveLimit } from '../batch/adaptive-limit.ts';
-import { askItem, Holds, type ItemDefaults, type ItemEnd, refusedItem } from '../batch/ask-item.ts';
-import type { InputFormat } from '../batch/batch-item.ts';
-import { BatchSummary } from '../batch/batch-summary.ts';
-import type { CostCap } from '../batch/cost-cap.ts';
-import type { ReportFacts } from '../batch/reporters/report-facts.ts';
-import { readResults, ResultsFile } from '../batch/results-file.ts';
-import { runBatch, type Stop } from '../batch/run-batch.ts';
-import { isInShard, readItems, type Selection, type Shard, withoutDone } from '../batch/select-items.ts';
-import { readLines } from '../batch/lines.ts';
-import { withHeaderTags } from '../client/attribution.ts';
-import type { Receipt } from '../client/receipt.ts';
-import { followAlias, paramValues } from '../config/settings.ts';
-import { CllmError, UsageError } from '../errors.ts';
-import { identifyProcess } from '../files/process-identity.ts';
-import { type BatchSource, openSource, spooled } from './batch-input.ts';
-import { every, type Progress, ProgressDisplay } from './batch-progress.ts';
-import { type Report, reportsOf, writeReports } from './batch-reports.ts';
-import { requestHeaders } from './client-options.ts';
-import { type Context, refuseKey } from './context.ts';
-import type { batchFlags } from './commands/batch.ts';
-import type { Values } from './flags/flag.ts';
-import { readFlagFile } from './flags/flag-file.ts';
-import { remark } from './render/report.ts';
-import type { OwnText } from './render/own-text.ts';
-import { table } from './render/table.ts';
-import { requestBody } from './request-body.ts';
-import { capReached, prepareSpending } from './spending.ts';
+import { AdaptiveLimit } from '../../../batch/adaptive-limit.ts';
+import { askItem, Holds, type ItemDefaults, type ItemEnd, refusedItem } from '../../../batch/ask-item.ts';
+import type { InputFormat } from '../../../batch/batch-item.ts';
+import { BatchSummary } from '../../../batch/batch-summary.ts';
+import type { CostCap } from '../../../spending/cost-cap.ts';
+import type { ReportFacts } from '../../../batch/reporters/report-facts.ts';
+import { readResults, ResultsFile } from '../../../batch/results-file.ts';
+import { runBatch, type Stop } from '../../../batch/run-batch.ts';
+import { isInShard, readItems, type Selection, type Shard, withoutDone } from '../../../batch/select-items.ts';
+import { readLines } from '../../../batch/lines.ts';
+import { withHeaderTags } from '../../../client/attribution.ts';
+import type { Receipt } from '../../../client/receipt.ts';
+import { followAlias, paramValues } from '../../../config/settings.ts';
+import { CllmError, UsageError } from '../../../outcome/errors.ts';
+import { identifyProcess } from '../../../files/process-identity.ts';
+import { type BatchSource, openSource, spooled } from './input.ts';
+import { every } from '../../views/every.ts';
+import { type Progress, ProgressDisplay } from './progress.ts';
+import { type Report, reportsOf, writeReports } from './reports.ts';
+import { requestHeaders } from '../../asking/client-options.ts';
+import type { Context } from '../../context.ts';
+import { refuseKey } from '../../asking/refuse-key.ts';
+import type { batchFlags } from './command.ts';
+import type { Values } from '../../flags/flag.ts';
+import { readFlagFile } from '../../input/flag-file.ts';
+import { remark } from '../../views/report.ts';
+import type { OwnText } from '../../../terminal/own-text.ts';
+import { table } from '../../views/table.ts';
+import { requestBody } from '../../asking/request-body.ts';
+import { capReached, prepareSpending } from '../../asking/spending.ts';
 
 const timestamp = (): string => new Date().toISOString();
 
@@ -203,7 +205,7 @@ class BatchCommand {
     const schema =
       schemaFile === null
         ? null
-        : (await import('./structured.ts')).replySchema(
+        : (await import('../../asking/reply-schema.ts')).replySchema(
             await readFlagFile('--output-schema', schemaFile, io),
             schemaFile,
           );

@@ -1,12 +1,12 @@
-import { command } from '../command.ts';
-import { chatFlags } from '../flags/flags.ts';
+import { command } from '../../command.ts';
+import { chatFlags } from '../../flags/flags.ts';
 
 export const chat = command({
   usage: 'chat',
   describe: 'a conversation at the terminal',
   flags: chatFlags,
   async run(values, context) {
-    const { runChat } = await import('../chat.ts');
+    const { runChat } = await import('./run.ts');
     return runChat(values, context);
   },
 });

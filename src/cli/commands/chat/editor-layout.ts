@@ -1,6 +1,6 @@
-import { clusters } from '../render/clusters.ts';
-import { terminalSafe } from '../render/terminal-safe.ts';
-import { columnsAfter, width } from '../render/width.ts';
+import { clusters } from '../../../terminal/clusters.ts';
+import { terminalSafe } from '../../../terminal/terminal-safe.ts';
+import { columnsAfter, width } from '../../../terminal/width.ts';
 
 /** One line of a text as rows: for each what is shown, and where in the line it begins. */
 export interface LineRows {

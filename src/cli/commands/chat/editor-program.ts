@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { UsageError } from '../../errors.ts';
-import { decodeText } from '../../files/text-encoding.ts';
-import type { Io } from '../io.ts';
-import { withoutFinal } from '../../protocol/fold-lines.ts';
+import { UsageError } from '../../../outcome/errors.ts';
+import { decodeText } from '../../../files/text-encoding.ts';
+import type { Io } from '../../io.ts';
+import { withoutFinal } from '../../../protocol/fold-lines.ts';
 
 /** What an editor needs of a terminal, a desktop, a session on another machine and its own settings: no keys. */
 const ofEditors = new RegExp(

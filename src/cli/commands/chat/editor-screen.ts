@@ -1,4 +1,4 @@
-import { erased } from '../render/live-region.ts';
+import { erased } from '../../../terminal/live-region.ts';
 import { EditorLayout, type LayLine } from './editor-layout.ts';
 
 const escape = '\u001b[';

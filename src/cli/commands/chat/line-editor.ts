@@ -1,4 +1,4 @@
-import { clusters } from '../render/clusters.ts';
+import { clusters } from '../../../terminal/clusters.ts';
 
 /** A key by its name: a letter, `return`, `up`, `paste-start`. */
 export interface Key {

@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from 'node:readline';
-import type { Io } from '../io.ts';
+import type { Io } from '../../io.ts';
 import type { Reader, Typed } from './prompt-reader.ts';
 
 /** Reads prompts from a terminal that has no cursor keys and edits its lines itself. A `\\` at a line's end goes on below. */

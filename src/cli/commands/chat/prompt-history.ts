@@ -1,8 +1,8 @@
 import { appendFileSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
-import { createPrivateFile, securePrivateDirectory, securePrivateFile } from '../../files/private-files.ts';
-import { replaceFile } from '../../files/replace-file.ts';
-import { readTrustedFile } from '../../files/trusted-file.ts';
+import { createPrivateFile, securePrivateDirectory, securePrivateFile } from '../../../files/private-files.ts';
+import { replaceFile } from '../../../files/replace-file.ts';
+import { readTrustedFile } from '../../../files/trusted-file.ts';
 
 /** As many prompts are kept, the latest. */
 const most = 1000;

@@ -1,9 +1,9 @@
 import { StringDecoder } from 'node:string_decoder';
-import type { Io } from '../io.ts';
-import { screenOf } from '../render/live-region.ts';
-import { drawn, ours, type OwnText, styled } from '../render/own-text.ts';
-import { paintFor } from '../render/style.ts';
-import type { HoldState, TerminalHolder } from '../terminal-hold.ts';
+import type { Io } from '../../io.ts';
+import { screenOf } from '../../../terminal/live-region.ts';
+import { drawn, ours, type OwnText, styled } from '../../../terminal/own-text.ts';
+import { paintFor } from '../../../terminal/style.ts';
+import type { HoldState, TerminalHolder } from '../../process/terminal-hold.ts';
 import { EditorScreen } from './editor-screen.ts';
 import { KeyDecoder, type Press, unmarkedPaste } from './key-decoder.ts';
 import { type EditorAction, LineEditor } from './line-editor.ts';

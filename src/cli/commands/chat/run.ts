@@ -1,18 +1,18 @@
-import { readLines } from '../batch/lines.ts';
-import { type CllmError, UsageError } from '../errors.ts';
-import { utf8Bytes } from '../files/text-encoding.ts';
-import { paramValues } from '../config/settings.ts';
-import type { Store } from '../conversation/turn.ts';
-import { ChatSession } from './chat/session.ts';
-import { chooseConversation, modelFor } from './choose-conversation.ts';
-import type { Context } from './context.ts';
-import type { Io } from './io.ts';
-import { modelNames } from './model-names.ts';
-import { createView } from './render/create-view.ts';
-import { requestBody } from './request-body.ts';
-import { prepareSpending } from './spending.ts';
-import type { Values } from './flags/flag.ts';
-import type { chatFlags } from './flags/flags.ts';
+import { readLines } from '../../../batch/lines.ts';
+import { type CllmError, UsageError } from '../../../outcome/errors.ts';
+import { utf8Bytes } from '../../../files/text-encoding.ts';
+import { paramValues } from '../../../config/settings.ts';
+import type { Store } from '../../../conversation/turn.ts';
+import { ChatSession } from './session.ts';
+import { chooseConversation, modelFor } from '../../asking/choose-conversation.ts';
+import type { Context } from '../../context.ts';
+import type { Io } from '../../io.ts';
+import { modelNames } from '../../asking/model-names.ts';
+import { createView } from '../../views/create-view.ts';
+import { requestBody } from '../../asking/request-body.ts';
+import { prepareSpending } from '../../asking/spending.ts';
+import type { Values } from '../../flags/flag.ts';
+import type { chatFlags } from '../../flags/flags.ts';
 
 type ChatValues = Values<typeof chatFlags>;
 
@@ -27,7 +27,7 @@ export async function runChat(values: ChatValues, context: Context): Promise<Cll
   let last: CllmError | null = null;
   try {
     if (io.stdin.kind === 'terminal' && io.stderr.isTTY) {
-      const { chatAtTerminal } = await import('./chat/terminal-chat.ts');
+      const { chatAtTerminal } = await import('./terminal-chat.ts');
       await chatAtTerminal(session, {
         io,
         isQuiet: values.quiet,
@@ -51,7 +51,7 @@ async function openSession(values: ChatValues, context: Context): Promise<ChatSe
   const client = await context.client();
   const store = await storeOf(context);
   const conversation = await chooseConversation(values, { io, settings, client, store, remark });
-  const model = await modelFor(conversation, context);
+  const model = await modelFor(conversation, { settings, otherwise: context.model, remark });
   const body = await requestBody(values, model, paramValues(settings.params), io);
   const spending =
     values.maxCost === undefined
@@ -83,7 +83,7 @@ async function openSession(values: ChatValues, context: Context): Promise<ChatSe
 async function storeOf(context: Context): Promise<Store> {
   const store = await context.store();
   if (store.history !== null || store.problem !== null) return store;
-  const { History } = await import('../history/history.ts');
+  const { History } = await import('../../../history/history.ts');
   return { history: History.open(':memory:', { uid: context.io.uid }), journal: null, problem: null };
 }
 

@@ -1,13 +1,13 @@
-import type { LiteLLMClient } from '../../client/client.ts';
-import { type Receipt, receiptFromJson } from '../../client/receipt.ts';
-import { Conversation } from '../../conversation/conversation.ts';
-import type { Store, TurnResult } from '../../conversation/turn.ts';
-import type { CllmError } from '../../errors.ts';
-import { judgement } from '../../outcome.ts';
-import type { RequestBody } from '../../protocol/types.ts';
-import { explainBudget } from '../budget.ts';
-import { type Spending, capReached } from '../spending.ts';
-import type { View } from '../render/view.ts';
+import type { LiteLLMClient } from '../../../client/client.ts';
+import { type Receipt, receiptFromJson } from '../../../client/receipt.ts';
+import { Conversation } from '../../../conversation/conversation.ts';
+import type { Store, TurnResult } from '../../../conversation/turn.ts';
+import type { CllmError } from '../../../outcome/errors.ts';
+import { judgement } from '../../../outcome/exits.ts';
+import type { RequestBody } from '../../../protocol/types.ts';
+import { explainBudget } from '../../asking/budget.ts';
+import { type Spending, capReached } from '../../asking/spending.ts';
+import type { View } from '../../views/view.ts';
 
 /** What the turns of a chat took together. A figure that nobody told is not counted, and its turn is. */
 export interface ChatUsage {

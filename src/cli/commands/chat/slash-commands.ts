@@ -1,4 +1,4 @@
-import { nearestName } from '../../config/nearest-name.ts';
+import { nearestName } from '../../../config/nearest-name.ts';
 import type { Completion } from './prompt-reader.ts';
 
 /** What can be said to the chat itself. A line that begins with `//` is a prompt that begins with `/`. */

@@ -1,10 +1,10 @@
-import { formatUsd } from '../../spending/usd.ts';
+import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
-import { InterruptedError } from '../../errors.ts';
-import type { Io } from '../io.ts';
-import { remark, reportError } from '../render/report.ts';
-import { joined, ours, styled } from '../render/own-text.ts';
-import { asCllmError } from '../thrown.ts';
+import { InterruptedError } from '../../../outcome/errors.ts';
+import type { Io } from '../../io.ts';
+import { remark, reportError } from '../../views/report.ts';
+import { joined, ours, styled } from '../../../terminal/own-text.ts';
+import { asCllmError } from '../../thrown.ts';
 import { editText } from './editor-program.ts';
 import { PromptHistory } from './prompt-history.ts';
 import { LineReader } from './line-reader.ts';

@@ -1,6 +1,6 @@
-import { terminalSafe } from './render/terminal-safe.ts';
-import { width } from './render/width.ts';
-import { widestAddress, wrap } from './render/wrap.ts';
+import { terminalSafe } from '../../../terminal/terminal-safe.ts';
+import { width } from '../../../terminal/width.ts';
+import { widestAddress, wrap } from '../../../terminal/wrap.ts';
 
 export interface Column {
   heading: string;

@@ -1,6 +1,6 @@
-import { command } from '../command.ts';
-import { choice, inGroup, list, promptWords, reworded } from '../flags/flag.ts';
-import { groups, limitFlags, modelFlags, moneyFlags, promptFlags, proxyFlags, viewFlags } from '../flags/flags.ts';
+import { command } from '../../command.ts';
+import { choice, inGroup, list, promptWords, reworded } from '../../flags/flag.ts';
+import { groups, limitFlags, modelFlags, moneyFlags, promptFlags, proxyFlags, viewFlags } from '../../flags/flags.ts';
 
 export const compareFlags = {
   ...promptFlags,
@@ -21,7 +21,7 @@ export const compare = command({
   words: { prompt: promptWords('the words of the prompt; - is standard input') },
   examples: [['cllm compare -m gpt -m claude "why is the sky blue?"', 'two replies, with cost and times']],
   async run(values, context) {
-    const { runCompare } = await import('../compare.ts');
+    const { runCompare } = await import('./run.ts');
     return runCompare(values, context);
   },
 });

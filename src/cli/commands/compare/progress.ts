@@ -1,12 +1,12 @@
-import type { TurnObserver } from '../conversation/turn.ts';
-import { type Every, every } from './batch-progress.ts';
-import type { Output } from './io.ts';
-import { DeltaReader } from './render/deltas.ts';
-import { LiveRegion, screenOf } from './render/live-region.ts';
-import { drawn, styled } from './render/own-text.ts';
-import { terminalSafe } from './render/terminal-safe.ts';
-import { padded, width } from './render/width.ts';
-import { type Hold, holdNothing, type HoldState, type TerminalHolder } from './terminal-hold.ts';
+import type { TurnObserver } from '../../../conversation/turn.ts';
+import { type Every, every } from '../../views/every.ts';
+import type { Output } from '../../../terminal/output.ts';
+import { DeltaReader } from '../../views/deltas.ts';
+import { LiveRegion, screenOf } from '../../../terminal/live-region.ts';
+import { drawn, styled } from '../../../terminal/own-text.ts';
+import { terminalSafe } from '../../../terminal/terminal-safe.ts';
+import { padded, width } from '../../../terminal/width.ts';
+import { type Hold, holdNothing, type HoldState, type TerminalHolder } from '../../process/terminal-hold.ts';
 
 /** How far one model is. */
 interface Standing {

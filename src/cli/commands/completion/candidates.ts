@@ -1,9 +1,9 @@
-import { settingNames } from '../config/validation.ts';
-import type { Command, CommandEntry } from './command.ts';
-import type { Context } from './context.ts';
-import { shells } from './completion-script.ts';
-import type { Completion, Flag, Flags } from './flags/flag.ts';
-import { rememberedModels } from './model-names.ts';
+import { settingNames } from '../../../config/validation.ts';
+import type { Command, CommandEntry } from '../../command.ts';
+import type { Context } from '../../context.ts';
+import { shells } from './script.ts';
+import type { Completion, Flag, Flags } from '../../flags/flag.ts';
+import { rememberedModels } from '../../asking/model-names.ts';
 
 /** A word that fits, and what it is. */
 export interface Candidate {

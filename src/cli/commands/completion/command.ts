@@ -1,11 +1,11 @@
-import { nearestName } from '../../config/nearest-name.ts';
-import { UsageError } from '../../errors.ts';
-import { command, type Command, type CommandEntry } from '../command.ts';
-import { completionCandidates } from '../completion-candidates.ts';
-import { completionScripts, type Shell, shells } from '../completion-script.ts';
-import type { Context } from '../context.ts';
-import { optionalWord, restWords } from '../flags/flag.ts';
-import { terminalSafe } from '../render/terminal-safe.ts';
+import { nearestName } from '../../../config/nearest-name.ts';
+import { UsageError } from '../../../outcome/errors.ts';
+import { command, type Command, type CommandEntry } from '../../command.ts';
+import { completionCandidates } from './candidates.ts';
+import { completionScripts, type Shell, shells } from './script.ts';
+import type { Context } from '../../context.ts';
+import { optionalWord, restWords } from '../../flags/flag.ts';
+import { terminalSafe } from '../../../terminal/terminal-safe.ts';
 
 /** The command that writes what a shell sources, and that the sourced function asks for words. */
 export function completionCommand(commands: readonly CommandEntry[], ask: Command): Command {

@@ -1,17 +1,17 @@
-import { listUserSettings, setSetting, unsetSetting } from '../../config/edit.ts';
-import { explainSettings, getSetting } from '../../config/explain.ts';
-import { CllmError, UsageError } from '../../errors.ts';
-import { withoutSecretValues } from '../../config/secret-values.ts';
-import type { Json } from '../../protocol/types.ts';
-import { command, commandGroup } from '../command.ts';
-import { trust, untrust } from '../config/trusting.ts';
-import { neededWord, reworded } from '../flags/flag.ts';
-import { jsonFlag, proxyFlags } from '../flags/flags.ts';
-import type { Io } from '../io.ts';
-import type { OwnText } from '../render/own-text.ts';
-import { table } from '../render/table.ts';
-import { jsonLine, safeJson } from '../render/terminal-safe.ts';
-import { shellWord } from '../../protocol/shell-word.ts';
+import { listUserSettings, setSetting, unsetSetting } from '../../../config/edit.ts';
+import { explainSettings, getSetting } from '../../../config/explain.ts';
+import { CllmError, UsageError } from '../../../outcome/errors.ts';
+import { withoutSecretValues } from '../../../config/secret-values.ts';
+import type { Json } from '../../../protocol/types.ts';
+import { command, commandGroup } from '../../command.ts';
+import { trust, untrust } from './trusting.ts';
+import { neededWord, reworded } from '../../flags/flag.ts';
+import { jsonFlag, proxyFlags } from '../../flags/flags.ts';
+import type { Io } from '../../io.ts';
+import type { OwnText } from '../../../terminal/own-text.ts';
+import { table } from '../../views/table.ts';
+import { jsonLine, safeJson } from '../../../terminal/terminal-safe.ts';
+import { shellWord } from '../../../protocol/shell-word.ts';
 
 const name = neededWord('a setting, e.g. model or timeouts.idle', 'settings');
 

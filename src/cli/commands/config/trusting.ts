@@ -6,18 +6,18 @@ import {
   readProjectFile,
   realFolder,
   searchOptions,
-} from '../../config/project-file.ts';
-import { type Grant, type KeptGrant, TrustStore } from '../../config/trust.ts';
-import { validateSettings } from '../../config/validation.ts';
-import { UsageError } from '../../errors.ts';
-import type { Paths } from '../../config/paths.ts';
-import { command } from '../command.ts';
-import { optionalWord, reworded, toggle } from '../flags/flag.ts';
-import { jsonFlag } from '../flags/flags.ts';
-import type { Io } from '../io.ts';
-import type { OwnText } from '../render/own-text.ts';
-import { table } from '../render/table.ts';
-import { jsonLine } from '../render/terminal-safe.ts';
+} from '../../../config/project-file.ts';
+import { type Grant, type KeptGrant, TrustStore } from '../../../config/trust.ts';
+import { validateSettings } from '../../../config/validation.ts';
+import { UsageError } from '../../../outcome/errors.ts';
+import type { Paths } from '../../../config/paths.ts';
+import { command } from '../../command.ts';
+import { optionalWord, reworded, toggle } from '../../flags/flag.ts';
+import { jsonFlag } from '../../flags/flags.ts';
+import type { Io } from '../../io.ts';
+import type { OwnText } from '../../../terminal/own-text.ts';
+import { table } from '../../views/table.ts';
+import { jsonLine } from '../../../terminal/terminal-safe.ts';
 
 const dir = optionalWord(`the folder of the ${projectFileName}, or one below it; default: here`, 'files');
 

@@ -1,15 +1,15 @@
 import { arch, platform, release } from 'node:os';
-import type { CllmError } from '../../errors.ts';
-import { command } from '../command.ts';
-import { examine } from '../doctor/examine.ts';
-import type { Finding } from '../doctor/finding.ts';
-import { toggle } from '../flags/flag.ts';
-import { limitFlags, modelFlags, proxyFlags } from '../flags/flags.ts';
-import type { Io } from '../io.ts';
-import { ours, type OwnText, styled } from '../render/own-text.ts';
-import type { Style } from '../render/style.ts';
-import { jsonLine } from '../render/terminal-safe.ts';
-import { foldLines } from '../../protocol/fold-lines.ts';
+import type { CllmError } from '../../../outcome/errors.ts';
+import { command } from '../../command.ts';
+import { examine } from './examine.ts';
+import type { Finding } from './finding.ts';
+import { toggle } from '../../flags/flag.ts';
+import { limitFlags, modelFlags, proxyFlags } from '../../flags/flags.ts';
+import type { Io } from '../../io.ts';
+import { ours, type OwnText, styled } from '../../../terminal/own-text.ts';
+import type { Style } from '../../../terminal/style.ts';
+import { jsonLine } from '../../../terminal/terminal-safe.ts';
+import { foldLines } from '../../../protocol/fold-lines.ts';
 
 const marks: Readonly<Record<Finding['status'], readonly [mark: string, style: Style]>> = {
   ok: ['✓', 'green'],

@@ -1,5 +1,5 @@
-import type { CllmError } from '../../errors.ts';
-import type { Json } from '../../protocol/types.ts';
+import type { CllmError } from '../../../outcome/errors.ts';
+import type { Json } from '../../../protocol/types.ts';
 
 /** What doctor looks at, in the order of the report. */
 export const steps = [

@@ -1,5 +1,5 @@
-import type { Context } from '../context.ts';
-import { asCllmError } from '../thrown.ts';
+import type { Context } from '../../context.ts';
+import { asCllmError } from '../../thrown.ts';
 import { failed, ok, skipped, type Finding } from './finding.ts';
 
 /** Whether a turn could be kept now. */

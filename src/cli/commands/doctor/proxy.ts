@@ -1,12 +1,12 @@
-import type { LiteLLMClient } from '../../client/client.ts';
-import type { ProbeAnswer } from '../../client/probe.ts';
-import type { ApiKey } from '../../config/api-key.ts';
-import type { Settings } from '../../config/settings.ts';
-import { CllmError } from '../../errors.ts';
-import { explainKey } from '../explain-key.ts';
-import { asCllmError } from '../thrown.ts';
+import type { LiteLLMClient } from '../../../client/client.ts';
+import type { ProbeAnswer } from '../../../client/answer/probe.ts';
+import type { ApiKey } from '../../../config/api-key.ts';
+import type { Settings } from '../../../config/settings.ts';
+import { CllmError } from '../../../outcome/errors.ts';
+import { explainKey } from '../../asking/explain-key.ts';
+import { asCllmError } from '../../thrown.ts';
 import { failed, ok, skipped, type Finding } from './finding.ts';
-import { shellWord } from '../../protocol/shell-word.ts';
+import { shellWord } from '../../../protocol/shell-word.ts';
 
 /** Certificates, key expiry and budget resets all go wrong by more than this, and a network by less. */
 const largestSkewSeconds = 60;

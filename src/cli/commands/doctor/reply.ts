@@ -1,12 +1,12 @@
-import { formatUsd } from '../../spending/usd.ts';
-import type { LiteLLMClient } from '../../client/client.ts';
-import { paramValues, type Settings } from '../../config/settings.ts';
-import { nearestName } from '../../config/nearest-name.ts';
-import { CllmError, UsageError } from '../../errors.ts';
+import { formatUsd } from '../../../spending/usd.ts';
+import type { LiteLLMClient } from '../../../client/client.ts';
+import { paramValues, type Settings } from '../../../config/settings.ts';
+import { nearestName } from '../../../config/nearest-name.ts';
+import { CllmError, UsageError } from '../../../outcome/errors.ts';
 import type { ArrivalVerdict } from './arrival.ts';
 import { failed, ok, skipped, type Finding } from './finding.ts';
 import { testCall, type TestCall } from './test-call.ts';
-import { shellWord } from '../../protocol/shell-word.ts';
+import { shellWord } from '../../../protocol/shell-word.ts';
 
 /** What a proxy that buffers needs; nginx is what most of them are. */
 export const nginxFix =

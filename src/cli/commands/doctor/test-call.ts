@@ -1,7 +1,7 @@
-import type { LiteLLMClient } from '../../client/client.ts';
-import type { StreamResult } from '../../client/completion-stream.ts';
-import type { Json } from '../../protocol/types.ts';
-import { hasContent } from '../../protocol/chunk.ts';
+import type { LiteLLMClient } from '../../../client/client.ts';
+import type { StreamResult } from '../../../client/reply/completion-stream.ts';
+import type { Json } from '../../../protocol/types.ts';
+import { hasContent } from '../../../protocol/chunk.ts';
 import { type Arrival, type ArrivalVerdict, judgeArrival } from './arrival.ts';
 
 /** Long enough to see chunks come one by one, and a fraction of a cent with any model. */

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { rootCertificates, TLSSocket, type DetailedPeerCertificate, type SecureContext } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
-import { ConnectFailure, openConnection } from '../../client/connect.ts';
+import { ConnectFailure, openConnection } from '../../../client/http/connect.ts';
 
 /** Where the first hop of a connection leads: the HTTP proxy if there is one, else the proxy itself. */
 export interface Hop {

@@ -1,9 +1,9 @@
-import { UsageError } from '../../errors.ts';
-import type { ConversationSummary } from '../../history/history.ts';
-import { command } from '../command.ts';
-import type { Context } from '../context.ts';
-import { neededText, neededWord, number, text, wordList } from '../flags/flag.ts';
-import { isAgreed } from '../question.ts';
+import { UsageError } from '../../../outcome/errors.ts';
+import type { ConversationSummary } from '../../../history/history.ts';
+import { command } from '../../command.ts';
+import type { Context } from '../../context.ts';
+import { neededText, neededWord, number, text, wordList } from '../../flags/flag.ts';
+import { isAgreed } from '../../input/question.ts';
 import { print, reference, yes } from './common.ts';
 
 export const rename = command({

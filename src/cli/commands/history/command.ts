@@ -1,7 +1,7 @@
-import { commandGroup } from '../command.ts';
-import { fork, prune, remove, rename } from '../history/changing.ts';
-import { exportHistory, importHistory, verify } from '../history/exchange.ts';
-import { list, path, search, show } from '../history/reading.ts';
+import { commandGroup } from '../../command.ts';
+import { fork, prune, remove, rename } from './changing.ts';
+import { exportHistory, importHistory, verify } from './transfer.ts';
+import { list, path, search, show } from './reading.ts';
 
 export const historyCommand = commandGroup(
   'history',

@@ -1,8 +1,8 @@
-import { CllmError, UsageError } from '../../errors.ts';
-import type { ConversationSummary, History } from '../../history/history.ts';
-import type { Output } from '../io.ts';
-import { toggle } from '../flags/flag.ts';
-import type { OwnText } from '../render/own-text.ts';
+import { CllmError, UsageError } from '../../../outcome/errors.ts';
+import type { ConversationSummary, History } from '../../../history/history.ts';
+import type { Output } from '../../../terminal/output.ts';
+import { toggle } from '../../flags/flag.ts';
+import type { OwnText } from '../../../terminal/own-text.ts';
 
 export const reference = 'a name, an id, or the beginning of an id; default the latest';
 export const yes = { yes: toggle('do not ask', { alias: 'y' }) };

@@ -1,11 +1,11 @@
-import { conversationMarkdown } from '../../history/markdown.ts';
-import { command } from '../command.ts';
-import { choice, number, optionalWord, wordList } from '../flags/flag.ts';
-import { jsonFlag } from '../flags/flags.ts';
-import type { Output } from '../io.ts';
-import { conversationJson, conversationText } from '../render/conversation.ts';
-import { table } from '../render/table.ts';
-import { jsonLine } from '../render/terminal-safe.ts';
+import { conversationMarkdown } from '../../../history/markdown.ts';
+import { command } from '../../command.ts';
+import { choice, number, optionalWord, wordList } from '../../flags/flag.ts';
+import { jsonFlag } from '../../flags/flags.ts';
+import type { Output } from '../../../terminal/output.ts';
+import { conversationJson, conversationText } from '../../views/conversation.ts';
+import { table } from '../../views/table.ts';
+import { jsonLine } from '../../../terminal/terminal-safe.ts';
 import { assertWhole, named, print, reference } from './common.ts';
 
 const limit = { limit: number('how many at most', { least: 1, isWhole: true, alias: 'n' }) };

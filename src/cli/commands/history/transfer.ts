@@ -1,14 +1,14 @@
 import path from 'node:path';
-import { CllmError, InterruptedError, UsageError } from '../../errors.ts';
-import { decodeText } from '../../files/text-encoding.ts';
-import { readCllmJson } from '../../history/cllm-json.ts';
-import type { ImportReport } from '../../history/exchange.ts';
-import { conversationMarkdown } from '../../history/markdown.ts';
-import { command } from '../command.ts';
-import { choice, optionalWord, toggle } from '../flags/flag.ts';
-import type { Io } from '../io.ts';
-import { inputBytes, namedFileBytes } from '../named-file.ts';
-import { safeJson } from '../render/terminal-safe.ts';
+import { CllmError, InterruptedError, UsageError } from '../../../outcome/errors.ts';
+import { decodeText } from '../../../files/text-encoding.ts';
+import { readCllmJson } from '../../../history/cllm-json.ts';
+import type { ImportReport } from '../../../history/transfer.ts';
+import { conversationMarkdown } from '../../../history/markdown.ts';
+import { command } from '../../command.ts';
+import { choice, optionalWord, toggle } from '../../flags/flag.ts';
+import type { Io } from '../../io.ts';
+import { inputBytes, namedFileBytes } from '../../input/named-file.ts';
+import { safeJson } from '../../../terminal/terminal-safe.ts';
 import { assertWhole } from './common.ts';
 
 export const exportHistory = command({

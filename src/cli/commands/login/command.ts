@@ -1,7 +1,6 @@
-import { command } from '../command.ts';
-import { reworded, toggle } from '../flags/flag.ts';
-import { proxyFlags } from '../flags/flags.ts';
-import { login } from '../login.ts';
+import { command } from '../../command.ts';
+import { reworded, toggle } from '../../flags/flag.ts';
+import { proxyFlags } from '../../flags/flags.ts';
 
 export const loginCommand = command({
   usage: 'login',
@@ -17,5 +16,8 @@ export const loginCommand = command({
     header: proxyFlags.header,
     debug: proxyFlags.debug,
   },
-  run: login,
+  async run(values, context) {
+    const { login } = await import('./run.ts');
+    return login(values, context);
+  },
 });

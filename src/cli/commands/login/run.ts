@@ -1,12 +1,12 @@
-import { normalizeBaseUrl } from '../client/base-url.ts';
-import { Credentials, maskKey, readKey } from '../config/credentials.ts';
-import { listUserSettings, setSetting } from '../config/edit.ts';
-import { describeOrigin, type Settings } from '../config/settings.ts';
-import { CllmError, UsageError } from '../errors.ts';
-import { redactSecrets } from '../protocol/redact-secrets.ts';
-import type { Context } from './context.ts';
-import { askLine, readSecret } from './secret.ts';
-import { shellWord } from '../protocol/shell-word.ts';
+import { normalizeBaseUrl } from '../../../client/base-url.ts';
+import { Credentials, maskKey, readKey } from '../../../config/credentials.ts';
+import { listUserSettings, setSetting } from '../../../config/edit.ts';
+import { describeOrigin, type Settings } from '../../../config/settings.ts';
+import { CllmError } from '../../../outcome/errors.ts';
+import { redactSecrets } from '../../../protocol/redact-secrets.ts';
+import type { Context } from '../../context.ts';
+import { askLine, readSecret } from '../../input/secret.ts';
+import { shellWord } from '../../../protocol/shell-word.ts';
 
 const pipeHint = 'pipe it in: printf %s "$KEY" | cllm login --base-url URL';
 
@@ -42,27 +42,6 @@ export async function login(
   return null;
 }
 
-/** Forgets the key of one proxy, or with `--all` every key. */
-export async function logout({ all }: { readonly all: boolean }, context: Context): Promise<null> {
-  const credentials = new Credentials(context.paths.credentialsFile, context.io);
-  const kept = credentials.list().map(({ baseUrl }) => baseUrl);
-  if (all) {
-    for (const baseUrl of kept) await credentials.delete(baseUrl);
-    context.remark(kept.length === 0 ? 'no key was kept' : `forgot the keys for ${kept.join(', ')}`);
-    return null;
-  }
-  const { ownBaseUrl } = await context.settings();
-  if (await credentials.delete(ownBaseUrl)) {
-    context.remark(`forgot the key for ${ownBaseUrl}`);
-    return null;
-  }
-  throw new UsageError(`no key is kept for ${ownBaseUrl}`, {
-    code: 'input_invalid',
-    hint:
-      kept.length === 0 ? 'no key is kept at all' : `keys are kept for ${kept.join(', ')}: name one with --base-url`,
-  });
-}
-
 /** The flag, else a person's answer, else what is set outside of any project file. */
 async function whichProxy(named: string | undefined, context: Context, settings: Settings): Promise<string> {
   const { baseUrl, ownBaseUrl } = settings;
@@ -93,7 +72,7 @@ async function isProjectAllowed(context: Context): Promise<boolean> {
 }
 
 async function modelsFor(context: Context, baseUrl: string, key: string): Promise<string[]> {
-  const { LiteLLMClient } = await import('../client/client.ts');
+  const { LiteLLMClient } = await import('../../../client/client.ts');
   const client = new LiteLLMClient(await context.clientOptions(key, baseUrl));
   try {
     return (await client.models({ signal: context.io.signal })).map(({ id }) => id);

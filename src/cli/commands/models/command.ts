@@ -1,10 +1,10 @@
-import { command } from '../command.ts';
-import { toggle } from '../flags/flag.ts';
-import { limitFlags, proxyFlags } from '../flags/flags.ts';
-import { rememberModels } from '../model-names.ts';
-import { table } from '../render/table.ts';
-import { jsonLine } from '../render/terminal-safe.ts';
-import { servedModels, type ServedModel } from '../served-models.ts';
+import { command } from '../../command.ts';
+import { toggle } from '../../flags/flag.ts';
+import { limitFlags, proxyFlags } from '../../flags/flags.ts';
+import { rememberModels } from '../../asking/model-names.ts';
+import { table } from '../../views/table.ts';
+import { jsonLine } from '../../../terminal/terminal-safe.ts';
+import { servedModels, type ServedModel } from './served-models.ts';
 
 export const models = command({
   usage: 'models',

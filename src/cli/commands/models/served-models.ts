@@ -1,4 +1,4 @@
-import type { LiteLLMClient, ModelEntry, ModelInfo } from '../client/client.ts';
+import type { LiteLLMClient, ModelEntry, ModelInfo } from '../../../client/client.ts';
 
 /** A model as `cllm models` shows it; null is what nobody knows. Prices are USD per token, the lowest and highest of its deployments. */
 export interface ServedModel {

@@ -1,15 +1,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import path from 'node:path';
-import { Credentials } from '../../config/credentials.ts';
-import { CllmError } from '../../errors.ts';
-import { bringUp, readLog, serviceStatus, takeDown, type Service } from '../../local-proxy/service.ts';
-import { command, commandGroup } from '../command.ts';
-import { choice, number, text, toggle } from '../flags/flag.ts';
-import { jsonFlag } from '../flags/flags.ts';
-import type { Io } from '../io.ts';
-import { adopt, localProxy, Progress } from '../local-proxy.ts';
-import { table } from '../render/table.ts';
-import { jsonLine } from '../render/terminal-safe.ts';
+import { Credentials } from '../../../config/credentials.ts';
+import { CllmError } from '../../../outcome/errors.ts';
+import { bringUp, readLog, serviceStatus, takeDown, type Service } from '../../../local-proxy/service.ts';
+import { command, commandGroup } from '../../command.ts';
+import { choice, number, text, toggle } from '../../flags/flag.ts';
+import { jsonFlag } from '../../flags/flags.ts';
+import type { Io } from '../../io.ts';
+import { adopt, localProxy, Progress } from './local-proxy.ts';
+import { table } from '../../views/table.ts';
+import { jsonLine } from '../../../terminal/terminal-safe.ts';
 
 const up = command({
   usage: 'up',

@@ -1,16 +1,16 @@
-import { Credentials } from '../config/credentials.ts';
-import { listUserSettings, setSetting } from '../config/edit.ts';
-import type { Json } from '../protocol/types.ts';
-import { isLive } from '../local-proxy/health.ts';
-import type { Machine } from '../local-proxy/machine.ts';
-import type { ProvisionReport } from '../local-proxy/provision.ts';
-import type { ServiceOptions } from '../local-proxy/service.ts';
+import { Credentials } from '../../../config/credentials.ts';
+import { listUserSettings, setSetting } from '../../../config/edit.ts';
+import type { Json } from '../../../protocol/types.ts';
+import { isLive } from '../../../local-proxy/health.ts';
+import type { Machine } from '../../../local-proxy/machine.ts';
+import type { ProvisionReport } from '../../../local-proxy/provision.ts';
+import type { ServiceOptions } from '../../../local-proxy/service.ts';
 import path from 'node:path';
-import type { Paths } from '../config/paths.ts';
-import type { Io } from './io.ts';
-import { drawn, ours } from './render/own-text.ts';
-import { terminalSafe } from './render/terminal-safe.ts';
-import { shellWord } from '../protocol/shell-word.ts';
+import type { Paths } from '../../../config/paths.ts';
+import type { Io } from '../../io.ts';
+import { drawn, ours } from '../../../terminal/own-text.ts';
+import { terminalSafe } from '../../../terminal/terminal-safe.ts';
+import { shellWord } from '../../../protocol/shell-word.ts';
 
 /** Where the proxy of this machine lives, and what it may use of the machine. */
 export function localProxy(paths: Paths, io: Io): ServiceOptions {

@@ -1,11 +1,11 @@
-import { formatUsd } from '../../spending/usd.ts';
-import { command } from '../command.ts';
-import { toggle } from '../flags/flag.ts';
-import { limitFlags, proxyFlags } from '../flags/flags.ts';
-import { keyFacts, type KeyFacts } from '../key-facts.ts';
-import { moment } from '../moment.ts';
-import { table, type Cell } from '../render/table.ts';
-import { jsonLine } from '../render/terminal-safe.ts';
+import { formatUsd } from '../../../spending/usd.ts';
+import { command } from '../../command.ts';
+import { toggle } from '../../flags/flag.ts';
+import { limitFlags, proxyFlags } from '../../flags/flags.ts';
+import { keyFacts, type KeyFacts } from './key-facts.ts';
+import { moment } from '../../views/moment.ts';
+import { table, type Cell } from '../../views/table.ts';
+import { jsonLine } from '../../../terminal/terminal-safe.ts';
 
 export const whoami = command({
   usage: 'whoami',

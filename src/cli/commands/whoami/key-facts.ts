@@ -1,6 +1,6 @@
-import type { KeyInfo, LiteLLMClient } from '../client/client.ts';
-import { CllmError, ProxyError } from '../errors.ts';
-import { count, usd } from '../protocol/figures.ts';
+import type { KeyInfo, LiteLLMClient } from '../../../client/client.ts';
+import { CllmError, ProxyError } from '../../../outcome/errors.ts';
+import { count, usd } from '../../../protocol/figures.ts';
 
 /** What is known of a key; null is what nobody told. USD, and limits by the minute. */
 export interface KeyFacts {

@@ -3,14 +3,14 @@ import { expect, test } from '@jest/globals';
 import unicode11 from '@xterm/addon-unicode11';
 import headless from '@xterm/headless';
 import fc from 'fast-check';
-import { LiveRegion } from '../../../src/cli/render/live-region.ts';
-import { MarkdownStream } from '../../../src/cli/render/markdown-stream.ts';
-import { colourPaint } from '../../../src/cli/render/style.ts';
-import { width } from '../../../src/cli/render/width.ts';
-import { describeWithPrograms } from '../../support/programs.ts';
-import { agreedWidths, differingWidths, replyPieces } from '../../support/scripts.ts';
-import { seed } from '../../support/seed.ts';
-import { shownInTmux, type Shown } from '../../support/tmux.ts';
+import { LiveRegion } from '../../src/terminal/live-region.ts';
+import { MarkdownStream } from '../../src/terminal/markdown-stream.ts';
+import { colourPaint } from '../../src/terminal/style.ts';
+import { width } from '../../src/terminal/width.ts';
+import { describeWithPrograms } from '../support/programs.ts';
+import { agreedWidths, differingWidths, replyPieces } from '../support/scripts.ts';
+import { seed } from '../support/seed.ts';
+import { shownInTmux, type Shown } from '../support/tmux.ts';
 
 const screen = { columns: 40, rows: 24, reflows: true };
 const documentsOf = (pieces: readonly string[]): fc.Arbitrary<string> =>

@@ -1,9 +1,9 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { sayWhatProjectSets } from '../../src/cli/asking/project-notice.ts';
-import { resolveSettings } from '../../src/config/settings.ts';
-import { useTemporaryDirectory } from '../support/temporary-directory.ts';
+import { sayWhatProjectSets } from '../../../src/cli/asking/project-notice.ts';
+import { resolveSettings } from '../../../src/config/settings.ts';
+import { useTemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const directory = useTemporaryDirectory();
 
