@@ -359,6 +359,31 @@ describe('a body that is no event stream', () => {
     expect(withFinish(3, { content: 5, tool_calls: 'x' })).toBe('error');
   });
 
+  test.each<[string, unknown, string, string | undefined]>([
+    ['a text', 'no', 'complete', 'no'],
+    ['an empty one', '', 'empty', undefined],
+    ['what is no text', [{ refusal: 'no' }], 'empty', undefined],
+  ])(
+    'a refusal where LiteLLM leaves it counts as far as it is shown, streamed or not: %s',
+    (_name, refusal, verdict, shown) => {
+      const fields = { provider_specific_fields: { refusal } };
+      const whole = JSON.stringify({
+        ...completion,
+        choices: [{ finish_reason: 'stop', message: { content: null, ...fields } }],
+      });
+      const streamed = dataLine({ ...deltaChunk({ content: '', ...fields }) }) + finish + doneLine;
+      for (const { reply } of [
+        read(whole, { head: { status: 200, contentType: 'application/json' } }),
+        read(streamed),
+      ]) {
+        expect({ verdict: reply.verdict, shown: reply.completion?.choices[0]?.message.refusal }).toEqual({
+          verdict,
+          shown,
+        });
+      }
+    },
+  );
+
   test('what stopped us wins over what the body is', () => {
     for (const name of Object.keys(bodies) as BodyName[]) {
       if (name.startsWith('events')) continue;

@@ -92,7 +92,6 @@ describe('what content is', () => {
     ['text', { content: 'a' }],
     ['white space', { content: '\n' }],
     ['a refusal', { refusal: 'no' }],
-    ['a refusal where LiteLLM leaves it', { provider_specific_fields: { refusal: 'no' } }],
     ['a call', { tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }] }],
     ['a function call', { function_call: { name: 'f', arguments: '' } }],
     ['audio', { audio: { data: 'AAAA' } }],

@@ -50,12 +50,10 @@ export function repliedCalls(fold: ChatCompletion | null): ReplyCall[] {
 }
 
 function hasContent(message: JsonObject): boolean {
-  const { content, refusal, provider_specific_fields: fields } = message;
+  const { content, refusal } = message;
   return (
     hasText(content) ||
     hasText(refusal) ||
-    // Where LiteLLM leaves the refusal of a reply that was not streamed.
-    (isJsonObject(fields) && hasText(fields['refusal'])) ||
     // What is told of and can be written, and nothing else: a transcript without its sound is shown nowhere.
     mediaOf(message as CompletionMessage).length > 0
   );

@@ -4,7 +4,7 @@ import type { ContentParts } from '../content-parts.ts';
 import { partsOf, textIn } from '../delta-text.ts';
 import { FinishFold } from './finish-fold.ts';
 import { FunctionCallFold } from './function-call-fold.ts';
-import { isJsonObject, type JsonObject } from '../json.ts';
+import { isJsonObject, textOrNull, type JsonObject } from '../json.ts';
 import { LastMembers } from './last-members.ts';
 import { MembersFold } from './members-fold.ts';
 import { ProviderFieldsFold } from './provider-fields-fold.ts';
@@ -245,7 +245,10 @@ export class ChoiceFold {
       role: this.#role || 'assistant',
       content: this.#content?.join() ?? (hasCalls ? null : ''),
     };
-    if (this.#refusal !== null) message.refusal = this.#refusal.join();
+    const providerFields = this.#buildProviderFields();
+    // LiteLLM leaves the refusal of a reply that was not streamed in there.
+    const refusal = this.#refusal?.join() ?? textOrNull(providerFields?.['refusal']);
+    if (refusal !== null) message.refusal = refusal;
     if (this.#reasoning !== null) message.reasoning_content = this.#reasoning.join();
     if (thinking.length > 0) message.thinking_blocks = thinking;
     if (toolCalls.length > 0) message.tool_calls = toolCalls;
@@ -253,7 +256,6 @@ export class ChoiceFold {
     if (!isEmpty(this.#annotations)) message.annotations = [...this.#annotations];
     if (!isEmpty(this.#images)) message.images = [...this.#images];
     if (audio !== null) message.audio = audio;
-    const providerFields = this.#buildProviderFields();
     if (providerFields !== null) message.provider_specific_fields = providerFields;
     // Known members win; the others come after them, in the order of their coming.
     return this.#members === null ? message : { ...message, ...this.#members.build() };
