@@ -214,7 +214,7 @@ function inChild(mode, argument) {
 }
 
 async function bundle(outfile) {
-  const modules = ['sse', 'chunk', 'completion-builder', 'reply-reader'];
+  const modules = ['sse', 'chunk', 'fold/completion-builder', 'reply-reader'];
   await build({
     stdin: {
       contents: modules.map((name) => `export * from './src/protocol/${name}.ts';`).join('\n'),

@@ -33,8 +33,6 @@ const endOf = (stream: Buffer, piece: string) => stream.indexOf(piece) + Buffer.
 const headLength = (stream: Buffer) => stream.indexOf('\r\n\r\n') + 4;
 
 let server: FaultServer;
-let client: LiteLLMClient;
-let patient: LiteLLMClient;
 
 /** The prompt says where the stream is to break. */
 interface Break {
@@ -51,16 +49,9 @@ beforeAll(async () => {
     const end: Act = fault === 'fin' ? { fin: true } : fault === 'reset' ? { reset: true } : { stall: true };
     return [stream.subarray(0, offset), end];
   });
-  const options = { baseUrl: server.baseUrl, retries: 0 };
-  client = new LiteLLMClient({ ...options, firstTokenTimeout: 0.2, idleTimeout: 0.2 });
-  patient = new LiteLLMClient({ ...options, firstTokenTimeout: 30, idleTimeout: 30 });
 });
 
-afterAll(async () => {
-  await client.close();
-  await patient.close();
-  await server.close();
-});
+afterAll(() => server.close());
 
 /** Every offset, `width` at a time. */
 async function sweep(
@@ -69,14 +60,18 @@ async function sweep(
   check: (offset: number, outcome: Outcome) => void,
 ): Promise<number> {
   const stream = framing === 'chunked' ? chunkedStream : closingStream;
-  const doneEnd = endOf(stream, 'data: [DONE]\n\n');
+  const finishEnd = endOf(stream, `${JSON.stringify(finishChunk())}\n\n`);
+  // New ones for each sweep: on a connection that is kept from a stream that came whole, the stalled server answers nothing.
+  const options = { baseUrl: server.baseUrl, retries: 0 };
+  const client = new LiteLLMClient({ ...options, firstTokenTimeout: 0.2, idleTimeout: 0.2 });
+  const patient = new LiteLLMClient({ ...options, firstTokenTimeout: 30, idleTimeout: 30 });
   let next = 0;
   const work = async () => {
     while (next <= stream.length) {
       const offset = next;
       next += 1;
-      // After [DONE] no deadline has a part in it, so none may come early on a busy machine.
-      const asking = fault === 'stall' && offset < doneEnd ? client : patient;
+      // After the finish_reason no deadline has a part in it, so none may come early on a busy machine.
+      const asking = fault === 'stall' && offset < finishEnd ? client : patient;
       const chosen: Break = { framing, fault, offset };
       const { completion, verdict, error } = await asking
         .stream({ model: 'fake', messages: JSON.stringify(chosen) })
@@ -84,7 +79,12 @@ async function sweep(
       check(offset, { content: completion?.choices[0]?.message.content ?? '', verdict, code: error?.code ?? null });
     }
   };
-  await Promise.all(Array.from({ length: fault === 'stall' ? 100 : 16 }, work));
+  try {
+    await Promise.all(Array.from({ length: fault === 'stall' ? 100 : 16 }, work));
+  } finally {
+    await client.close();
+    await patient.close();
+  }
   return next - 1;
 }
 

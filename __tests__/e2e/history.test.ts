@@ -1,3 +1,4 @@
+import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import {
@@ -205,6 +206,30 @@ describe('after kill -9', () => {
       { role: 'assistant', content: 'What you saw' },
       { role: 'user', content: 'go on' },
     ]);
+  });
+
+  test.each([
+    ['recover', '--yes'],
+    ['-C', 'x', 'go on'],
+  ])('a history that can not be written keeps its journals: %s %s', async (...args) => {
+    upstream.reply(textReply('before'), halfReply);
+    await home.run(['-C', 'x', 'hi']);
+    const cli = home.start(['-C', 'x', 'tell me']);
+    await cli.untilStdout('What you saw');
+    cli.process.kill('SIGKILL');
+    await cli.result;
+    const kept = readdirSync(home.at('cllm', 'journal'));
+    expect(kept).toHaveLength(1);
+    const other = new DatabaseSync(home.at('cllm', 'history.db'));
+    other.exec('BEGIN IMMEDIATE');
+    const { code, stderr } = await home.run(args);
+    other.exec('ROLLBACK');
+    other.close();
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/locked|busy|another process/i);
+    expect(readdirSync(home.at('cllm', 'journal'))).toEqual(kept);
+    expect(await stdout('recover', '--yes')).toContain('interrupted');
+    expect(readdirSync(home.at('cllm', 'journal'))).toEqual([]);
   });
 
   test('a turn of a live process is left alone', async () => {

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { applicationId, assertSqliteVersion } from '../../src/history/database.ts';
+import { applicationId, assertSqliteVersion, Database } from '../../src/history/database.ts';
 import { addTurn, ended, newTurn, openHistory, uid } from '../support/history-samples.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -146,6 +146,21 @@ describe('how the file is used', () => {
     expect(pragma(pathOf(), 'application_id')).toBe(applicationId);
     expect(readFileSync(pathOf()).toString('latin1', 68, 72)).toBe('cllm');
   });
+
+  test.each<[string, { fileSystemType?: () => number }]>([
+    ['on a disk', {}],
+    ['on a network file system', { fileSystemType: () => 0x6969 }],
+  ])(
+    '%s every commit is on the disk before it is acknowledged, and rows that belong together stay so',
+    (_place, options) => {
+      for (let run = 0; run < 2; run += 1) {
+        const database = Database.open(pathOf(), { uid, ...options });
+        expect(database.get('PRAGMA synchronous')).toEqual({ synchronous: 2 });
+        expect(database.get('PRAGMA foreign_keys')).toEqual({ foreign_keys: 1 });
+        database.close();
+      }
+    },
+  );
 
   test('closing leaves everything in the one file', () => {
     const history = openHistory(pathOf());

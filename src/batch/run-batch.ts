@@ -171,7 +171,8 @@ class BatchRun {
     if (!this.#queue.isPaused) this.#plan.onThrottled?.(pauseMs);
     this.#queue.pause();
     clearTimeout(this.#pause);
-    this.#pause = setTimeout(() => this.#queue.start(), pauseMs);
+    // A timer may fire up to a millisecond early.
+    this.#pause = setTimeout(() => this.#queue.start(), Math.ceil(pauseMs) + 1);
   }
 
   #end(stop: Stop): void {

@@ -74,10 +74,14 @@ describe('each deadline fires by its own name', () => {
     expect(fired).toEqual(['first-token 10']);
   });
 
-  test('only once', async () => {
+  test('only once, and of two that are due the total is named', async () => {
     start({ firstToken: 1, total: 1 });
     await pass(100);
-    expect(fired).toHaveLength(1);
+    expect(fired).toEqual(['total 1']);
+    fired = [];
+    start({ idle: 1, total: 1 }).content();
+    await pass(100);
+    expect(fired).toEqual(['total 1']);
   });
 
   test('a fraction of a second, and longer than a Node timer can', async () => {
