@@ -3,6 +3,7 @@ import { UsageError } from '../outcome/errors.ts';
 import { steeringReason } from '../protocol/request-fields.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import type { Line } from './lines.ts';
+import { isJsonObject } from '../protocol/json.ts';
 
 /** JSON lines (OpenAI's batch form among them), or a prompt a line. */
 export type InputFormat = 'jsonl' | 'text';
@@ -79,7 +80,7 @@ function parseObject(text: string): Record<string, unknown> {
   } catch {
     throw invalid('is no JSON');
   }
-  if (!isObject(value)) throw invalid('is no JSON object');
+  if (!isJsonObject(value)) throw invalid('is no JSON object');
   return value;
 }
 
@@ -102,7 +103,7 @@ function bodyOf(envelope: Record<string, unknown>): Record<string, unknown> {
   }
   const others = Object.keys(envelope).filter((name) => !['custom_id', 'method', 'url', 'body'].includes(name));
   if (others.length > 0) throw invalid(`has ${others.slice(0, 3).join(', ')} beside its body`, hint);
-  if (!isObject(body)) throw invalid('has a body that is no object', hint);
+  if (!isJsonObject(body)) throw invalid('has a body that is no object', hint);
   return body;
 }
 
@@ -110,7 +111,7 @@ function requestOf(fields: Record<string, unknown>): ItemRequest {
   const { custom_id: _id, prompt, messages, system, ...params } = fields;
   refuseSteering(params);
   // LiteLLM reads what steers it there as well.
-  for (const name of ['metadata', 'litellm_metadata']) if (isObject(params[name])) refuseSteering(params[name]);
+  for (const name of ['metadata', 'litellm_metadata']) if (isJsonObject(params[name])) refuseSteering(params[name]);
   if (params['model'] !== undefined && (typeof params['model'] !== 'string' || params['model'] === '')) {
     throw invalid('has a model that is no name');
   }
@@ -136,12 +137,8 @@ function promptOf(prompt: unknown): ChatMessage {
 }
 
 function messagesOf(messages: unknown): ChatMessage[] {
-  const isMessage = (message: unknown): boolean => isObject(message) && typeof message['role'] === 'string';
+  const isMessage = (message: unknown): boolean => isJsonObject(message) && typeof message['role'] === 'string';
   if (!Array.isArray(messages) || messages.length === 0) throw invalid('has messages that are no list of some');
   if (!messages.every(isMessage)) throw invalid('has a message without a role');
   return messages as ChatMessage[];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,6 +3,7 @@ import { exits, verdicts } from '../outcome/exits.ts';
 import { readCompletion } from '../protocol/completion-reader.ts';
 import { count, milliseconds, usd } from '../protocol/figures.ts';
 import type { ErrorObject, ResultObject } from '../conversation/result-object.ts';
+import { isJsonObject } from '../protocol/json.ts';
 
 /** One line of the output: the result object of `--output-format json`, and which item it is of. */
 export interface BatchResult extends ResultObject {
@@ -43,7 +44,7 @@ export function parseResult(text: string): BatchResult | null {
   } catch {
     return null;
   }
-  if (!isObject(value) || value['type'] !== 'result' || typeof value['is_error'] !== 'boolean') return null;
+  if (!isJsonObject(value) || value['type'] !== 'result' || typeof value['is_error'] !== 'boolean') return null;
   const { custom_id: customId, line, is_error: isError } = value;
   if (!isLine(line) || !(customId === null || typeof customId === 'string')) return null;
   const verdict = verdicts.find((word) => word === value['verdict']) ?? null;
@@ -69,7 +70,7 @@ const exitCodes = Object.values(exits).map(({ code }) => code);
 
 /** A failure is one whatever its error is. */
 function errorOf(value: unknown): ErrorObject {
-  const { code, message, hint, timestamp } = isObject(value) ? value : {};
+  const { code, message, hint, timestamp } = isJsonObject(value) ? value : {};
   return {
     type: 'error',
     timestamp: wordsOf(timestamp),
@@ -81,7 +82,7 @@ function errorOf(value: unknown): ErrorObject {
 }
 
 function usageOf(value: unknown): BatchResult['usage'] {
-  if (!isObject(value)) return null;
+  if (!isJsonObject(value)) return null;
   const tokens = (name: string): number | null => count(numeric(value[name]));
   return {
     input_tokens: tokens('input_tokens'),
@@ -102,8 +103,4 @@ function wordsOf(value: unknown): string {
 
 function isLine(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) > 0;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

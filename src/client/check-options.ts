@@ -1,5 +1,6 @@
 import { UsageError } from '../outcome/errors.ts';
 import type { CallOptions, ClientOptions, RequestInput } from './client.ts';
+import { isJsonObject } from '../protocol/json.ts';
 
 type Kind = 'text' | 'number' | 'boolean' | 'function' | 'object' | 'texts' | 'taps' | 'signal';
 
@@ -8,16 +9,16 @@ const isKind: Readonly<Record<Kind, (value: unknown) => boolean>> = {
   number: (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0,
   boolean: (value) => typeof value === 'boolean',
   function: (value) => typeof value === 'function',
-  object: isObject,
+  object: isJsonObject,
   texts: (value) =>
     typeof value === 'string' || (Array.isArray(value) && value.every((each) => typeof each === 'string')),
   taps: (value) =>
     Array.isArray(value) &&
     value.every(
-      (tap: unknown) => isObject(tap) && ['head', 'read', 'end'].every((name) => typeof tap[name] === 'function'),
+      (tap: unknown) => isJsonObject(tap) && ['head', 'read', 'end'].every((name) => typeof tap[name] === 'function'),
     ),
   signal: (value) =>
-    isObject(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function',
+    isJsonObject(value) && typeof value['aborted'] === 'boolean' && typeof value['addEventListener'] === 'function',
 };
 
 const words: Readonly<Record<Kind, string>> = {
@@ -61,7 +62,7 @@ const callKinds: Readonly<Record<keyof CallOptions, Kind>> = { signal: 'signal',
  */
 export function checkClientOptions(options: ClientOptions): void {
   const given: unknown = options;
-  if (!isObject(given)) throw wrong('the options of a client', 'object', given);
+  if (!isJsonObject(given)) throw wrong('the options of a client', 'object', given);
   if (typeof given['baseUrl'] !== 'string') throw wrong('baseUrl', 'text', given['baseUrl']);
   check(given, clientKinds);
   for (const [name, value] of Object.entries((given['headers'] as object | undefined) ?? {}))
@@ -71,24 +72,24 @@ export function checkClientOptions(options: ClientOptions): void {
 /** @throws UsageError `config_invalid` */
 export function checkCallOptions(options: CallOptions): void {
   const given: unknown = options;
-  if (!isObject(given)) throw wrong('the options of a call', 'object', given);
+  if (!isJsonObject(given)) throw wrong('the options of a call', 'object', given);
   check(given, callKinds);
 }
 
 /** @throws UsageError `input_invalid` */
 export function checkRequest(request: RequestInput): void {
   const given: unknown = request;
-  if (!isObject(given)) throw wrong('a request', 'object', given, 'input_invalid');
+  if (!isJsonObject(given)) throw wrong('a request', 'object', given, 'input_invalid');
   const { model, messages, stream, stream_options: streamOptions } = given;
   if (typeof model !== 'string') throw wrong('model', 'text', model, 'input_invalid');
   if (typeof messages !== 'string') {
     if (!Array.isArray(messages))
       throw invalid(`messages is ${kindOf(messages)}: it has to be a string or a list of messages`, 'input_invalid');
     for (const [at, message] of messages.entries())
-      if (!isObject(message)) throw wrong(`messages[${at}]`, 'object', message, 'input_invalid');
+      if (!isJsonObject(message)) throw wrong(`messages[${at}]`, 'object', message, 'input_invalid');
   }
   if (stream !== undefined && typeof stream !== 'boolean') throw wrong('stream', 'boolean', stream, 'input_invalid');
-  if (streamOptions !== undefined && streamOptions !== null && !isObject(streamOptions))
+  if (streamOptions !== undefined && streamOptions !== null && !isJsonObject(streamOptions))
     throw wrong('stream_options', 'object', streamOptions, 'input_invalid');
 }
 
@@ -117,8 +118,4 @@ function kindOf(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'number') return String(value);
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' || typeof value === 'undefined' ? 'an object' : `a ${typeof value}`;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

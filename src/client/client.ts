@@ -3,12 +3,12 @@ import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { normalizeBaseUrl } from './base-url.ts';
 import { checkCallOptions, checkClientOptions, checkRequest } from './check-options.ts';
 import { CompletionStream, type ReplyTap, type RetryNotice } from './reply/completion-stream.ts';
-import { getJson, type JsonPlan } from './answer/json-request.ts';
+import { getJson, probe, type ProbeAnswer, type Question } from './answer/question.ts';
 import { Masking, withMaskedErrors } from './masking.ts';
-import { probe, type ProbeAnswer } from './answer/probe.ts';
-import { promptTexts, secretValues, type Secrets } from './safe-text.ts';
+import { promptTexts, secretValues } from './safe-text.ts';
 import { ServedPolicy } from './served-policy.ts';
 import { Transport, type TransportOptions } from './http/transport.ts';
+import { isJsonObject } from '../protocol/json.ts';
 
 /** All of a client's facts; it reads no environment and no file. Times are seconds, fractions too, 0 = no limit. */
 export interface ClientOptions {
@@ -231,13 +231,13 @@ export class LiteLLMClient {
   /** What the proxy knows about this client's key. A proxy without a database answers `server_error`. */
   async keyInfo(options: CallOptions = {}): Promise<KeyInfo> {
     const answer = await this.#get('/key/info', options);
-    return isObject(answer) && isObject(answer['info']) ? answer['info'] : {};
+    return isJsonObject(answer) && isJsonObject(answer['info']) ? answer['info'] : {};
   }
 
   /** Whether the proxy is ready, as `/health/readiness` says; asks for no key. */
   async readiness(options: CallOptions = {}): Promise<Record<string, unknown>> {
     const answer = await this.#get('/health/readiness', options);
-    return isObject(answer) ? answer : {};
+    return isJsonObject(answer) ? answer : {};
   }
 
   /**
@@ -259,23 +259,18 @@ export class LiteLLMClient {
   async probe(path: string, options: CallOptions & { body?: unknown; timeout?: number } = {}): Promise<ProbeAnswer> {
     checkCallOptions(options);
     const { connectTimeout } = this.#options;
-    const onDebug = this.#onDebug;
-    const asked = probe({
-      transport: this.#transport,
-      url: this.baseUrl + path,
-      headers: { ...this.#headers, accept: 'application/json' },
-      method: 'GET',
-      ...(options.body !== undefined && {
-        method: 'POST',
-        headers: { ...this.#headers, accept: 'application/json', 'content-type': 'application/json' },
-        body: JSON.stringify(options.body),
-      }),
-      hasKey: this.#keys.length > 0,
-      secrets: { keys: this.#keys, prompts: [] },
-      timeout: options.timeout ?? Math.max(connectTimeout ?? 10, 10) + 10,
-      ...(options.signal && { signal: options.signal }),
-      ...(onDebug && { onDebug }),
-    });
+    const question = this.#question(path, options);
+    const asked = probe(
+      options.body === undefined
+        ? question
+        : {
+            ...question,
+            method: 'POST',
+            headers: { ...question.headers, 'content-type': 'application/json' },
+            body: JSON.stringify(options.body),
+          },
+      options.timeout ?? Math.max(connectTimeout ?? 10, 10) + 10,
+    );
     const answer = await withMaskedErrors(this.#masking, asked);
     this.#masking.error(answer.error);
     return answer;
@@ -289,27 +284,34 @@ export class LiteLLMClient {
   async #get(path: string, options: CallOptions): Promise<unknown> {
     checkCallOptions(options);
     const { retries, firstTokenTimeout, timeout } = this.#options;
-    const onDebug = this.#onDebug;
-    const secrets: Secrets = { keys: this.#keys, prompts: [] };
-    const plan: JsonPlan = {
-      transport: this.#transport,
-      url: this.baseUrl + path,
-      headers: { ...this.#headers, accept: 'application/json' },
-      hasKey: this.#keys.length > 0,
-      secrets,
+    const { onRetry } = options;
+    const asked = getJson({
+      ...this.#question(path, options),
       limits: { firstToken: firstTokenTimeout ?? 300, idle: 0, total: timeout ?? 0 },
       retries: retries ?? 2,
       random: this.#random,
-      ...(options.signal && { signal: options.signal }),
-      ...(options.onRetry && {
+      ...(onRetry && {
         onRetry: unharmed((retry: RetryNotice) => {
           this.#masking.error(retry.error);
-          options.onRetry?.(retry);
+          onRetry(retry);
         }),
       }),
+    });
+    return this.#masking.answer(await withMaskedErrors(this.#masking, asked));
+  }
+
+  #question(path: string, { signal }: CallOptions): Question {
+    const onDebug = this.#onDebug;
+    return {
+      transport: this.#transport,
+      method: 'GET',
+      url: this.baseUrl + path,
+      headers: { ...this.#headers, accept: 'application/json' },
+      hasKey: this.#keys.length > 0,
+      secrets: { keys: this.#keys, prompts: [] },
+      ...(signal && { signal }),
       ...(onDebug && { onDebug }),
     };
-    return this.#masking.answer(await withMaskedErrors(this.#masking, getJson(plan)));
   }
 }
 
@@ -370,10 +372,6 @@ function jsonOf(body: unknown): string {
 }
 
 function listOf<T>(answer: unknown, name: string): T[] {
-  const data = isObject(answer) ? answer['data'] : undefined;
-  return Array.isArray(data) ? data.filter((entry) => isObject(entry) && typeof entry[name] === 'string') : [];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  const data = isJsonObject(answer) ? answer['data'] : undefined;
+  return Array.isArray(data) ? data.filter((entry) => isJsonObject(entry) && typeof entry[name] === 'string') : [];
 }

@@ -84,7 +84,7 @@ export interface ResultObject {
   completion: ChatCompletion | null;
 }
 
-export function errorObject(error: CllmError, timestamp: string): ErrorObject {
+function errorObject(error: CllmError, timestamp: string): ErrorObject {
   return {
     type: 'error',
     timestamp,

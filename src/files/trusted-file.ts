@@ -28,7 +28,7 @@ export interface TrustOptions {
  * @returns Null when there is none.
  * @throws UntrustedFile, or what the file system throws.
  */
-export function openTrustedFile(path: string, options: TrustOptions): { descriptor: number; stats: Stats } | null {
+function openTrustedFile(path: string, options: TrustOptions): { descriptor: number; stats: Stats } | null {
   const file = options.mayBeLink === true ? linkTarget(path, options.uid) : path;
   const descriptor = file === null ? null : openOrNull(file);
   if (file === null || descriptor === null) return null;

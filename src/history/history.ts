@@ -21,7 +21,7 @@ import {
 import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
-export type { ConversationSummary, NewTurn, Turn, TurnEnd, TurnError } from './rows.ts';
+export type { ConversationSummary, NewTurn, Turn, TurnEnd } from './rows.ts';
 
 export interface HistoryOptions extends DatabaseOptions {
   /** In [0, 1), for new ids. Default `Math.random`. */

@@ -4,7 +4,7 @@ import { CllmError } from '../outcome/errors.ts';
 import { errorCode, securePrivateDirectory } from '../files/private-files.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { type ProcessIdentity, type ProcessState, processState } from '../files/process-identity.ts';
-import { isRecord } from './recorded-facts.ts';
+import { isJsonObject } from '../protocol/json.ts';
 import { readRecordingMeta, RecordingWriter } from './recording.ts';
 
 /** The turn that a journal belongs to. */
@@ -206,15 +206,15 @@ function metaOf(file: string): Record<string, unknown> | null {
 }
 
 function isTurn(value: unknown): value is NonNullable<JournaledTurn['turn']> {
-  if (!isRecord(value)) return false;
+  if (!isJsonObject(value)) return false;
   const { name = null, system = null, messages, model, request = null } = value;
   return (
     (name === null || typeof name === 'string') &&
     (system === null || typeof system === 'string') &&
     typeof model === 'string' &&
-    (request === null || isRecord(request)) &&
+    (request === null || isJsonObject(request)) &&
     Array.isArray(messages) &&
-    messages.every((message) => isRecord(message) && typeof message['role'] === 'string')
+    messages.every((message) => isJsonObject(message) && typeof message['role'] === 'string')
   );
 }
 

@@ -1,5 +1,6 @@
 import type { StreamEnd } from '../protocol/verdict.ts';
 import type { RecordedHead } from './recording.ts';
+import { isJsonObject } from '../protocol/json.ts';
 
 /*
  * What a recording says in JSON, checked: a file that a crash, a power loss or somebody else left may say anything.
@@ -7,7 +8,7 @@ import type { RecordedHead } from './recording.ts';
 
 /** Null for what no response had. */
 export function readHead(value: unknown): RecordedHead | null {
-  if (!isRecord(value) || !isRecord(value['headers'])) return null;
+  if (!isJsonObject(value) || !isJsonObject(value['headers'])) return null;
   const { status, headers, url, limits } = value;
   if (!Number.isInteger(status) || Number(status) < 100 || Number(status) > 999 || typeof url !== 'string') return null;
   return Object.values(headers).every((header) => typeof header === 'string')
@@ -16,7 +17,7 @@ export function readHead(value: unknown): RecordedHead | null {
         headers: headers as Record<string, string>,
         url,
         // What stands in it is checked where it is used.
-        ...(isRecord(limits) && { limits }),
+        ...(isJsonObject(limits) && { limits }),
       }
     : null;
 }
@@ -26,7 +27,7 @@ const signals: unknown[] = ['SIGHUP', 'SIGINT', 'SIGTERM', null];
 
 /** Null for an end that no stream has. */
 export function readEnd(value: unknown): StreamEnd | null {
-  if (!isRecord(value)) return null;
+  if (!isJsonObject(value)) return null;
   return isEnd(value) ? (value as StreamEnd) : null;
 }
 
@@ -52,21 +53,17 @@ function isEnd(end: Record<string, unknown>): boolean {
 }
 
 function isErrorFrame(value: unknown): boolean {
-  if (!isRecord(value)) return false;
+  if (!isJsonObject(value)) return false;
   const { message, type, code, param, guardrail } = value;
   return (
     typeof message === 'string' &&
     [type, code, param].every((each) => each === null || typeof each === 'string') &&
     (guardrail === undefined ||
-      (isRecord(guardrail) &&
+      (isJsonObject(guardrail) &&
         [guardrail['name'], guardrail['mode']].every((each) => each === null || typeof each === 'string')))
   );
 }
 
 function isAmount(value: unknown): boolean {
   return typeof value === 'number' && value >= 0;
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

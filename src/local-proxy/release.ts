@@ -7,7 +7,7 @@ import { UsageError } from '../outcome/errors.ts';
 export const litellmVersion = '1.104.2';
 
 /** Pure Python, and only needed so that a missing key is answered with 401: without it the proxy answers 500. */
-export const prismaVersion = '0.15.0';
+const prismaVersion = '0.15.0';
 
 /** What the two packages and theirs take on disk, measured on Linux; pip's own cache comes on top. */
 export const installedSize = '0.7 GB';

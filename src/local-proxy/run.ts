@@ -55,7 +55,7 @@ export interface RunningProxy {
 }
 
 /** A key as LiteLLM wants them; it refuses to start with `sk-1234`, the one of its documentation. */
-export function randomMasterKey(): string {
+function randomMasterKey(): string {
   return `sk-${randomBytes(24).toString('hex')}`;
 }
 

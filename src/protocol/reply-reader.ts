@@ -58,7 +58,7 @@ export interface Reply {
   isUnterminated: boolean;
 }
 
-export const defaultMaxReplyBytes = 256 * 1024 * 1024;
+const defaultMaxReplyBytes = 256 * 1024 * 1024;
 
 /** Compared with what the deltas said; more of them, each as long as the reply, would be work without an end. */
 const mostWholeMessages = 16;

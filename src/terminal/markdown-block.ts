@@ -68,7 +68,7 @@ function blocksLines(blocks: readonly Block[], columns: number, paint: Paint): L
   return { lines, stable };
 }
 
-export function headingLines(depth: number, text: string, columns: number, paint: Paint): string[] {
+function headingLines(depth: number, text: string, columns: number, paint: Paint): string[] {
   const mark = `${'#'.repeat(depth)} `;
   return wrap(mark + inlineText(text, paint), columns).map((line) =>
     paint('bold', depth < 3 ? paint('cyan', line) : line),

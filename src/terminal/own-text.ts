@@ -40,7 +40,7 @@ export function ours(words: TemplateStringsArray, ...values: readonly (string | 
 }
 
 /** A stranger's text as a part of one line. */
-export function inLine(text: string): string {
+function inLine(text: string): string {
   const safe = terminalSafe(text);
   return /[\r\n\u2028\u2029]/.test(safe) ? safe.replace(/[\r\n\u2028\u2029]/g, visible) : safe;
 }

@@ -1,19 +1,6 @@
 import { UsageError } from '../../outcome/errors.ts';
 import type { Json } from '../../protocol/types.ts';
-import {
-  choice,
-  file,
-  filesOf,
-  inGroup,
-  list,
-  mappedList,
-  number,
-  pairs,
-  reworded,
-  text,
-  toggle,
-  type Values,
-} from './flag.ts';
+import { choice, file, filesOf, inGroup, list, mappedList, number, pairs, text, toggle, type Values } from './flag.ts';
 
 /** The flags that several commands share, in the order and the groups of `--help`. */
 export const groups = {
@@ -157,9 +144,6 @@ export const contextFlags = {
 export type ContextValues = Partial<Values<typeof contextFlags>>;
 
 export const jsonFlag = { json: toggle('as JSON') };
-
-export const withoutReceipt = (describe: string, group: string): typeof viewFlags.quiet =>
-  reworded(viewFlags.quiet, { describe, group });
 
 function header(line: string): readonly [name: string, value: string] {
   const [, name, value] = /^([A-Za-z0-9!#$%&'*+.^_`|~-]+):\s*(.*)$/.exec(line) ?? [];

@@ -80,7 +80,7 @@ function isExempt(url: URL, noProxy: string): boolean {
     });
 }
 
-/** `localhost` and names below it (RFC 6761), 127.0.0.0/8 and ::1, as IPv4 in IPv6 as well. */
+/** `localhost` and names below it (RFC 6761), 127.0.0.0/8 and ::1, as IPv4 in IPv6 as well; without a port. */
 export function isLoopback(hostname: string): boolean {
   const host = bare(hostname);
   if (host === 'localhost' || host.endsWith('.localhost')) return true;

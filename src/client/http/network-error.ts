@@ -1,6 +1,7 @@
 import { CllmError, type ErrorCode } from '../../outcome/errors.ts';
 import { redactSecrets } from '../../protocol/redact-secrets.ts';
 import { ConnectFailure } from './connect.ts';
+import { isLoopback } from './http-proxy.ts';
 import { shellWord } from '../../protocol/shell-word.ts';
 
 /** The request that failed, as a message may name it. */
@@ -88,7 +89,7 @@ const bodyReasons: Record<string, string> = {
 
 function connectError(thrown: ConnectFailure, request: RequestLine, proxy: URL | null): CllmError {
   const { code, message } = facts(thrown.cause);
-  const host = new URL(request.url).host;
+  const { host, hostname } = new URL(request.url);
   if (thrown.phase === 'proxy' && proxy !== null) return proxyError(thrown, request, proxy, code || message);
   if (thrown.phase === 'tls') return tlsError(thrown, request, code, message);
   switch (code) {
@@ -105,7 +106,7 @@ function connectError(thrown: ConnectFailure, request: RequestLine, proxy: URL |
       return failure('connection_refused', `nothing listens on ${host}`, request, {
         cause: thrown.cause,
         isRetryable: true,
-        hint: isLoopback(host)
+        hint: isLoopback(hostname)
           ? 'Start a proxy with `cllm proxy up`, name another with --base-url, or try `cllm --demo`.'
           : 'Check --base-url; `cllm doctor` looks at each step.',
       });
@@ -193,8 +194,4 @@ function harmless(thrown: unknown): unknown {
   if (typeof thrown !== 'object' || thrown === null || !('data' in thrown)) return thrown;
   const { code, message } = facts(thrown);
   return Object.assign(new Error(message), { code });
-}
-
-function isLoopback(host: string): boolean {
-  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(host);
 }

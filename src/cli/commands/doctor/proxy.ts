@@ -1,5 +1,5 @@
 import type { LiteLLMClient } from '../../../client/client.ts';
-import type { ProbeAnswer } from '../../../client/answer/probe.ts';
+import type { ProbeAnswer } from '../../../client/answer/question.ts';
 import type { ApiKey } from '../../../config/api-key.ts';
 import type { Settings } from '../../../config/settings.ts';
 import { CllmError } from '../../../outcome/errors.ts';

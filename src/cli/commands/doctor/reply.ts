@@ -9,7 +9,7 @@ import { testCall, type TestCall } from './test-call.ts';
 import { shellWord } from '../../../protocol/shell-word.ts';
 
 /** What a proxy that buffers needs; nginx is what most of them are. */
-export const nginxFix =
+const nginxFix =
   'In nginx, in the location of the proxy: proxy_buffering off; proxy_cache off; (LiteLLM asks for it with X-Accel-Buffering: no, but the first nginx on the way uses that header up, and proxy_ignore_headers ignores it)';
 
 /** Whether the model may be used, and whether its reply arrives as it is made. */
