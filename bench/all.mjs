@@ -15,6 +15,7 @@ import { installPeers, versionOf } from './support/peers.mjs';
 
 const benches = [
   ['command', 'The command: start-up, a short reply, display delay, throughput, memory'],
+  ['executable', 'One executable'],
   ['process-end', 'The end of the process'],
   ['protocol', 'The wire: events, chunks, the fold'],
   ['protocol-peers', 'The library over loopback'],

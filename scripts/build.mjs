@@ -52,6 +52,11 @@ await mkdir(out('cli/chunks'), { recursive: true });
 for (const { path: file, text } of outputFiles) await writeFile(file, await asCommonJs(text));
 await writeFile(out('cli/package.json'), '{ "type": "commonjs" }\n');
 const names = outputFiles.map(({ path: file }) => path.basename(file));
+const defines = {
+  __VERSION__: JSON.stringify(version),
+  __START_CHUNK__: JSON.stringify(names.find((name) => name.startsWith('start-'))),
+  __BUILD_ID__: JSON.stringify(createHash('sha256').update(names.join()).digest('hex').slice(0, 12)),
+};
 await build({
   entryPoints: [at('src/cli/bin.ts')],
   outfile: out('cli/bin.js'),
@@ -60,11 +65,7 @@ await build({
   platform: 'node',
   target: 'node20.19',
   minify: true,
-  define: {
-    __VERSION__: JSON.stringify(version),
-    __START_CHUNK__: JSON.stringify(names.find((name) => name.startsWith('start-'))),
-    __BUILD_ID__: JSON.stringify(createHash('sha256').update(names.join()).digest('hex').slice(0, 12)),
-  },
+  define: defines,
 });
 // npx sets the run bit only once for a path, so the build has to.
 await chmod(out('cli/bin.js'), 0o755);
@@ -75,6 +76,7 @@ await fillCodeCache();
 await mkdir(at('node_modules/.cache/cllm-build'), { recursive: true });
 const held = Object.entries(metafile.outputs).map(([file, { inputs }]) => [path.basename(file), Object.keys(inputs)]);
 await writeFile(at('node_modules/.cache/cllm-build/chunks.json'), JSON.stringify(Object.fromEntries(held)));
+await writeFile(at('node_modules/.cache/cllm-build/defines.json'), JSON.stringify(defines));
 await rm(at('dist'), { recursive: true, force: true });
 await rename(dist, at('dist'));
 

@@ -7,6 +7,7 @@ const run = promisify(execFile);
 /** A benchmark that nobody runs rots: each one runs here, small, and prints its figures. */
 test.each([
   ['command', ['start-up', 'display delay', 'chunks a second', 'peak memory']],
+  ['executable', ['one executable', 'size']],
   ['process-end', ['text, saved', 'SIGINT']],
   ['history', ['commit', 'list']],
   ['batch', ['ideal']],

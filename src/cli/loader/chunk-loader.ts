@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { cachedDataVersionTag } from 'node:v8';
 import { Script } from 'node:vm';
-import { CodeCache } from './code-cache.ts';
+import type { FreshCode } from './code-cache.ts';
 
 type Wrapped = (
   exports: Record<string, unknown>,
@@ -32,39 +30,39 @@ const lazy = new Set([
   'zlib',
 ]);
 
-/** Tells this build's chunks from those of another. Put in by the build. */
-declare const __BUILD_ID__: string;
+/** Where chunks come from, and their compiled code. */
+export interface ChunkSource {
+  /** The folder that chunks are told to lie in; nothing has to be there. */
+  readonly directory: string;
+  /** A chunk's text, which is ASCII. */
+  text(name: string): string;
+  /** Its code as V8 compiled it; null when there is none to be trusted. */
+  code(name: string): Buffer | null;
+  /** Takes code that had to be compiled. Failing costs nothing but time. */
+  keep(codes: readonly FreshCode[]): void;
+}
 
 /**
  * Runs the chunks of the built command, with V8's code cache beside them: compiling them again costs every start more
  * than Node itself does. Node's own compile cache needs 22.1; this one serves every Node alike.
- *
- * The caches for the Node that ran the build lie in the package; those for another are written to the user's cache
- * directory after the first run. A cache of another V8 has another name, and one that V8 rejects is made anew.
  */
 export class ChunkLoader {
-  readonly #directory: string;
+  readonly #source: ChunkSource;
   readonly #require: NodeJS.Require;
-  readonly #cache: CodeCache;
   readonly #chunks = new Map<string, Loaded>();
 
-  constructor(
-    directory: string,
-    whose: { env: Readonly<Record<string, string | undefined>>; cwd: string; uid: number | null },
-  ) {
-    this.#directory = directory;
-    this.#require = createRequire(path.join(directory, 'chunk.js'));
-    const tag = `${cachedDataVersionTag().toString(16)}-${__BUILD_ID__}`;
-    this.#cache = new CodeCache({ ...whose, installation: path.dirname(directory), tag });
+  constructor(source: ChunkSource) {
+    this.#source = source;
+    this.#require = createRequire(path.join(source.directory, 'chunk.js'));
   }
 
   load(name: string): unknown {
     const known = this.#chunks.get(name);
     if (known !== undefined) return known.module.exports;
-    const filename = path.join(this.#directory, name);
-    // Chunks are ASCII, which V8 keeps in one byte a character.
-    const source = readFileSync(filename, 'latin1');
-    const cachedData = this.#cache.read(name);
+    const { directory } = this.#source;
+    const filename = path.join(directory, name);
+    const source = this.#source.text(name);
+    const cachedData = this.#source.code(name);
     const script = new Script(`(function (exports, require, module, __filename, __dirname) { ${source}\n})`, {
       filename,
       ...(cachedData !== null && { cachedData }),
@@ -73,14 +71,14 @@ export class ChunkLoader {
     const isFromCache = cachedData !== null && script.cachedDataRejected !== true;
     this.#chunks.set(name, { module, script, isFromCache });
     const run = script.runInThisContext() as Wrapped;
-    run(module.exports, (wanted) => this.#required(wanted), module, filename, this.#directory);
+    run(module.exports, (wanted) => this.#required(wanted), module, filename, directory);
     return module.exports;
   }
 
-  /** Keeps the compiled code of this run for the next, where there is none yet. Failing costs nothing but time. */
+  /** Keeps the compiled code of this run for the next, where there is none yet. */
   keep(): void {
     const fresh = [...this.#chunks].filter(([, { isFromCache }]) => !isFromCache);
-    this.#cache.keep(fresh.map(([name, { script }]) => ({ name, code: () => script.createCachedData() })));
+    this.#source.keep(fresh.map(([name, { script }]) => ({ name, code: () => script.createCachedData() })));
   }
 
   #required(name: string): unknown {

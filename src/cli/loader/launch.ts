@@ -1,0 +1,54 @@
+import path from 'node:path';
+import { cachedDataVersionTag, setFlagsFromString } from 'node:v8';
+import { version } from '../version.ts';
+import { ChunkLoader, type ChunkSource } from './chunk-loader.ts';
+import type { CodeCacheOptions } from './code-cache.ts';
+
+/** The chunk that holds `start.ts`, put in by the build. */
+declare const __START_CHUNK__: string;
+
+/** Tells this build's chunks from those of another. Put in by the build. */
+declare const __BUILD_ID__: string;
+
+/** What the first chunk gives. */
+interface StartChunk {
+  /** @returns the exit code */
+  start(argv: readonly string[], cwd: string): Promise<number>;
+}
+
+/** Runs the command out of its chunks. `--version` needs none of them. */
+export function launch(
+  host: NodeJS.Process,
+  chunksFor: (whose: Omit<CodeCacheOptions, 'installation'>) => ChunkSource,
+): void {
+  const argv = host.argv.slice(2);
+  if (argv.length === 1 && argv[0] === '--version') {
+    host.stdout.write(`${version}\n`);
+    return;
+  }
+  // Node 20 optimises undici's WASM parser in the background and waits for that, about 180 ms, before it ends.
+  if (host.versions.node.startsWith('20.')) setFlagsFromString('--liftoff-only');
+  const cwd = workingDirectory(host);
+  const tag = `${cachedDataVersionTag().toString(16)}-${__BUILD_ID__}`;
+  const loader = new ChunkLoader(chunksFor({ env: host.env, cwd, uid: host.getuid?.() ?? null, tag }));
+  void run();
+
+  async function run(): Promise<void> {
+    host.exitCode = await (loader.load(__START_CHUNK__) as StartChunk).start(argv, cwd);
+    loader.keep();
+  }
+}
+
+/**
+ * A deleted one has no name any more; what the shell called it is as good as any for saying that it is gone. Libraries
+ * ask for it as they load, and then there has to be one.
+ */
+function workingDirectory(host: NodeJS.Process): string {
+  try {
+    return host.cwd();
+  } catch {
+    host.chdir('/');
+    const { PWD: named = '' } = host.env;
+    return path.isAbsolute(named) ? named : '/';
+  }
+}
