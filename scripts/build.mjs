@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
+import { writeManPages } from './man-pages.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => path.join(root, ...parts);
@@ -70,6 +71,7 @@ await build({
 // npx sets the run bit only once for a path, so the build has to.
 await chmod(out('cli/bin.js'), 0o755);
 await copySqlite();
+await writeManPages(root, out('man'), version);
 await writeFile(at('THIRD-PARTY-LICENSES.txt'), await licences([...Object.keys(metafile.inputs), `${sqlite}/addon`]));
 await fillCodeCache();
 // What each chunk holds, for the test of what a command loads.

@@ -84,6 +84,8 @@ test('installed globally from the packed file, without a warning, it answers, st
   expect(stderr).toBe('');
   expect(stdout).toMatch(/^\s*added 3 packages in \S+\s*$/);
   expect((await expectToRun('cllm', ['--version'])).stdout).toBe(`${version}\n`);
+  // Where `man` looks beside a directory of the PATH.
+  expect(readFileSync(at('prefix', 'share', 'man', 'man1', 'cllm.1'), 'utf8')).toContain('.TH CLLM 1');
   expect((await expectToRun('cllm', ['-q', '-C', 'first', 'hello'])).stdout).toBe('Streamed, and kept.\n');
   expect(upstream.chatRequests.at(-1)?.body.stream).toBe(true);
   expect((await expectToRun('cllm', ['history', 'show', 'first'])).stdout).toContain('Streamed, and kept.');
