@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
-import { litellmRelease } from '../../src/local-proxy/release.ts';
+import { litellmRelease, litellmVersion } from '../../src/local-proxy/release.ts';
 import { bringUp, readLog, serviceStatus, takeDown, type Service } from '../../src/local-proxy/service.ts';
 import { describeLitellm } from '../support/litellm.ts';
-import { sealedEnvironment, testMachine } from '../support/litellm-environment.ts';
+import { sealedEnvironment, suiteDirectory, testedVersion, testMachine } from '../support/litellm-environment.ts';
 
 describeLitellm("the real LiteLLM with the repository's own litellm-config.yaml and no provider's key", () => {
   let service: Service;
@@ -14,11 +14,10 @@ describeLitellm("the real LiteLLM with the repository's own litellm-config.yaml 
   let options: { machine: ReturnType<typeof testMachine>; directory: string };
 
   beforeAll(async () => {
-    const root = join(process.cwd(), '.litellm');
-    directory = mkdtempSync(join(root, `run-${process.pid}-`));
+    directory = mkdtempSync(join(suiteDirectory, `run-${process.pid}-`));
     // The suite's installation, seen from a place of its own.
-    symlinkSync(join(root, 'venv'), join(directory, 'venv'));
-    const { requirements } = litellmRelease();
+    symlinkSync(join(suiteDirectory, 'venv'), join(directory, 'venv'));
+    const { requirements } = litellmRelease(testedVersion);
     writeFileSync(join(directory, 'installed.json'), JSON.stringify({ method: 'venv', directory, requirements }));
     options = { machine: { ...testMachine(), environment: sealedEnvironment(directory) }, directory };
     service = await bringUp({ ...options, configFile: 'litellm-config.yaml', report: () => undefined });
@@ -32,7 +31,10 @@ describeLitellm("the real LiteLLM with the repository's own litellm-config.yaml 
   }, 30_000);
 
   test('comes up and stays up', async () => {
-    expect(await serviceStatus(options)).toMatchObject({ status: 'running', service: { version: '1.104.2' } });
+    expect(await serviceStatus(options)).toMatchObject({
+      status: 'running',
+      service: { version: testedVersion ?? litellmVersion },
+    });
     expect(await readLog(options)).toContain('Uvicorn running');
   });
 

@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { suiteDirectory } from './litellm-environment.ts';
 
 /** Makes the suite's LiteLLM the one that `cllm proxy up` finds in a data directory, so that no test installs another. */
 export function adoptInstallation(dataDirectory: string): void {
-  const suite = join(process.cwd(), '.litellm');
+  const suite = suiteDirectory;
   const directory = join(dataDirectory, 'proxy');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const stamp = JSON.parse(readFileSync(join(suite, 'installed.json'), 'utf8')) as Record<string, unknown>;

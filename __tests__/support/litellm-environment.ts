@@ -1,4 +1,4 @@
-import { delimiter } from 'node:path';
+import { delimiter, join } from 'node:path';
 import type { Machine } from '../../src/local-proxy/machine.ts';
 import type { Installation } from '../../src/local-proxy/provision.ts';
 
@@ -14,6 +14,16 @@ export interface SuiteAddresses {
   /** The ignored folder that holds the installation and the runs. */
   directory: string;
 }
+
+/** The release that `npm run test:litellm` names; undefined is the pinned one. */
+export const testedVersion: string | undefined = process.env['CLLM_TEST_LITELLM_VERSION'];
+
+/** The ignored folder of the tested LiteLLM: its installation and its runs. */
+export const suiteDirectory: string = join(
+  process.cwd(),
+  '.litellm',
+  ...(testedVersion === undefined ? [] : [`v${testedVersion}`]),
+);
 
 /** This process and its environment, as src/local-proxy wants them. */
 export function testMachine(): Machine {

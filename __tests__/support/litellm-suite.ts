@@ -14,10 +14,16 @@ import { startProxy } from '../../src/local-proxy/run.ts';
 import { loopbackName } from '../../src/local-proxy/launch.ts';
 import { startFakeProviders } from './fake-providers.ts';
 import { attributionLog, overlayConfig, streamRule } from './litellm-overlay.ts';
-import { sealedEnvironment, testMachine, type SuiteAddresses } from './litellm-environment.ts';
+import {
+  sealedEnvironment,
+  suiteDirectory,
+  testedVersion,
+  testMachine,
+  type SuiteAddresses,
+} from './litellm-environment.ts';
 
 const root = process.cwd();
-const directory = join(root, '.litellm');
+const directory = suiteDirectory;
 const machine: Machine = testMachine();
 
 let lastReport = 0;
@@ -55,6 +61,7 @@ async function main(): Promise<void> {
     report,
     signal,
     ...(method === undefined ? {} : { method }),
+    ...(testedVersion === undefined ? {} : { version: testedVersion }),
   });
 
   removeOldRuns();

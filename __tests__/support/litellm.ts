@@ -5,7 +5,13 @@ import { loopbackName } from '../../src/local-proxy/launch.ts';
 import { provisionLiteLLM } from '../../src/local-proxy/provision.ts';
 import { startProxy, type RunningProxy } from '../../src/local-proxy/run.ts';
 import { FakeProviders } from './fake-providers.ts';
-import { sealedEnvironment, testMachine, type SuiteAddresses } from './litellm-environment.ts';
+import {
+  sealedEnvironment,
+  testMachine,
+  type SuiteAddresses,
+  suiteDirectory,
+  testedVersion,
+} from './litellm-environment.ts';
 
 /** The one real LiteLLM of a test run. */
 export interface LitellmProxy {
@@ -62,8 +68,13 @@ export function litellmProxy(): LitellmProxy {
  */
 export async function litellmPython(): Promise<string> {
   const root = process.cwd();
-  const directory = join(root, '.litellm');
-  const installation = await provisionLiteLLM({ machine: testMachine(), directory, report: () => undefined });
+  const directory = suiteDirectory;
+  const installation = await provisionLiteLLM({
+    machine: testMachine(),
+    directory,
+    report: () => undefined,
+    ...(testedVersion !== undefined && { version: testedVersion }),
+  });
   if (installation.method !== 'docker') return installation.python;
   const script = join(directory, 'python');
   const mounted = `--volume '${root}:${root}' --workdir '${root}' --env LITELLM_LOCAL_MODEL_COST_MAP=True`;
