@@ -32,7 +32,7 @@ if (!config.includes('deaf')) http.createServer((request, response) => {
   if (request.url === '/health/liveliness') return response.end('"I\\'m alive!"');
   response.statusCode = known ? 200 : 401;
   console.log('asked: ' + request.method + ' ' + request.url);
-  response.end(JSON.stringify(known ? { litellm_version: '1.104.2' } : {}));
+  response.end(JSON.stringify(known ? { litellm_version: '1.108.7' } : {}));
 }).listen(Number(flag('--port')), flag('--host'));
 else setInterval(() => {}, 1000);
 `;
@@ -47,7 +47,7 @@ export function installFakeLitellm(directory: string): Installation {
   }
   const { requirements } = litellmRelease();
   writeFileSync(join(directory, 'installed.json'), JSON.stringify({ method: 'venv', directory, requirements }));
-  return { method: 'venv', version: '1.104.2', python: join(bin, 'python'), program: join(bin, 'litellm') };
+  return { method: 'venv', version: '1.108.7', python: join(bin, 'python'), program: join(bin, 'litellm') };
 }
 
 /** Waits until a process, or a group (a negative id), is gone. */

@@ -33,13 +33,13 @@ describe('the way in which LiteLLM is installed', () => {
     machine.program('python3', fakePython('3.12'));
     expect(await provision()).toEqual({
       method: 'docker',
-      version: '1.104.2',
-      image: 'ghcr.io/berriai/litellm:v1.104.2',
+      version: '1.108.7',
+      image: 'ghcr.io/berriai/litellm:v1.108.7',
     });
     expect(machine.calls('docker', 'python3', 'pip')).toEqual([
       'docker version --format {{.Server.Version}}',
-      'docker pull ghcr.io/berriai/litellm:v1.104.2',
-      'docker image inspect --format {{index .RepoDigests 0}} ghcr.io/berriai/litellm:v1.104.2',
+      'docker pull ghcr.io/berriai/litellm:v1.108.7',
+      'docker image inspect --format {{index .RepoDigests 0}} ghcr.io/berriai/litellm:v1.108.7',
     ]);
   });
 
@@ -53,7 +53,7 @@ describe('the way in which LiteLLM is installed', () => {
     const venv = join(temporary(), 'litellm', 'venv');
     expect(await provision()).toEqual({
       method: 'uv',
-      version: '1.104.2',
+      version: '1.108.7',
       python: join(venv, 'bin', 'python'),
       program: join(venv, 'bin', 'litellm'),
     });
@@ -66,7 +66,7 @@ describe('the way in which LiteLLM is installed', () => {
 
   test("is Python's own venv and pip when there is neither", async () => {
     machine.program('python3', fakePython('3.12'));
-    expect(await provision()).toMatchObject({ method: 'venv', version: '1.104.2' });
+    expect(await provision()).toMatchObject({ method: 'venv', version: '1.108.7' });
     expect(machine.calls('pip')).toEqual([
       `pip -m pip --disable-pip-version-check --no-input install --progress-bar off ${locked()}`,
     ]);
@@ -109,7 +109,7 @@ test('says what it will install and how large it is before it fetches anything',
   const pending = provision();
   await pending;
   expect(reports.map(({ type }) => type)).toEqual(['plan', 'progress', 'done']);
-  expect(reports[0]?.message).toMatch(/litellm\[proxy\]==1\.104\.2 and prisma==0\.15\.0 with pip into .* 0\.7 GB/);
+  expect(reports[0]?.message).toMatch(/litellm\[proxy\]==1\.108\.7 and prisma==0\.15\.0 with pip into .* 0\.7 GB/);
 });
 
 test('what is there is reused without a word', async () => {
@@ -153,7 +153,7 @@ test.each([
     'its stamp names another version',
     (directory: string) => {
       const stamp = readFileSync(join(directory, 'installed.json'), 'utf8');
-      writeFileSync(join(directory, 'installed.json'), stamp.replace('1.104.2', '1.104.1'));
+      writeFileSync(join(directory, 'installed.json'), stamp.replace('1.108.7', '1.104.1'));
     },
   ],
   [
@@ -200,7 +200,7 @@ test.each(['1.82.7', '1.82.8', '1.107.0', '1.84.2', '1.20.0', 'latest', '1.104']
   },
 );
 
-test.each(['1.104.2', '1.84.3', '1.104.3'])('installs %s when asked to', async (version) => {
+test.each(['1.108.7', '1.84.3', '1.104.2'])('installs %s when asked to', async (version) => {
   machine.program('python3', fakePython('3.12'));
   expect(await provision({ version })).toMatchObject({ version });
 });
@@ -215,7 +215,7 @@ test('what is installed is each package with its exact version and its hashes', 
   expect(
     lines.filter((line) => !/^[a-z][\w.-]*==[\w.!+]+( ; .+?)?( --hash=sha256:[0-9a-f]{64})+$/i.test(line)),
   ).toEqual([]);
-  for (const requirement of ['litellm==1.104.2 ', 'prisma==0.15.0 '])
+  for (const requirement of ['litellm==1.108.7 ', 'prisma==0.15.0 '])
     expect(lines.filter((line) => line.startsWith(requirement))).toHaveLength(1);
 });
 
@@ -231,7 +231,7 @@ test.each(['evil.test/litellm@sha256:' + '0'.repeat(64), 'ghcr.io/berriai/litell
   'what the engine says of the digest is checked: %j',
   async (digest) => {
     machine.program('docker', `case "$1$2" in version*) echo 28 ;; imageinspect) echo "${digest}" ;; esac`);
-    expect(await provision()).toMatchObject({ image: 'ghcr.io/berriai/litellm:v1.104.2' });
+    expect(await provision()).toMatchObject({ image: 'ghcr.io/berriai/litellm:v1.108.7' });
   },
 );
 

@@ -53,7 +53,7 @@ function logged(name: string): string {
 
 test('a proxy answers on loopback, on a free port, with a random key', async () => {
   const proxy = await start('plain');
-  expect(proxy).toMatchObject({ baseUrl: `http://127.0.0.1:${proxy.port}`, version: '1.104.2' });
+  expect(proxy).toMatchObject({ baseUrl: `http://127.0.0.1:${proxy.port}`, version: '1.108.7' });
   expect(proxy.masterKey).toMatch(/^sk-[0-9a-f]{48}$/);
   expect(logged('arguments')).toBe(
     `--config ${join(temporary(), 'config.yaml')} --host 127.0.0.1 --port ${proxy.port}`,
@@ -156,7 +156,7 @@ test.each([
   async (platform, network, host, name) => {
     const configFile = join(temporary(), 'config.yaml');
     writeFileSync(configFile, 'api_key: os.environ/OPENAI_API_KEY\nother: os.environ/OPENAI_API_KEY\n');
-    const installation = { method: 'docker' as const, version: '1.104.2', image: 'ghcr.io/berriai/litellm:v1.104.2' };
+    const installation = { method: 'docker' as const, version: '1.108.7', image: 'ghcr.io/berriai/litellm:v1.108.7' };
     const launch = launchCommand(installation, {
       configFile,
       port: 4321,
@@ -167,7 +167,7 @@ test.each([
     expect([launch.program, ...launch.arguments].join(' ')).toBe(
       `docker run --rm --name cllm-litellm-4321-cafe ${network} ` +
         '--env LITELLM_MASTER_KEY --env LITELLM_LOCAL_MODEL_COST_MAP --env OPENAI_API_KEY ' +
-        `--volume ${temporary()}:${temporary()}:ro ghcr.io/berriai/litellm:v1.104.2 ` +
+        `--volume ${temporary()}:${temporary()}:ro ghcr.io/berriai/litellm:v1.108.7 ` +
         `--config ${configFile} --host ${host} --port 4321`,
     );
     expect(launch.forceStop).toEqual(['docker', 'rm', '--force', 'cllm-litellm-4321-cafe']);
@@ -203,7 +203,7 @@ test('its key is not sent to another program that took its port', async () => {
   const sent: (string | undefined)[] = [];
   const stranger = createServer((request, response) => {
     sent.push(request.headers.authorization);
-    response.end('{"litellm_version":"1.104.2"}');
+    response.end('{"litellm_version":"1.108.7"}');
   });
   await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
   const { port } = stranger.address() as AddressInfo;

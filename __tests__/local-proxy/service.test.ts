@@ -36,7 +36,7 @@ function status() {
 
 test('up starts a proxy with a keyless model that goes on by itself, and down ends it', async () => {
   const service = await up();
-  expect(service).toMatchObject({ isNew: true, model: 'hello', version: '1.104.2', method: 'venv' });
+  expect(service).toMatchObject({ isNew: true, model: 'hello', version: '1.108.7', method: 'venv' });
   expect(await status()).toMatchObject({ status: 'running', service: { baseUrl: service.baseUrl } });
   expect(await takeDown({ machine, directory: temporary() })).toBe(true);
   await gone(service.processId);
@@ -116,7 +116,7 @@ async function startKeyless(): Promise<{ port: number; sent: Set<string | undefi
   const sent = new Set<string | undefined>();
   const server = createServer((request, response) => {
     sent.add(request.headers.authorization);
-    response.end('{"litellm_version":"1.104.2"}');
+    response.end('{"litellm_version":"1.108.7"}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const close = (): void => {
@@ -151,7 +151,7 @@ function writeStaleState(changes: Record<string, unknown>): void {
   const state = {
     baseUrl: `http://127.0.0.1:${port}`,
     masterKey: 'sk-master',
-    version: '1.104.2',
+    version: '1.108.7',
     method: 'venv',
     configFile: join(temporary(), 'config.yaml'),
     logFile: join(temporary(), 'litellm.log'),

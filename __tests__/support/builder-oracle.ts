@@ -66,6 +66,7 @@ export function oursWithoutIntended(stream: Stream): JsonObject | null {
   const kept: JsonObject = {};
   for (const key of ['id', 'object', 'created', 'model', 'usage']) kept[key] = ours[key];
   if (isReported(stream[0]?.['system_fingerprint'])) kept['system_fingerprint'] = ours['system_fingerprint'];
+  if (typeof ours['service_tier'] === 'string') kept['service_tier'] = ours['service_tier'];
   kept['choices'] = (ours['choices'] as JsonObject[]).map(({ index, message, finish_reason: finishReason }) => {
     const { refusal: _lost, ...rest } = message as JsonObject;
     return { index, message: rest, finish_reason: mapped[finishReason as string] ?? 'stop' };

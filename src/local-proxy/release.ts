@@ -4,7 +4,7 @@ import { UsageError } from '../outcome/errors.ts';
  * The LiteLLM that cllm installs and is tested against. It is pinned because the proxy's wire changes between releases,
  * and because releases of this package have been malicious.
  */
-export const litellmVersion = '1.104.2';
+export const litellmVersion = '1.108.7';
 
 /** Pure Python, and only needed so that a missing key is answered with 401: without it the proxy answers 500. */
 const prismaVersion = '0.15.0';
