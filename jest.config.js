@@ -3,7 +3,7 @@ const shared = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['ts-jest', { useESM: true }] },
-  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.litellm/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.litellm/', '<rootDir>/.stryker/'],
 };
 
 /** @type {import('jest').Config} */
@@ -16,13 +16,19 @@ export default {
       ...shared,
       displayName: 'unit',
       testMatch: ['**/__tests__/**/*.test.ts'],
-      testPathIgnorePatterns: ['/node_modules/', '/__tests__/litellm/', '\\.litellm\\.test\\.ts$'],
+      testPathIgnorePatterns: [
+        '/node_modules/',
+        '<rootDir>/.stryker/',
+        '/__tests__/litellm/',
+        '\\.litellm\\.test\\.ts$',
+      ],
     },
     {
       // What needs a real LiteLLM proxy, or its Python. The proxy is started once, and only when one of these tests runs.
       ...shared,
       displayName: 'litellm',
       testMatch: ['**/__tests__/litellm/**/*.test.ts', '**/__tests__/**/*.litellm.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/.stryker/'],
       globalSetup: '<rootDir>/__tests__/support/litellm-setup.mjs',
       globalTeardown: '<rootDir>/__tests__/support/litellm-teardown.mjs',
     },
