@@ -73,3 +73,38 @@ test('a refusal goes back as text, and a partial reply is counted', () => {
   });
   expect(contextOf(turnWith({}, 'cut'), { system: null, model: 'a-model' }).partialReplies).toBe(1);
 });
+
+describe('which turns go along', () => {
+  const context = (turns: Turn[], system: string | null = null) => contextOf(turns, { system, model: 'a-model' });
+  const prompt = { role: 'user', content: 'why?' };
+  const call = { id: 'c', type: 'function' as const, function: { name: 'f', arguments: '{}' } };
+
+  test('the system prompt comes first, and none where there is none', () => {
+    expect(context([], 'be brief').messages).toEqual([{ role: 'system', content: 'be brief' }]);
+    expect(context([]).messages).toEqual([]);
+  });
+
+  test.each<[string, Turn[], unknown[], number]>([
+    ['a whole one', turnWith({}), [prompt, plain], 0],
+    ['one that was cut', turnWith({}, 'cut'), [prompt, plain], 1],
+    ['one of calls alone, without its calls', turnWith({ content: null, tool_calls: [call] }), [prompt], 0],
+    ['one without a reply', turnWith({}).map((turn) => ({ ...turn, completion: null })), [], 0],
+    ['one of nothing', turnWith({ content: '' }), [], 0],
+    ['one of an empty list of calls', turnWith({ content: null, tool_calls: [] }), [], 0],
+    [
+      'one without a choice',
+      turnWith({}).map((turn) => ({ ...turn, completion: { ...turn.completion!, choices: [] } })),
+      [],
+      0,
+    ],
+    ['one whose prompt is lost', turnWith({}).map((turn) => ({ ...turn, damage: ['messages'] })), [], 0],
+    ['one whose receipt is lost', turnWith({}).map((turn) => ({ ...turn, damage: ['receipt'] })), [prompt, plain], 0],
+  ])('%s', (_name, turns, messages, partialReplies) => {
+    expect(context(turns)).toEqual({ messages, partialReplies });
+  });
+
+  test('redacted thinking counts as signed', () => {
+    const blocks = [{ type: 'redacted_thinking', data: 'x' }];
+    expect(sentBack(turnWith({ thinking_blocks: blocks }))).toEqual({ ...plain, thinking_blocks: blocks });
+  });
+});

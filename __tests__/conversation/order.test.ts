@@ -11,7 +11,7 @@ import { identifyProcess } from '../../src/files/process-identity.ts';
 import type { History, TurnEnd } from '../../src/history/history.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { readRecording } from '../../src/journal/recording.ts';
-import { CllmError } from '../../src/outcome/errors.ts';
+import { CllmError, InterruptedError } from '../../src/outcome/errors.ts';
 import { exitCodeOf } from '../../src/outcome/exits.ts';
 import {
   errorReply,
@@ -320,4 +320,86 @@ test('a journal that stays is closed', async () => {
     }
   });
   expect(open.filter((file) => file.startsWith(journal.directory))).toEqual([]);
+});
+
+describe('what is left of a turn', () => {
+  const locked = (): never => {
+    throw new CllmError('history_unusable', 'locked');
+  };
+
+  test('has how its stream ended, where the history could not be told', async () => {
+    upstream.reply({ steps: [chunk('Hel'), { wait: 20 }, { reset: true }] });
+    await conversation({ endTurn: locked }).send(ask());
+    const [name = ''] = journalFiles();
+    expect(recoverReply(readRecording(join(journal.directory, name)))).toMatchObject({ verdict: 'cut' });
+  });
+
+  test('a disk that fills up on the way ends the journal, not the reply', async () => {
+    const full = new Journal(journal.directory, { uid, identity: identifyProcess(process.pid) });
+    const broken = new Proxy(full, {
+      get: (target, name) =>
+        name === 'begin'
+          ? (turn: Parameters<Journal['begin']>[0]) => {
+              const writer = target.begin(turn);
+              writer.read = () => {
+                throw new CllmError('output_failed', 'the disk is full');
+              };
+              return writer;
+            }
+          : (Reflect.get(target, name, target) as unknown),
+    });
+    upstream.reply(textReply('Hello.'), textReply('Hello.'));
+    const kept = await new Conversation(client, { history, journal: broken, problem: null }).send(ask());
+    expect({ unsaved: kept.unsaved, text: textOf(kept.completion) }).toEqual({ unsaved: null, text: 'Hello.' });
+    const lost = await new Conversation(client, { history: null, journal: broken, problem: null }).send(ask());
+    expect(lost).toMatchObject({
+      verdict: 'complete',
+      unsaved: { message: expect.stringContaining('the disk is full') },
+    });
+  });
+
+  test('nothing is missed without a journal', async () => {
+    upstream.reply(textReply('Hello.'));
+    const { unsaved, conversationId } = await new Conversation(client, { history, journal: null, problem: null }).send(
+      ask(),
+    );
+    expect(unsaved).toBeNull();
+    expect(history.turns(conversationId ?? '')).toMatchObject([{ verdict: 'complete' }]);
+  });
+
+  test('a signal ends it, with what came', async () => {
+    upstream.reply({ steps: [chunk('Hel'), { stall: true }] });
+    const stopping = new AbortController();
+    const { verdict, conversationId } = await conversation().send(
+      ask({ signal: stopping.signal, observer: { chunks: () => stopping.abort(new InterruptedError('SIGINT', 'x')) } }),
+    );
+    expect(verdict).toBe('interrupted');
+    expect(textOf(history.turns(conversationId ?? '')[0]?.completion ?? null)).toBe('Hel');
+  });
+});
+
+test('a conversation goes on as its summary says, and one that is only read sends what was said', async () => {
+  upstream.reply(textReply('first reply'), textReply('second reply'));
+  const first = new Conversation(client, { history, journal, problem: null }, { name: 'n', system: 'be brief' });
+  const { conversationId } = await first.send(ask());
+  const begun: unknown[] = [];
+  const again = Conversation.of(client, { history, journal, problem: null }, history.find('n'), true);
+  upstream.requests.length = 0;
+  const { conversationId: same } = await again.send(ask({ observer: { begin: (facts) => void begun.push(facts) } }));
+  expect(again.state).toMatchObject({
+    id: conversationId,
+    name: 'n',
+    system: 'be brief',
+    model: 'fake',
+    isReadOnly: true,
+  });
+  expect(begun).toEqual([{ conversationId, model: 'fake', partialReplies: 0 }]);
+  expect(same).toBe(conversationId);
+  expect(upstream.chatRequests[0]?.body.messages).toEqual([
+    { role: 'system', content: 'be brief' },
+    { role: 'user', content: 'hi' },
+    { role: 'assistant', content: 'first reply' },
+    { role: 'user', content: 'hi' },
+  ]);
+  expect(history.turns(conversationId ?? '')).toHaveLength(1);
 });
