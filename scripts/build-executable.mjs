@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { cachedDataVersionTag, setFlagsFromString } from 'node:v8';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { inject } from 'postject';
@@ -42,7 +44,8 @@ try {
   });
   const assets = { [`sqlite/${addon}`]: at('dist/sqlite', addon) };
   for (const name of readdirSync(at('dist/cli/chunks'))) assets[`chunks/${name}`] = at('dist/cli/chunks', name);
-  for (const name of readdirSync(codes)) assets[`code/${name.replace(/\.bin$/, '')}`] = path.join(codes, name);
+  for (const name of existsSync(codes) ? readdirSync(codes) : [])
+    assets[`code/${name.replace(/\.bin$/, '')}`] = path.join(codes, name);
   const blob = path.join(folder, 'cllm.blob');
   const config = path.join(folder, 'sea.json');
   writeFileSync(
@@ -73,9 +76,13 @@ async function buildFacts() {
   const { default: facts } = await import(at('node_modules/.cache/cllm-build/defines.json'), {
     with: { type: 'json' },
   });
-  const caches = readdirSync(at('dist/cli/code-cache')).map((tag) => at('dist/cli/code-cache', tag));
-  if (caches.length !== 1) throw new Error('build with the Node that runs this script, and no other: npm run build');
-  return { defines: facts, codes: caches[0] };
+  // As src/cli/loader/launch.ts does: it is one of the flags that V8's tag tells of.
+  if (process.versions.node.startsWith('20.')) setFlagsFromString('--liftoff-only');
+  const tag = `${cachedDataVersionTag().toString(16)}-${JSON.parse(facts.__BUILD_ID__)}`;
+  const codes = at('dist/cli/code-cache', tag);
+  if (!existsSync(codes))
+    console.warn('dist/ was built by another Node, so the executable compiles its code at each start');
+  return { defines: facts, codes };
 }
 
 function libraryOf() {
