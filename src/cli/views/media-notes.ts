@@ -50,11 +50,15 @@ const suffixes: Readonly<Record<string, readonly string[]>> = {
 };
 
 function suffixOf({ kind, mediaType }: ReplyMedia): string {
-  return suffixes[mediaType ?? '']?.[0] ?? (kind === 'image' ? 'png' : 'wav');
+  return suffixesOf(mediaType)?.[0] ?? (kind === 'image' ? 'png' : 'wav');
 }
 
 /** A type that nobody knows fits any name. */
 function isNamedSo(file: string, { mediaType }: ReplyMedia): boolean {
-  const known = suffixes[mediaType ?? ''];
+  const known = suffixesOf(mediaType);
   return known === undefined || known.includes(file.slice(file.lastIndexOf('.') + 1).toLowerCase());
+}
+
+function suffixesOf(mediaType: string | null): readonly string[] | undefined {
+  return mediaType !== null && Object.hasOwn(suffixes, mediaType) ? suffixes[mediaType] : undefined;
 }

@@ -236,11 +236,9 @@ export function classified(facts: ErrorFacts): Classified {
 export function statusOfFrame({ code, type }: ErrorFrame): number {
   const status = Number(code);
   if (Number.isInteger(status) && status >= 400 && status <= 599) return status;
-  for (const word of [code, type]) {
-    const known = word === null ? undefined : statusOfWord[word];
-    if (known !== undefined) return known;
-  }
-  return 500;
+  // Not every word that an object answers to is one of ours: `constructor`.
+  const word = [code, type].find((each) => each !== null && Object.hasOwn(statusOfWord, each));
+  return statusOfWord[word ?? ''] ?? 500;
 }
 
 /** Source: the error types of LiteLLM 1.104.2, OpenAI, Anthropic and Gemini. */
