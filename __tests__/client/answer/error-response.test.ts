@@ -462,6 +462,26 @@ describe('the words', () => {
     );
   });
 
+  test.each<[string, string]>([
+    ['a line break', 'the quick brown\nfox jumps over\nthe lazy dog'],
+    ['a line break of another system', 'the quick brown\r\nfox jumps over\r\nthe lazy dog'],
+    ['many blanks', 'the quick brown     fox jumps over     the lazy dog'],
+    ['a tab', 'the quick brown\tfox jumps over\tthe lazy dog'],
+    ['JSON in JSON', JSON.stringify({ error: { message: 'the quick brown\nfox jumps over\nthe lazy dog' } })],
+    ['the bytes of Python', "b'the quick brown\\nfox jumps over\\nthe lazy dog'"],
+  ])('a quotation of the prompt that only cleaning joins is taken out: %s', (_name, message) => {
+    const { message: said } = errorFromResponse(
+      { status: 400, headers: {}, body: JSON.stringify({ error: { message: `no model takes ${message}` } }) },
+      {
+        request: { method: 'POST', url: 'http://proxy/v1/chat/completions' },
+        hasKey: true,
+        secrets: { keys: [], prompts: ['the quick brown fox jumps over the lazy dog'] },
+      },
+    );
+    expect(said).toContain('no model takes');
+    expect(said).not.toMatch(/quick brown fox|jumps over the lazy/);
+  });
+
   test('a key of another form is taken out even where the message is cut', () => {
     const own = 'corp-0123456789-abcdefghij';
     const error = errorFromResponse(
