@@ -192,6 +192,12 @@ describe('a refusal for lack of room', () => {
     expect({ throttled, code: error?.code }).toEqual({ throttled: null, code: 'rate_limited' });
   });
 
+  test('by a quota that is used up is none: waiting does not help', async () => {
+    upstream.reply(errorReply(429, 'You exceeded your current quota, please check your plan'));
+    const { throttled, error } = await ask();
+    expect({ throttled, code: error?.code }).toEqual({ throttled: null, code: 'rate_limited' });
+  });
+
   test('by a budget is none', async () => {
     upstream.reply(
       errorReply(429, 'Budget has been exceeded! Current cost: 1, Max budget: 1', { type: 'budget_exceeded' }),

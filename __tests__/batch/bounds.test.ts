@@ -45,6 +45,80 @@ describe('the limit of requests in flight', () => {
     expect(pauses.at(-1)).toBe(60_000);
   });
 
+  const at = (most: number, random = 0): { limit: AdaptiveLimit; pass: (milliseconds: number) => number } => {
+    let now = 1;
+    const limit = new AdaptiveLimit(
+      most,
+      () => now,
+      () => random,
+    );
+    return { limit, pass: (milliseconds) => (now += milliseconds) };
+  };
+
+  test('of an odd one the smaller half is left', () => {
+    const { limit } = at(5);
+    limit.refused(1, 1);
+    expect(limit.limit).toBe(2);
+  });
+
+  test('is lowered by a request that went out after it was lowered, and by none that went out before or then', () => {
+    const { limit, pass } = at(16);
+    const lowered = pass(9);
+    limit.refused(lowered, 1);
+    pass(1);
+    limit.refused(lowered, 1);
+    expect(limit.limit).toBe(8);
+    limit.refused(lowered + 1, 1);
+    expect(limit.limit).toBe(4);
+  });
+
+  test('what went well before it was lowered does not count for raising it', () => {
+    const { limit } = at(4);
+    limit.refused(1, 1);
+    limit.succeeded();
+    limit.refused(2, 1);
+    expect(limit.limit).toBe(1);
+    const other = at(4);
+    other.limit.refused(1, 1);
+    other.limit.succeeded();
+    other.pass(1);
+    other.limit.refused(2, 1);
+    other.limit.succeeded();
+    expect(other.limit.limit).toBe(2);
+  });
+
+  test('a refusal that asks for less does not shorten a wait', () => {
+    const { limit, pass } = at(8);
+    limit.refused(1, 5_000);
+    limit.refused(1, 10);
+    expect(limit.pauseMs).toBe(5_000);
+    pass(1_000);
+    expect(limit.pauseMs).toBe(4_000);
+    pass(9_000);
+    expect(limit.pauseMs).toBe(0);
+  });
+
+  test.each([
+    [0, 500],
+    [0.5, 750],
+    [0.999_999, 1_000],
+  ])('without a word of the proxy it waits in the upper half of a second: %d', (random, pause) => {
+    const { limit } = at(8, random);
+    limit.refused(1, null);
+    expect(Math.round(limit.pauseMs)).toBe(pause);
+  });
+
+  test('after one that went well, the doubling begins anew', () => {
+    const { limit, pass } = at(8, 1);
+    limit.refused(1, null);
+    pass(limit.pauseMs);
+    limit.refused(pass(1), null);
+    pass(limit.pauseMs);
+    limit.succeeded();
+    limit.refused(pass(1), null);
+    expect(limit.pauseMs).toBe(1_000);
+  });
+
   test('never leaves 1 to what it began with', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 64 }), fc.array(fc.boolean(), { maxLength: 300 }), (most, answers) => {
@@ -127,4 +201,24 @@ test('a key set holds what was added and nothing else', () => {
   for (let n = 0; n < 5_000; n += 1) expect(keys.add(`key ${n}`)).toBe(true);
   for (let n = 0; n < 5_000; n += 1) expect(keys.add(`key ${n}`)).toBe(false);
   expect([keys.size, keys.has('key 4999'), keys.has('key 5000')]).toEqual([5_000, true, false]);
+});
+
+describe('the cap of a run', () => {
+  test('is exceeded past it, not at it', () => {
+    const cap = new CostCap(1);
+    cap.add(1);
+    expect({ isExceeded: cap.isExceeded, refusal: cap.refusal === null }).toEqual({
+      isExceeded: false,
+      refusal: false,
+    });
+    cap.add(0.01);
+    expect(cap.isExceeded).toBe(true);
+  });
+
+  test.each([Number.NaN, -1, -0.000_001])('a cost of %d is none that anybody told', (cost) => {
+    const cap = new CostCap(1);
+    cap.add(cost);
+    expect(cap.spentUsd).toBeNull();
+    expect(cap.refusal).toContain('does not say');
+  });
 });

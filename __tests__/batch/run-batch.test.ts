@@ -203,6 +203,27 @@ describe('a refusal for lack of room', () => {
     expect({ asked, kept, stop }).toEqual({ asked: [1, 1, 2, 3], kept: [1, 2, 3], stop: null });
   });
 
+  test('goes before an item that waits for its turn', async () => {
+    const read: number[] = [];
+    const { answer, waiting, release } = held();
+    const running = run([answer, {}], { items: itemsOf(3, (line) => read.push(line)), count: 3 });
+    await until(() => waiting() === 1 && read.length >= 2);
+    for (let turns = 0; turns < 20; turns += 1) await turnOfTheLoop();
+    release(refused(1));
+    expect((await running).asked).toEqual([1, 1, 2, 3]);
+  });
+
+  test('of several at once is told once, as one wait', async () => {
+    const told: number[] = [];
+    const { answer, waiting, release } = held();
+    const running = run([answer, answer, {}], { count: 2, atATime: 2, onThrottled: (pauseMs) => told.push(pauseMs) });
+    await until(() => waiting() === 2);
+    release(refused(50));
+    release(refused(60));
+    await running;
+    expect(told).toHaveLength(1);
+  });
+
   test('is one after eight more tries', async () => {
     const { asked, kept } = await run([refused(1)], { count: 1 });
     expect({ asked: asked.length, kept }).toEqual({ asked: 9, kept: [1] });
@@ -344,6 +365,17 @@ describe('the end', () => {
     });
     await expect(running).rejects.toMatchObject({ code: 'input_invalid' });
     expect(kept).toEqual([1]);
+  });
+
+  test('an input that a signal ends is no failure of the input', async () => {
+    const stopping = new AbortController();
+    const items = async function* (): AsyncGenerator<BatchItem> {
+      yield itemOf(1);
+      stopping.abort(new InterruptedError('SIGINT', 'x'));
+      throw new Error('the stream was closed');
+    };
+    const { stop, kept } = await run([{}], { items: items(), signal: stopping.signal });
+    expect({ reason: stop?.reason, kept }).toEqual({ reason: 'signal', kept: [1] });
   });
 
   test('a result that can not be kept: nothing more is asked and paid for', async () => {

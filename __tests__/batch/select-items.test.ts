@@ -79,6 +79,12 @@ describe('a name that two items have', () => {
     expect(third).toMatchObject({ customId: 'y', error: null });
   });
 
+  test('and that makes no sense is refused for that', async () => {
+    const [, second] = await read('{"custom_id":"x","prompt":"a"}\n{"custom_id":"x"}');
+    expect(second?.error?.message).toBe('line 2 has neither a prompt nor messages');
+    expect(second?.customId).toBeNull();
+  });
+
   test('is the first one’s in every shard, also where that is in another', async () => {
     const [own] = await read(twins, { shard: { index: 2, count: 3 } });
     expect(own).toMatchObject({ line: 2, customId: null, request: null, error: { code: 'input_invalid' } });
@@ -103,6 +109,21 @@ describe('what earlier runs did', () => {
     for await (const { line } of withoutDone(items, earlier, () => (skipped += 1))) asked.push(line);
     return { asked, skipped };
   }
+
+  test('is looked for by its name alone where it has one', async () => {
+    const keys: unknown[] = [];
+    const items = readItems(bytesOf('{"custom_id":"a","prompt":"1"}\n{"prompt":"2"}'), {
+      fileName: null,
+      format: null,
+      shard: whole,
+    });
+    const earlier = { has: (key: unknown) => keys.push(key) > 0, hasLine: () => false };
+    for await (const item of withoutDone(items, earlier, () => {})) throw new Error(`line ${item.line}`);
+    expect(keys).toEqual([
+      { custom_id: 'a', line: 1, input_digest: null },
+      { custom_id: null, line: 2, input_digest: expect.stringMatching(/^[0-9a-f]{16}$/) },
+    ]);
+  });
 
   test('is not done again, by its name wherever it stands', async () => {
     const text = '{"custom_id":"a","prompt":"1"}\n{"custom_id":"b","prompt":"2"}';
