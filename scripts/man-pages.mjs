@@ -126,7 +126,7 @@ function synopsis(before, { usage }) {
 }
 
 function words({ words: declared }) {
-  const named = Object.entries(declared).filter(([, { describe }]) => describe !== '');
+  const named = Object.entries(declared).filter(([, { hasPlace }]) => hasPlace);
   return named.flatMap(([name, { describe }]) => item(`.I ${roff(name)}`, describe));
 }
 

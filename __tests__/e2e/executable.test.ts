@@ -162,6 +162,16 @@ describe('SQLite', () => {
     expect(lstatSync(file).isSymbolicLink()).toBe(false);
   });
 
+  test('that can be put nowhere keeps no question from being answered', async () => {
+    const env = { HOME: '/proc/nowhere', XDG_CACHE_HOME: undefined, TMPDIR: '/proc/nowhere' };
+    const { code, stdout } = await run(['--ephemeral', 'hi'], { env });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'Hello.\n' });
+    expect(await run(['--help'], { env })).toMatchObject({ code: 0 });
+    const listed = await run(['history', 'list'], { env });
+    expect(listed.code).not.toBe(0);
+    expect(listed.stderr).not.toMatch(/\n\s+at |Error:/);
+  });
+
   test.each<[string, () => NodeJS.ProcessEnv]>([
     ['there is no HOME', () => ({ HOME: undefined, CLLM_HOME: home.at('data') })],
     ['the cache can not be made', () => ({ XDG_CACHE_HOME: '/proc/nowhere' })],

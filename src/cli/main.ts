@@ -151,9 +151,8 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
 
 /** Tells yargs what a command declares. */
 function declare(parser: Argv, { flags, words, examples }: Command): Argv {
-  for (const [name, { kind, describe, takesRest }] of Object.entries(words)) {
-    // Words that only stand after -- have no place of their own.
-    if (takesRest && describe === '') continue;
+  for (const [name, { kind, describe, hasPlace }] of Object.entries(words)) {
+    if (!hasPlace) continue;
     parser.positional(name, { type: 'string', ...(kind === 'list' && { array: true }), describe });
   }
   parser.options(Object.fromEntries(Object.entries(flags).map(([name, flag]) => [name, yargsOptions(flag)])));

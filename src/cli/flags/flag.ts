@@ -40,8 +40,10 @@ export interface Flag<Value> extends Declaration<Value> {
 
 /** A word that stands by its place; yargs takes `--name` for it as well. */
 export interface Word<Value> extends Omit<Declaration<Value>, 'read'> {
-  /** Takes what stands after `--` as well. Such words alone need no place in the command's usage. */
+  /** Takes what stands after `--` as well. */
   readonly takesRest: boolean;
+  /** Whether it has a place in the command's usage; what only stands after `--` has none. */
+  readonly hasPlace: boolean;
   read(given: unknown, name: string, rest: readonly string[]): Value;
 }
 
@@ -220,6 +222,7 @@ function word<Value>(declared: Pick<Word<Value>, 'kind' | 'describe' | 'read'> &
     choices: null,
     completes: null,
     takesRest: false,
+    hasPlace: true,
     files: () => [],
     meaning: Symbol(declared.describe),
     ...declared,
@@ -259,7 +262,13 @@ export function promptWords(describe: string): Word<PromptWords> {
 
 /** What stands after `--`, as it stands there. */
 export function restWords(): Word<readonly string[]> {
-  return word({ kind: 'list', describe: '', takesRest: true, read: (_given, _name, rest) => rest.map(unmarked) });
+  return word({
+    kind: 'list',
+    describe: '',
+    takesRest: true,
+    hasPlace: false,
+    read: (_given, _name, rest) => rest.map(unmarked),
+  });
 }
 
 /**

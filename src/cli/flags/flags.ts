@@ -1,6 +1,19 @@
 import { UsageError } from '../../outcome/errors.ts';
 import type { Json } from '../../protocol/types.ts';
-import { choice, file, filesOf, inGroup, list, mappedList, number, pairs, text, toggle, type Values } from './flag.ts';
+import {
+  choice,
+  file,
+  filesOf,
+  inGroup,
+  list,
+  mappedList,
+  number,
+  pairs,
+  promptWords,
+  text,
+  toggle,
+  type Values,
+} from './flag.ts';
 
 /** The flags that several commands share, in the order and the groups of `--help`. */
 export const groups = {
@@ -99,6 +112,8 @@ export const promptFlags = inGroup(groups.prompt, {
   }),
   'stdin-timeout': number('seconds to wait for its first byte (default 60; 0 = for ever)', { least: 0 }),
 });
+
+export const promptWord = { prompt: promptWords('the words of the prompt; - is standard input') };
 
 export const chatFlags = {
   ...conversationFlags,

@@ -18,6 +18,8 @@ export interface Assets {
 export class EmbeddedChunks implements ChunkSource {
   readonly directory: string;
   readonly #assets: Assets;
+  /** What goes with the process; null when nothing does. */
+  #temporary: string | null = null;
 
   /** @param addon the name of SQLite's file in the package */
   constructor(assets: Assets, addon: string, whose: Omit<CodeCacheOptions, 'installation'>) {
@@ -26,7 +28,7 @@ export class EmbeddedChunks implements ChunkSource {
     const file = path.join('sqlite', addon);
     const bytes = (): Uint8Array => new Uint8Array(assets.getRawAsset(file));
     // Where the history looks for it from a chunk of the package.
-    this.directory = path.join(cache.unpack(file, bytes) ?? unpackedForThisRun(file, bytes()), 'cli', 'chunks');
+    this.directory = path.join(cache.unpack(file, bytes) ?? this.#unpackForThisRun(file, bytes()), 'cli', 'chunks');
   }
 
   text(name: string): string {
@@ -45,17 +47,21 @@ export class EmbeddedChunks implements ChunkSource {
   keep(): void {
     // The executable stays as it was checked.
   }
-}
 
-function unpackedForThisRun(file: string, bytes: Uint8Array): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'cllm-'));
-  mkdirSync(path.join(folder, path.dirname(file)), 0o700);
-  writeFileSync(path.join(folder, file), bytes, { mode: 0o600, flag: 'wx' });
-  return folder;
-}
+  /** Takes away what was unpacked for this run alone. */
+  removeTemporary(): void {
+    if (this.#temporary !== null) rmSync(this.#temporary, { recursive: true, force: true });
+  }
 
-/** Takes away what `EmbeddedChunks` unpacked for this run alone. */
-export function removeUnpacked(directory: string): void {
-  const folder = path.dirname(path.dirname(directory));
-  if (path.dirname(folder) === tmpdir()) rmSync(folder, { recursive: true, force: true });
+  /** Where nothing can be written there is no history to be opened either, and who opens one is told so. */
+  #unpackForThisRun(file: string, bytes: Uint8Array): string {
+    try {
+      this.#temporary = mkdtempSync(path.join(tmpdir(), 'cllm-'));
+      mkdirSync(path.join(this.#temporary, path.dirname(file)), 0o700);
+      writeFileSync(path.join(this.#temporary, file), bytes, { mode: 0o600, flag: 'wx' });
+      return this.#temporary;
+    } catch {
+      return path.parse(tmpdir()).root;
+    }
+  }
 }

@@ -1,6 +1,5 @@
 import { command } from '../../command.ts';
-import { promptWords } from '../../flags/flag.ts';
-import { askFlags } from '../../flags/flags.ts';
+import { askFlags, promptWord } from '../../flags/flags.ts';
 
 /** The default command. Only what parsing needs is here; what it does is loaded once it is wanted. */
 export const ask = command({
@@ -8,7 +7,7 @@ export const ask = command({
   aliases: ['$0'],
   describe: 'ask once (the default command)',
   flags: askFlags,
-  words: { prompt: promptWords('the words of the prompt; - is standard input') },
+  words: promptWord,
   examples: [
     ['cllm "why is the sky blue?"', 'a reply, streamed'],
     ['git diff | cllm "review this"', 'a prompt with standard input'],

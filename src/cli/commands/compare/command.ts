@@ -1,6 +1,15 @@
 import { command } from '../../command.ts';
-import { choice, inGroup, list, promptWords, reworded } from '../../flags/flag.ts';
-import { groups, limitFlags, modelFlags, moneyFlags, promptFlags, proxyFlags, viewFlags } from '../../flags/flags.ts';
+import { choice, inGroup, list, reworded } from '../../flags/flag.ts';
+import {
+  groups,
+  limitFlags,
+  modelFlags,
+  moneyFlags,
+  promptFlags,
+  promptWord,
+  proxyFlags,
+  viewFlags,
+} from '../../flags/flags.ts';
 
 export const compareFlags = {
   ...promptFlags,
@@ -18,7 +27,7 @@ export const compare = command({
   usage: 'compare [prompt..]',
   describe: 'the same prompt to several models, side by side',
   flags: compareFlags,
-  words: { prompt: promptWords('the words of the prompt; - is standard input') },
+  words: promptWord,
   examples: [['cllm compare -m gpt -m claude "why is the sky blue?"', 'two replies, with cost and times']],
   async run(values, context) {
     const { runCompare } = await import('./run.ts');
