@@ -176,3 +176,27 @@ test('a value of a flag is no word when a shell asks what comes next', async () 
   const { stdout } = await home.run(['completion', 'words', '--', 'history', '-n', '5', 'show', '']);
   expect(stdout).toContain('work');
 });
+
+describe('answers whose members no function turns into a text or a number', () => {
+  const odd = JSON.parse(
+    '{"status":0,"db":0,"detail":0,"key":0,"error":{"message":0,"code":0},"data":[{"id":0,"model_info":0}],' +
+      '"info":{"spend":0,"max_budget":0,"models":[0],"expires":0}}',
+    (_, value: unknown) => (value === 0 ? { toString: 1, valueOf: 1 } : value),
+  ) as Record<string, unknown>;
+
+  test.each([
+    [200, { hi: 3, models: 0, whoami: 0, doctor: 1 }],
+    [401, { hi: 4, models: 4, whoami: 4, doctor: 4 }],
+    [500, { hi: 5, models: 5, whoami: 5, doctor: 5 }],
+  ])('of status %i end as others of their kind', async (status, codes) => {
+    for (const [command, code] of Object.entries(codes)) {
+      upstream.fallback = () => ({ status, body: odd });
+      const ended = await home.run([command]);
+      expect({ command, code: ended.code, stderr: ended.stderr }).toEqual({
+        command,
+        code,
+        stderr: expect.not.stringContaining('internal'),
+      });
+    }
+  });
+});

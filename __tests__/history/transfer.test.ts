@@ -120,6 +120,7 @@ describe('export and import', () => {
     ['{', 'it is no JSON'],
     ['[]', 'it is no conversation'],
     ['{"type":"conversation","version":2}', 'a newer cllm'],
+    ['{"type":"conversation","version":{"toString":1,"valueOf":1}}', 'it has no version'],
     ['{"type":"conversation","version":1}', '"id" is missing'],
     ['{"type":"conversation","version":1,"id":"../../x"}', '"id" is not what it should be'],
     ['{"type":"conversation","version":1,"id":"0a","turns":{}}', '"turns" is not what it should be'],

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { open, realpath, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { errorCode, failureReason } from '../files/file-error.ts';
 import { CllmError, UsageError } from '../outcome/errors.ts';
 import type { ProcessIdentity } from '../files/process-identity.ts';
-import { errorCode } from '../files/private-files.ts';
 import { Replacement } from '../files/replace-file.ts';
 import { type BatchResult, keyOf, lineKeyOf, parseResult, resultLine, resultStart } from './batch-result.ts';
 import { lockFile } from '../files/file-lock.ts';
@@ -274,7 +274,7 @@ function isMisnamed(error: unknown): boolean {
 }
 
 function misnamed(name: string, cause: unknown): UsageError {
-  return new UsageError(`-o ${name} can not be written (${errorCode(cause)})`, {
+  return new UsageError(`-o ${name} can not be written (${failureReason(cause)})`, {
     code: 'input_invalid',
     cause,
     hint: 'name a file in a directory that exists and is yours',
@@ -282,7 +282,7 @@ function misnamed(name: string, cause: unknown): UsageError {
 }
 
 function failed(name: string, cause: unknown): CllmError {
-  return new CllmError('output_failed', `${name} can not be written (${errorCode(cause) ?? String(cause)})`, {
+  return new CllmError('output_failed', `${name} can not be written (${failureReason(cause)})`, {
     cause,
     hint: 'check the directory and the free space; what is in the file stays, and running again goes on from there',
   });

@@ -4,12 +4,13 @@ import { CllmError, UsageError } from '../outcome/errors.ts';
 export function asCllmError(thrown: unknown): CllmError {
   if (thrown instanceof CllmError) return thrown;
   // Errors of Node are of another realm under jest, so by name.
-  const { name, message } = thrown as Partial<Error>;
+  const { name, message } = (thrown ?? {}) as Partial<Error>;
   // yargs gives what libraries throw at its parser a name of their own: a mistake in the command line.
   if (name === 'YError') {
     const [, flag] = /^Not enough arguments following: (.+)$/.exec(String(message)) ?? [];
     const words = flag === undefined ? String(message) : `${flag.length === 1 ? '-' : '--'}${flag} needs a value`;
     return new UsageError(words, { hint: 'see cllm --help' });
   }
-  return new CllmError('internal', `internal error: ${String(message ?? thrown)}`, { cause: thrown });
+  const reason = typeof message === 'string' ? message : typeof thrown === 'string' ? thrown : typeof thrown;
+  return new CllmError('internal', `internal error: ${reason}`, { cause: thrown });
 }

@@ -10,10 +10,11 @@ import {
   renameSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorCode, failureReason } from '../files/file-error.ts';
 import { CllmError, UsageError } from '../outcome/errors.ts';
 import { LockHeld, withFileLock } from '../files/file-lock.ts';
 import type { OwnProcess } from '../files/own-process.ts';
-import { errorCode, ownDirectory } from '../files/private-files.ts';
+import { ownDirectory } from '../files/private-files.ts';
 import { identifyProcess } from '../files/process-identity.ts';
 import { replaceFile } from '../files/replace-file.ts';
 import { type Decoded, decodeText } from '../files/text-encoding.ts';
@@ -145,7 +146,7 @@ export function moveAside(path: string, now: Date): string {
 
 /** Says that settings or keys could not be kept. */
 export function unwritable(path: string, error: unknown): UsageError {
-  return new UsageError(`${path} can not be written (${errorCode(error) ?? 'unknown reason'})`, {
+  return new UsageError(`${path} can not be written (${failureReason(error)})`, {
     code: 'config_invalid',
     cause: error,
     hint: 'Check who owns it and its permissions, or set CLLM_HOME to a directory that you can write to.',
@@ -182,7 +183,7 @@ function held(path: string, { holder: { pid, claim } }: LockHeld): UsageError {
 }
 
 function unreadable(path: string, error: unknown): UsageError {
-  return new UsageError(`${path} can not be read (${errorCode(error) ?? 'unknown reason'})`, {
+  return new UsageError(`${path} can not be read (${failureReason(error)})`, {
     code: 'config_invalid',
     cause: error,
     hint: 'Check who owns the file and its permissions.',

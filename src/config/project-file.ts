@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { errorCode } from '../files/file-error.ts';
 import { UsageError } from '../outcome/errors.ts';
-import { errorCode } from '../files/private-files.ts';
 import { readSmallFile } from './config-file.ts';
 import type { Environment } from './paths.ts';
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorCode, failureReason } from '../files/file-error.ts';
 import { normalizeBaseUrl } from '../client/base-url.ts';
 import { UsageError } from '../outcome/errors.ts';
-import { errorCode } from '../files/private-files.ts';
 import { readOwnFile, unwritable, writePrivateFile } from './config-file.ts';
 import type { Environment } from './paths.ts';
 
@@ -79,7 +79,7 @@ export class TrustStore {
       return readdirSync(this.#directory).filter((name) => /^[0-9a-f]{64}\.json$/.test(name));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return [];
-      throw new UsageError(`${this.#directory} can not be read (${errorCode(error) ?? String(error)})`, {
+      throw new UsageError(`${this.#directory} can not be read (${failureReason(error)})`, {
         code: 'config_invalid',
         cause: error,
         hint: 'Check who owns it and its permissions.',

@@ -297,8 +297,9 @@ function inside(at: Place, name: string): string {
 
 /** A value in a message: short, and never the look of a key, which people do paste into the wrong line. */
 function show(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return kindOf(value);
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const isPlain = value === null || value === undefined || ['number', 'bigint', 'boolean'].includes(typeof value);
+  if (typeof value !== 'string' && !isPlain) return kindOf(value);
+  const text = typeof value === 'string' ? JSON.stringify(value) : `${value as number | boolean | null}`;
   const safe = redactSecrets(text);
   return safe.length > 60 ? `${safe.slice(0, 60)}…` : safe;
 }

@@ -70,7 +70,7 @@ function checkNodes(document: Document.Parsed, file: string, at: (offset: number
     if (!isMap(node)) continue;
     const names = new Set<unknown>();
     for (const { key, value } of node.items) {
-      const name = isScalar(key) ? String(key.value) : key;
+      const name = isScalar(key) ? nameOf(key.value) : key;
       if (names.has(name)) throw invalid(at(isScalar(key) ? (key.range?.[0] ?? 0) : 0), 'duplicate key');
       names.add(name);
       left.push({ node: key, depth: depth + 1 }, { node: value, depth: depth + 1 });
@@ -80,4 +80,9 @@ function checkNodes(document: Document.Parsed, file: string, at: (offset: number
 
 function invalid(place: string, reason: string): UsageError {
   return new UsageError(`${place}: no valid YAML (${reason})`, { code: 'config_invalid' });
+}
+
+/** The name that a key has in JavaScript: `1:` and `"1":` are one. */
+function nameOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -120,7 +120,7 @@ function conversationOf({ id, name, system, hasNewSystem }: ConversationState): 
 
 function asProblem(thrown: unknown): CllmError {
   if (thrown instanceof CllmError) return thrown;
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  const reason = thrown instanceof Error ? thrown.message : 'unknown reason';
   return new CllmError('history_unusable', reason, { cause: thrown, hint: 'cllm history path says where it is' });
 }
 

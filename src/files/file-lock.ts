@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode } from './file-error.ts';
 import { CllmError } from '../outcome/errors.ts';
-import { errorCode } from './private-files.ts';
 import { type ProcessIdentity, processState } from './process-identity.ts';
 import { replaceFile } from './replace-file.ts';
 

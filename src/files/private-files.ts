@@ -11,6 +11,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { errorCode, failureReason } from './file-error.ts';
 import { CllmError } from '../outcome/errors.ts';
 import { linkFlaw, notRegular, UntrustedFile } from './trusted-file.ts';
 import { type Flaw, foreign, isTrustedOwner, placeFlaw } from './write-access.ts';
@@ -109,12 +110,6 @@ export function securePrivateFile(path: string, uid: number | null): Stats | nul
   return found;
 }
 
-/** The `code` of a system error, `ENOENT` say; null for any other error. */
-export function errorCode(error: unknown): string | null {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : null;
-}
-
 function makeDirectories(directory: string, uid: number | null): void {
   const parent = dirname(directory);
   // Nothing is made where it would be refused afterwards.
@@ -167,7 +162,7 @@ function refusal({ path, reason, hint }: Flaw): CllmError {
 }
 
 function unusable(path: string, cause: unknown): CllmError {
-  return new CllmError('history_unusable', `${path} can not be used (${errorCode(cause) ?? String(cause)})`, {
+  return new CllmError('history_unusable', `${path} can not be used (${failureReason(cause)})`, {
     cause,
     hint: 'set CLLM_HOME to a directory that you can write to, or use --ephemeral to keep nothing',
   });

@@ -1,5 +1,6 @@
 import { closeSync, constants, fchmodSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { errorCode } from './file-error.ts';
 
 export interface ReplaceOptions {
   /** Of the new file, whatever the umask. Default 0600. */
@@ -89,7 +90,7 @@ function createBeside(path: string, mode: number): { file: string; descriptor: n
       const flags = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_WRONLY;
       return { file, descriptor: openSync(file, flags, mode) };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (errorCode(error) !== 'EEXIST') throw error;
     }
   }
 }

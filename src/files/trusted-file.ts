@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, realpathSync, type Stats } from 'node:fs';
+import { errorCode } from './file-error.ts';
 import { type Flaw, foreign, isTrustedOwner, otherWriters, placeFlaw, writable } from './write-access.ts';
 
 /** Something stands under the name of a file of ours that can not be taken for it. */
@@ -74,7 +75,7 @@ function openOrNull(path: string): number | null {
     // Without O_NONBLOCK a pipe of that name would hang the program before it could be told from a file.
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errorCode(error);
     // ENOTDIR: a file stands where a folder of the path should be, so there is no such file either.
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
     if (code === 'ELOOP') {
@@ -96,7 +97,7 @@ function linkTarget(path: string, uid: number | null): string | null {
   try {
     return realpathSync.native(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (errorCode(error) === 'ENOENT') return null;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorCode, failureReason } from '../files/file-error.ts';
 import { UsageError } from '../outcome/errors.ts';
-import { errorCode } from '../files/private-files.ts';
 import { decodeText } from '../files/text-encoding.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { checksum } from './checksum.ts';
@@ -88,7 +88,7 @@ function namesIn(directory: string): string[] {
       .filter((name) => name.endsWith('.json'))
       .toSorted();
   } catch (error) {
-    throw new UsageError(`${directory} can not be read (${errorCode(error) ?? String(error)})`, {
+    throw new UsageError(`${directory} can not be read (${failureReason(error)})`, {
       code: 'input_invalid',
       cause: error,
       hint: 'name the directory that holds the conversations of the original cllm, one JSON file each',
@@ -128,8 +128,9 @@ function parsedFile(path: string): CllmJson {
 function timeOf(value: unknown, otherwise: Date): string {
   // Python writes `datetime.isoformat()`: microseconds, and no zone when it means UTC.
   const text = typeof value === 'string' && !/(Z|[+-]\d\d:?\d\d)$/.test(value) ? `${value}Z` : value;
-  const date = typeof text === 'string' ? new Date(text) : new Date(Number(text) * 1000);
-  return (value === undefined || value === null || Number.isNaN(date.getTime()) ? otherwise : date).toISOString();
+  const date =
+    typeof text === 'string' ? new Date(text) : new Date(typeof text === 'number' ? text * 1000 : Number.NaN);
+  return (Number.isNaN(date.getTime()) ? otherwise : date).toISOString();
 }
 
 function invalid(path: string, reason: string): UsageError {

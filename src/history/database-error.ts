@@ -31,7 +31,7 @@ const codeOfText = new Map<string, number>([
 function resultCode(error: unknown): number | null {
   const { code, errcode, message } = (error ?? {}) as { code?: unknown; errcode?: unknown; message?: unknown };
   if (typeof errcode === 'number') return errcode;
-  return code === 'ERR_SQLITE_ERROR' ? (codeOfText.get(String(message)) ?? 1) : null;
+  return code === 'ERR_SQLITE_ERROR' ? (codeOfText.get(message as string) ?? 1) : null;
 }
 
 /** Whether the file can be read at best: its disk is full, or it lies where we may not write. */

@@ -1,7 +1,8 @@
 import { closeSync, lstatSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { failureReason } from '../files/file-error.ts';
 import { CllmError } from '../outcome/errors.ts';
-import { createPrivateFile, errorCode, securePrivateDirectory, securePrivateFile } from '../files/private-files.ts';
+import { createPrivateFile, securePrivateDirectory, securePrivateFile } from '../files/private-files.ts';
 
 /** Makes sure that the file exists and is ours alone; gives its inode. */
 export function prepareFile(path: string, uid: number | null): number {
@@ -10,7 +11,7 @@ export function prepareFile(path: string, uid: number | null): number {
     const descriptor = createPrivateFile(path);
     if (descriptor !== null) closeSync(descriptor);
   } catch (error) {
-    throw new CllmError('history_unusable', `${path} can not be created (${errorCode(error) ?? String(error)})`, {
+    throw new CllmError('history_unusable', `${path} can not be created (${failureReason(error)})`, {
       cause: error,
       hint: 'set CLLM_HOME to a directory that you can write to, or use --ephemeral to keep nothing',
     });

@@ -57,7 +57,9 @@ export function parsedLine(line: string, number: number): ExportedConversation {
   }
   if (!isJsonObject(value) || value['type'] !== 'conversation')
     throw invalid(number, 'it is no conversation that cllm exported');
-  if (value['version'] !== 1) throw invalid(number, `a newer cllm wrote it (version ${String(value['version'])})`);
+  const version = value['version'];
+  if (typeof version !== 'number') throw invalid(number, 'it has no version');
+  if (version !== 1) throw invalid(number, `a newer cllm wrote it (version ${version})`);
   const field = fieldsOf(value, number);
   const id = field('id', isIdentifier);
   const name = field('name', orNull(isName));

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { failureReason } from '../files/file-error.ts';
 import { type CllmError, UsageError } from '../outcome/errors.ts';
-import { errorCode } from '../files/private-files.ts';
 
 /** A file read forward, a window at a time. */
 export class FileWindow {
@@ -89,7 +89,7 @@ export class FileWindow {
 
   #failure(error: unknown): CllmError {
     if (error instanceof UsageError) return error;
-    return new UsageError(`${this.#file} can not be read (${errorCode(error) ?? String(error)})`, {
+    return new UsageError(`${this.#file} can not be read (${failureReason(error)})`, {
       code: 'input_invalid',
       cause: error,
       hint: 'check the path, and whether the file is yours to read',

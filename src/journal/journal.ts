@@ -1,7 +1,8 @@
 import { lstatSync, readdirSync, renameSync, type Stats, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorCode, failureReason } from '../files/file-error.ts';
 import { CllmError } from '../outcome/errors.ts';
-import { errorCode, securePrivateDirectory } from '../files/private-files.ts';
+import { securePrivateDirectory } from '../files/private-files.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { type ProcessIdentity, type ProcessState, processState } from '../files/process-identity.ts';
 import { isJsonObject } from '../protocol/json.ts';
@@ -127,14 +128,10 @@ export class Journal {
       return readdirSync(this.directory).filter((name) => name.endsWith(suffix));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return [];
-      throw new CllmError(
-        'history_unusable',
-        `${this.directory} can not be read (${errorCode(error) ?? String(error)})`,
-        {
-          cause: error,
-          hint: 'see who owns it: `cllm history path` names it',
-        },
-      );
+      throw new CllmError('history_unusable', `${this.directory} can not be read (${failureReason(error)})`, {
+        cause: error,
+        hint: 'see who owns it: `cllm history path` names it',
+      });
     }
   }
 

@@ -1,6 +1,7 @@
 import { closeSync, constants, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
+import { errorCode, failureReason } from '../files/file-error.ts';
 import { CllmError, UsageError } from '../outcome/errors.ts';
-import { createPrivateFile, errorCode } from '../files/private-files.ts';
+import { createPrivateFile } from '../files/private-files.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import { FileWindow } from './file-window.ts';
 import { readEnd, readHead } from './recorded-facts.ts';
@@ -263,7 +264,7 @@ function takeBack(descriptor: number, length: number): void {
 }
 
 function writeFailure(file: string, error: unknown): CllmError {
-  return new CllmError('output_failed', `${file} can not be written (${errorCode(error) ?? String(error)})`, {
+  return new CllmError('output_failed', `${file} can not be written (${failureReason(error)})`, {
     cause: error,
     hint:
       errorCode(error) === 'ENOSPC'

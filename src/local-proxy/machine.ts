@@ -1,3 +1,5 @@
+import { errorCode } from '../files/file-error.ts';
+
 /**
  * What local-proxy may use of the machine it runs on. It is passed in because only cli/ touches `process`, and so that a
  * test can offer a machine without Docker, without Python or with other programs on its PATH.
@@ -21,7 +23,7 @@ export function isAlive(machine: Machine, processId: number): boolean {
     return true;
   } catch (error) {
     // EPERM: it is there, and somebody else's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return errorCode(error) === 'EPERM';
   }
 }
 
@@ -30,6 +32,6 @@ export function signal(machine: Machine, processId: number, name: NodeJS.Signals
   try {
     machine.kill(processId, name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    if (errorCode(error) !== 'ESRCH') throw error;
   }
 }

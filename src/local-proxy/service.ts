@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { errorCode } from '../files/file-error.ts';
 import { UsageError } from '../outcome/errors.ts';
 import { defaultConfig, keylessModel } from './default-config.ts';
 import { namedVariables, unnamedKeys } from './environment.ts';
@@ -164,6 +165,6 @@ async function writeDefaultConfig(file: string): Promise<void> {
   try {
     await writeFile(file, defaultConfig, { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (errorCode(error) !== 'EEXIST') throw error;
   }
 }

@@ -22,9 +22,16 @@ export function milliseconds(value: unknown): number | null {
   return found === null || found > 3.2e11 ? null : found;
 }
 
-/** Headers carry text: `"0.5"` is a figure like 0.5. */
+/**
+ * A number, or a text that is one: headers carry text, so `"0.5"` is 0.5. Not a number for anything else, where Number()
+ * would throw: the `valueOf` of foreign JSON need not be a function.
+ */
+export function numeric(value: unknown): number {
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN;
+}
+
 function figure(value: unknown): number | null {
-  const number =
-    typeof value === 'number' ? value : typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN;
+  const number = numeric(value);
   return Number.isFinite(number) && number >= 0 ? number : null;
 }

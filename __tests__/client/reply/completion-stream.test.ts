@@ -1,10 +1,11 @@
 import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { everyChunk } from '../../../src/protocol/chunk-run.ts';
 import { LiteLLMClient, type ClientOptions } from '../../../src/client/client.ts';
 import type { ReplyTap, RetryNotice } from '../../../src/client/reply/completion-stream.ts';
+import { ReplyReader } from '../../../src/protocol/reply-reader.ts';
 import { CllmError, InterruptedError } from '../../../src/outcome/errors.ts';
 import type { ChatCompletionChunk } from '../../../src/protocol/types.ts';
 import {
@@ -592,3 +593,16 @@ test('a thousand calls, good and bad, leave no memory behind', async () => {
   const after = await round(400);
   expect(after - before).toBeLessThan(6_000_000);
 }, 60_000);
+
+test('what fails while it is folded, and again while it is given up, ends the stream all the same', async () => {
+  const finish = jest.spyOn(ReplyReader.prototype, 'finish').mockImplementation(() => {
+    throw new TypeError('no fold takes this');
+  });
+  try {
+    upstream.reply({ steps: [hello, { data: finishChunk() }, { data: '[DONE]' }] });
+    const result = await clientWith().stream(request).result();
+    expect(result).toMatchObject({ verdict: null, completion: null, error: { code: 'internal' } });
+  } finally {
+    finish.mockRestore();
+  }
+});

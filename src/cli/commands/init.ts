@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorCode } from '../../files/file-error.ts';
 import { projectFileName } from '../../config/project-file.ts';
 import { projectTemplate } from '../../config/project-template.ts';
 import { UsageError } from '../../outcome/errors.ts';
@@ -14,7 +15,7 @@ export const init = command({
       // Shared with the team through its repository, so not private as the other files are.
       writeFileSync(file, projectTemplate, { flag: 'wx' });
     } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
+      const code = errorCode(cause);
       const reason = code === 'EEXIST' ? 'is there already, and stays as it is' : `can not be written (${code})`;
       throw new UsageError(`${file} ${reason}`, {
         code: 'config_invalid',

@@ -11,6 +11,7 @@ import {
 import { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorCode, failureReason } from '../../files/file-error.ts';
 import { InterruptedError, UsageError } from '../../outcome/errors.ts';
 import type { Input, Io } from '../io.ts';
 import { remark } from '../views/report.ts';
@@ -66,7 +67,7 @@ export async function readNamedFile(
     }
   } catch (error) {
     if (error instanceof UsageError || error instanceof InterruptedError) throw error;
-    throw refused(`cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
+    throw refused(`cannot be read (${failureReason(error)})`, error);
   }
 }
 
@@ -154,7 +155,7 @@ async function openToWrite(file: string, what: string, signal: AbortSignal): Pro
       return openSync(file, constants.O_WRONLY | constants.O_NONBLOCK);
     } catch (error) {
       // ENXIO: nobody reads it yet.
-      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+      if (errorCode(error) !== 'ENXIO') throw error;
     }
     await delay(retryAfterMs, undefined, { signal }).catch(() => {});
   }

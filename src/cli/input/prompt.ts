@@ -1,4 +1,5 @@
 import { constants } from 'node:buffer';
+import { failureReason } from '../../files/file-error.ts';
 import { InterruptedError, UsageError } from '../../outcome/errors.ts';
 import { decodeText } from '../../files/text-encoding.ts';
 import type { Input } from '../io.ts';
@@ -139,7 +140,7 @@ function tooLong(): UsageError {
 }
 
 function unreadable(cause: unknown): UsageError {
-  return new UsageError(`standard input can not be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`, {
+  return new UsageError(`standard input can not be read (${failureReason(cause)})`, {
     code: 'input_invalid',
     cause,
     hint: 'redirect it from a file or a pipe, or ignore it with --no-stdin',

@@ -31,10 +31,18 @@ export function launch(
   const cwd = workingDirectory(host);
   const tag = `${cachedDataVersionTag().toString(16)}-${__BUILD_ID__}`;
   const loader = new ChunkLoader(chunksFor({ env: host.env, cwd, uid: host.getuid?.() ?? null, tag }));
+  // A promise that nothing settles any more ends the process as if all were well. Until the command has ended, nothing is.
+  host.exitCode = 1;
+  const unsettled = (): void => {
+    host.stderr.write('cllm: internal error: nothing is left to wait for, and the command is not done\n');
+    host.stderr.write('  this is a bug in cllm: please report it with the command that shows it, and --debug\n');
+  };
+  host.once('beforeExit', unsettled);
   void run();
 
   async function run(): Promise<void> {
     host.exitCode = await (loader.load(__START_CHUNK__) as StartChunk).start(argv, cwd);
+    host.off('beforeExit', unsettled);
     loader.keep();
   }
 }

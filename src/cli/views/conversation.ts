@@ -61,7 +61,7 @@ function messageText({ content }: ChatMessage): string {
   return (content ?? [])
     .map((part) => {
       const { type, text } = part as { type?: unknown; text?: unknown };
-      return typeof text === 'string' ? text : `[${String(type)}]`;
+      return typeof text === 'string' ? text : `[${typeof type === 'string' ? type : 'a part'}]`;
     })
     .join('\n');
 }

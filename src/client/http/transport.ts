@@ -231,7 +231,8 @@ function isClosedUnanswered(thrown: unknown): boolean {
 
 /** The server's no to a connection that seemed open: TLS 1.3 looks at the client's certificate after the handshake. */
 function isTlsAlert(thrown: unknown): boolean {
-  return /^ERR_SSL_\w*ALERT/.test(String((thrown as { code?: unknown } | null)?.code));
+  const { code } = (thrown ?? {}) as { code?: unknown };
+  return typeof code === 'string' && /^ERR_SSL_\w*ALERT/.test(code);
 }
 
 function received(

@@ -242,12 +242,21 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
             : new CllmError('internal', 'cllm failed while it read the reply', { cause: thrown });
         // A tap, or a function that was to be told something, has thrown: what arrived is kept, and no more is wanted.
         this.#response?.destroy();
-        const reply = this.#incoming?.stop({ type: 'signal', signal: null }) ?? null;
+        const reply = this.#whatArrived();
         this.#settle({ error, verdict: reply?.verdict ?? null, reply, chunks: [], isRepeatable: false });
       }
     } finally {
       signal?.removeEventListener('abort', onAbort);
       this.#stop({ type: 'signal', signal: null });
+    }
+  }
+
+  /** After a failure of our own: what fails again while it is folded is told of no more, for the stream has to end. */
+  #whatArrived(): Reply | null {
+    try {
+      return this.#incoming?.stop({ type: 'signal', signal: null }) ?? null;
+    } catch {
+      return null;
     }
   }
 

@@ -1,5 +1,6 @@
 import { reduceTraceback } from './error-message.ts';
 import type { Guardrail } from '../../outcome/errors.ts';
+import { numeric } from '../figures.ts';
 import { guardrailBlock } from './guardrail.ts';
 import { htmlTitle, isHtml, titledPage } from './html-title.ts';
 import { isJsonObject, textOrNull, type JsonObject } from '../json.ts';
@@ -93,7 +94,7 @@ export function isErrorObject(value: JsonObject): boolean {
   if (/ping|keep-?alive|heart-?beat/i.test(type)) return false;
   if (isPresent(value['detail']) || isPresent(value['Detail']) || isPresent(value['Message'])) return true;
   if (value['success'] === false || value['status'] === 'error') return true;
-  if (isPresent(value['title']) && Number(value['status']) >= 400) return true;
+  if (isPresent(value['title']) && numeric(value['status']) >= 400) return true;
   return !('id' in value) && (isPresent(value['message']) || isPresent(value['msg']));
 }
 
@@ -115,7 +116,7 @@ function isTelling(name: string, value: unknown): boolean {
   if (tellingMembers.has(name)) return isPresent(value);
   if (tellingWords.has(name)) return typeof value === 'string' && isPresent(value);
   if (!isJsonObject(value)) return false;
-  if (name === 'base_resp') return Number(value['status_code'] ?? 0) !== 0;
+  if (name === 'base_resp') return numeric(value['status_code'] || 0) !== 0;
   return name === 'ResponseMetadata' && isPresent(value['Error']);
 }
 
@@ -127,8 +128,7 @@ export function isPresent(error: unknown): boolean {
   if (typeof error === 'string') return error.trim() !== '' && error !== 'None' && error !== 'null';
   if (Array.isArray(error)) return error.some((item) => isPresent(item));
   if (!isJsonObject(error)) return error !== undefined && error !== null && error !== false && error !== 0;
-  const isSuccess =
-    Number(error['code'] ?? Number.NaN) === 0 && /^(|ok|success)$/i.test(textOrNull(error['message']) ?? '');
+  const isSuccess = numeric(error['code']) === 0 && /^(|ok|success)$/i.test(textOrNull(error['message']) ?? '');
   return !isSuccess && Object.values(error).some((member) => isPresent(member));
 }
 

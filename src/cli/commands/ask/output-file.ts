@@ -1,5 +1,6 @@
 import { accessSync, constants, realpathSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { failureReason } from '../../../files/file-error.ts';
 import { CllmError, InterruptedError, UsageError } from '../../../outcome/errors.ts';
 import { replaceFile } from '../../../files/replace-file.ts';
 import type { Io } from '../../io.ts';
@@ -29,7 +30,7 @@ export class OutputFile {
       if (this.#stats?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
       if (this.isReplaced) accessSync(path.dirname(this.#path), constants.W_OK | constants.X_OK);
     } catch (cause) {
-      throw new UsageError(`-o ${name} can not be written (${codeOf(cause)})`, {
+      throw new UsageError(`-o ${name} can not be written (${failureReason(cause)})`, {
         code: 'input_invalid',
         cause,
         hint: 'name a file in a directory that exists and is yours',
@@ -48,7 +49,9 @@ export class OutputFile {
       return null;
     } catch (cause) {
       if (cause instanceof InterruptedError) return cause;
-      return new CllmError('output_failed', `-o ${this.name} could not be written (${codeOf(cause)})`, { cause });
+      return new CllmError('output_failed', `-o ${this.name} could not be written (${failureReason(cause)})`, {
+        cause,
+      });
     }
   }
 
@@ -65,8 +68,4 @@ const audioSuffix = /\.(wav|mp3|m4a|ogg|opus|flac|aac|pcm)$/i;
 export function mediaKindOf(name: string): 'image' | 'audio' | null {
   if (imageSuffix.test(name)) return 'image';
   return audioSuffix.test(name) ? 'audio' : null;
-}
-
-function codeOf(cause: unknown): string {
-  return (cause as NodeJS.ErrnoException).code ?? String(cause);
 }

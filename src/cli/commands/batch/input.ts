@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { failureReason } from '../../../files/file-error.ts';
 import { UsageError } from '../../../outcome/errors.ts';
 import { utf8Bytes } from '../../../files/text-encoding.ts';
 import type { Io } from '../../io.ts';
@@ -41,7 +42,7 @@ export function openSource(name: string | null, io: Io): BatchSource {
     if (stat.isDirectory()) throw Object.assign(new Error('a directory'), { code: 'EISDIR' });
     return { file, bytes: () => utf8Bytes(namedFileBytes(file, name, io)), isRepeatable: stat.isFile(), close };
   } catch (cause) {
-    throw new UsageError(`${name}: can not be read (${(cause as NodeJS.ErrnoException).code})`, {
+    throw new UsageError(`${name}: can not be read (${failureReason(cause)})`, {
       code: 'input_invalid',
       hint: 'check the path; - is standard input',
       cause,

@@ -3,6 +3,7 @@ import { appendFileSync, createWriteStream, lstatSync, realpathSync, statSync, t
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { failureReason } from '../../../files/file-error.ts';
 import type { BatchResult } from '../../../batch/batch-result.ts';
 import { githubAnnotations, githubOutputs } from '../../../batch/reporters/github.ts';
 import { junitReport } from '../../../batch/reporters/junit.ts';
@@ -78,7 +79,7 @@ export async function writeReports(
       else await writeReport(report, name === 'markdown' ? [markdownReport(facts)] : junitReport(facts, results()));
       if (file !== null) say(`the ${name} report is in ${path.relative(io.cwd, file) || file}`);
     } catch (cause) {
-      const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+      const reason = failureReason(cause);
       throw new CllmError('output_failed', `the ${name} report could not be written (${reason})`, {
         cause,
         hint: 'the results themselves are complete; run the same command again for the report alone',

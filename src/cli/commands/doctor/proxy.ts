@@ -37,14 +37,15 @@ async function judgeReadiness(
   const { status, headers, error } = answer;
   const server = headers['server'] ?? null;
   const readiness = jsonOf(answer.body);
-  const isLiteLLM = typeof readiness?.['status'] === 'string';
+  const health = typeof readiness?.['status'] === 'string' ? readiness['status'] : null;
+  const isLiteLLM = health !== null;
   if (error === null && isLiteLLM) {
     const details = jsonOf((await client.probe('/health/readiness/details', { signal }).catch(() => null))?.body ?? '');
     const version = typeof details?.['litellm_version'] === 'string' ? details['litellm_version'] : null;
-    const database = typeof readiness['db'] === 'string' ? readiness['db'] : null;
-    const facts = { version, health: readiness['status'], database, server } as Finding['facts'];
+    const database = typeof readiness?.['db'] === 'string' ? readiness['db'] : null;
+    const facts = { version, health, database, server } as Finding['facts'];
     const name = version === null ? 'LiteLLM' : `LiteLLM ${version}`;
-    return ok('proxy', `${name}, ${String(readiness['status'])}, database: ${database ?? 'unknown'}`, facts);
+    return ok('proxy', `${name}, ${health}, database: ${database ?? 'unknown'}`, facts);
   }
   if (httpProxy !== null && !isLiteLLM && (status === 407 || (readiness === null && status >= 400))) {
     const refusal = new CllmError('http_proxy_failed', `the HTTP proxy ${httpProxy.host} answered ${status} itself`);
@@ -54,7 +55,7 @@ async function judgeReadiness(
     });
   }
   if (isLiteLLM) {
-    const unwell = new CllmError('server_error', `the proxy says that it is not ready: ${String(readiness['status'])}`);
+    const unwell = new CllmError('server_error', `the proxy says that it is not ready: ${health}`);
     return failed('proxy', unwell, {
       fix: "Its admin has to look at the proxy's log; the database may be down.",
       facts: { http_status: status },

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { failureReason } from '../../../files/file-error.ts';
 import { CllmError, InterruptedError, UsageError } from '../../../outcome/errors.ts';
 import { decodeText } from '../../../files/text-encoding.ts';
 import { readCllmJson } from '../../../history/cllm-json.ts';
@@ -101,7 +102,7 @@ async function readLines(io: Io, file: string | null): Promise<Iterable<string>>
       pieces.push(piece);
   } catch (cause) {
     if (cause instanceof InterruptedError) throw cause;
-    throw new UsageError(`${file ?? 'standard input'} cannot be read (${(cause as NodeJS.ErrnoException).code})`, {
+    throw new UsageError(`${file ?? 'standard input'} cannot be read (${failureReason(cause)})`, {
       code: 'input_invalid',
       hint: 'check the path',
       cause,

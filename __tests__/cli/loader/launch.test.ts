@@ -1,0 +1,38 @@
+import { EventEmitter } from 'node:events';
+import { expect, test } from '@jest/globals';
+import { launch } from '../../../src/cli/loader/launch.ts';
+
+/** A process that runs one chunk: its `start` is the text given. */
+function launched(start: string): { host: EventEmitter & { exitCode?: number }; errors: string[] } {
+  Object.assign(globalThis, { __START_CHUNK__: 'start', __BUILD_ID__: 'build', __VERSION__: '0.0.0' });
+  const errors: string[] = [];
+  const host = Object.assign(new EventEmitter(), {
+    argv: ['node', 'cllm', 'hi'],
+    versions: { node: '22.0.0' },
+    env: {},
+    cwd: () => '/',
+    stderr: { write: (text: string) => errors.push(text) },
+  });
+  launch(host as unknown as NodeJS.Process, () => ({
+    directory: '/',
+    text: () => `exports.start = ${start};`,
+    code: () => null,
+    keep: () => {},
+  }));
+  return { host, errors };
+}
+
+test('the code of the command is that of the process', async () => {
+  const { host, errors } = launched('async () => 8');
+  await new Promise((resolve) => setImmediate(resolve));
+  host.emit('beforeExit');
+  expect({ code: host.exitCode, errors }).toEqual({ code: 8, errors: [] });
+});
+
+test('a command that waits for what never comes has failed, and says so', async () => {
+  const { host, errors } = launched('() => new Promise(() => {})');
+  await new Promise((resolve) => setImmediate(resolve));
+  host.emit('beforeExit');
+  expect(host.exitCode).toBe(1);
+  expect(errors.join('')).toMatch(/^cllm: internal error: .*\n {2}this is a bug in cllm/);
+});
