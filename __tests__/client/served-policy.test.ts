@@ -63,7 +63,7 @@ describe('the model that answers', () => {
       const { error, completion } = await ask({ requireModel: glob });
       expect(error).toMatchObject({
         code: 'served_elsewhere',
-        message: `gpt answered, and --require-model ${glob} does not allow it`,
+        message: `gpt answered, and require_model ${glob} does not allow it`,
       });
       expect(completion).toBeNull();
     },
@@ -85,7 +85,7 @@ test('a fallback is refused by its header', async () => {
   upstream.reply(served(fallback));
   expect((await ask({ allowFallbacks: false })).error).toMatchObject({
     code: 'served_elsewhere',
-    message: 'a fallback (rescue) answered, and --no-fallback allows none',
+    message: 'a fallback (rescue) answered, although the request asked for none',
   });
 });
 

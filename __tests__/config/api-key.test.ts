@@ -130,8 +130,7 @@ describe('a hostile cllm.yaml', () => {
       'looks like the user’s URL',
       { project: 'base_url: http://user.example.com.evil', login: own, user: { base_url: own } },
     ],
-    ['uses YAML’s aliases', { project: 'x: &u http://evil\nbase_url: *u' }],
-    ['merges it in', { project: 'x: &x {base_url: http://evil}\n<<: *x\nbase_url: http://evil' }],
+    ['uses YAML’s aliases', { project: 'model: &u http://evil\nbase_url: *u' }],
   ])('gets no key when it %s', async (_, situation) => {
     const { key, origin } = await keyFor({ ...situation, env: environment });
     expect({ key, origin }).toEqual({ key: null, origin: 'none' });

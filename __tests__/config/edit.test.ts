@@ -79,8 +79,8 @@ describe('setSetting', () => {
   });
 
   test.each([
-    ['modle', 'gpt-4o', 'unknown setting "modle" (did you mean "model"?)'],
-    ['timeouts.idel', '30', 'unknown setting "timeouts.idel" (did you mean "timeouts.idle"?)'],
+    ['modle', 'gpt-4o', 'unknown setting "modle"'],
+    ['timeouts.idel', '30', 'unknown setting "timeouts.idel"'],
     ['model.name', 'x', 'unknown setting "model.name"'],
     ['timeouts.idle', 'soon', 'timeouts.idle must be a number of seconds, 0 (none) or more; it is "soon"'],
     ['timeouts.idle', '', 'timeouts.idle must be a number of seconds, 0 (none) or more; it is ""'],

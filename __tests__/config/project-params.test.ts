@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { CllmError } from '../../src/outcome/errors.ts';
 import { readItem } from '../../src/batch/batch-item.ts';
 import { projectParams } from '../../src/config/project-params.ts';
 import { validateSettings } from '../../src/config/validation.ts';
@@ -100,7 +101,7 @@ describe('what steers the proxy', () => {
 
 test('a project file may set how a model answers, and nothing that no list knows', () => {
   const params = Object.fromEntries(Object.keys(projectParams).map((name) => [name, 1]));
-  expect(validateSettings({ params }, 'cllm.yaml', { isProject: true }).values.params).toEqual(params);
+  expect(validateSettings({ params }, 'cllm.yaml', { isProject: true }).params).toEqual(params);
   for (const name of [
     'tools',
     'user',
@@ -120,7 +121,8 @@ test('a project file may set how a model answers, and nothing that no list knows
 });
 
 test('the user may set what steers the proxy, but for keys and addresses', () => {
-  expect(validateSettings({ params: { mock_response: 'x', tools: [] } }, 'config.json').warnings).toEqual([]);
+  const params = { mock_response: 'x', tools: [] };
+  expect(validateSettings({ params }, 'config.json')).toEqual({ params });
   for (const name of ['API_BASE', 'apiKey', 'base-url', 'Messages', 'extraHeaders'])
     expect(() => validateSettings({ params: { [name]: 'x' } }, 'config.json')).toThrow('can not be a param');
 });
@@ -167,20 +169,21 @@ describe('what a file that is none of settings holds is not repeated', () => {
     ['a name in a group', { timeouts: { [secret]: 1 } }],
     ['a profile', { profiles: { [`${secret} x`]: {} } }],
   ])('%s', (_name, values) => {
-    let said: string;
+    let said = '';
     try {
-      said = validateSettings(values, 'cllm.yaml', { isProject: true }).warnings.join('\n');
+      validateSettings(values, 'cllm.yaml', { isProject: true });
     } catch (error) {
-      said = (error as Error).message;
+      const { message, hint } = error as CllmError;
+      said = `${message} ${hint}`;
     }
     expect(said).not.toMatch(/hvs|hunter2/);
     expect(said).toContain('cllm.yaml');
   });
 
-  test('and many wrong names are a few lines', () => {
+  test('and many wrong names are one line', () => {
     const values = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`k${at}`, at]));
-    const { warnings } = validateSettings(values, 'cllm.yaml', { isProject: true });
-    expect(warnings).toHaveLength(6);
-    expect(warnings.at(-1)).toBe('cllm.yaml: 4995 more unknown settings');
+    expect(() => validateSettings(values, 'cllm.yaml', { isProject: true })).toThrow(
+      /^cllm.yaml: unknown settings .{1,200} and 4995 more$/,
+    );
   });
 });

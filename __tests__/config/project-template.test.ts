@@ -11,7 +11,6 @@ test('as it is written it sets nothing', () => {
 });
 
 test('it shows every setting there is, and each example is valid', () => {
-  const { values, warnings } = validateSettings(parseYaml(uncommented, 'cllm.yaml'), 'cllm.yaml');
-  expect(warnings).toEqual([]);
+  const values = validateSettings(parseYaml(uncommented, 'cllm.yaml'), 'cllm.yaml');
   expect(Object.keys(values).toSorted()).toEqual(settingNames.toSorted());
 });

@@ -90,17 +90,11 @@ describe('precedence', () => {
 
   test.each([
     ['longer than the default', { idle: 600 }, 'idle', 120, 'timeouts.idle 600, since 120 is stricter'],
-    [
-      'none at all',
-      { firstToken: 0, first_token: 0 },
-      'firstToken',
-      300,
-      'timeouts.first_token 0, since 300 is stricter',
-    ],
+    ['none at all', { first_token: 0 }, 'firstToken', 300, 'timeouts.first_token 0, since 300 is stricter'],
     ['none where the default is none', { total: 0 }, 'total', 0, null],
     ['shorter', { connect: 1 }, 'connect', 1, null],
   ] as const)('a timeout of a project file that is %s', (_name, timeouts, name, seconds, notTaken) => {
-    const settings = resolved({ project: { timeouts: { ...timeouts, firstToken: undefined } } });
+    const settings = resolved({ project: { timeouts: timeouts } });
     expect(settings.timeouts[name].value).toBe(seconds);
     expect(settings.projectNotTaken).toEqual(notTaken === null ? [] : [notTaken]);
     expect(resolved({ user: { timeouts: { idle: 600 } } }).timeouts.idle.value).toBe(600);
@@ -194,28 +188,39 @@ describe('aliases', () => {
 
 describe('what a file may say', () => {
   test.each([
-    ['modle', { modle: 'gpt-4o' }, `${projectFile}: unknown setting "modle" (did you mean "model"?)`],
-    ['a name that is near to none', { palette: 1 }, `${projectFile}: unknown setting "palette"`],
-    [
-      'timeouts.idel',
-      { timeouts: { idel: 3 } },
-      `${projectFile}: unknown setting "timeouts.idel" (did you mean "timeouts.idle"?)`,
-    ],
-    [
-      'a profile in a profile',
-      { profiles: { a: { profiles: {} } } },
-      `${projectFile}: unknown setting "profiles.a.profiles"`,
-    ],
+    ['modle', { modle: 'gpt-4o' }, 'unknown setting "modle"', 'did you mean "model"?'],
+    ['a name that is near to none', { palette: 1 }, 'unknown setting "palette"', 'known are base_url, model, '],
+    ['timeouts.idel', { timeouts: { idel: 3 } }, 'unknown setting "timeouts.idel"', 'did you mean "timeouts.idle"?'],
+    ['a profile in a profile', { profiles: { a: { profiles: {} } } }, 'unknown setting "profiles.a.profiles"', 'known'],
     [
       'profiles.a.tag',
       { profiles: { a: { tag: 'x' } } },
-      `${projectFile}: unknown setting "profiles.a.tag" (did you mean "profiles.a.tags"?)`,
+      'unknown setting "profiles.a.tag"',
+      'did you mean "profiles.a.tags"?',
     ],
-  ])('%s is warned about and skipped', (_, project, warning) => {
-    expect(resolved({ project: { ...project, model: 'gpt-4o' } })).toMatchObject({
-      model: { value: 'gpt-4o' },
-      warnings: [warning],
-    });
+    ['a merge of YAML 1.1', { '<<': { base_url: 'http://evil' } }, 'unknown setting (a name of 2 characters)', 'known'],
+    ['two', { modle: 1, tmeouts: 2 }, 'unknown settings "modle", "tmeouts"', 'did you mean "model", "timeouts"?'],
+    [
+      'what turns a failure into a success',
+      { allow_short: true },
+      'unknown setting "allow_short"',
+      'what --allow-short says is for the command line alone',
+    ],
+  ])('%s is refused, with the nearest name', (_, project, message, hint) => {
+    const read = () => resolved({ project: { ...project, model: 'gpt-4o' } });
+    expect(read).toThrow(
+      expect.objectContaining({
+        code: 'config_invalid',
+        message: `${projectFile}: ${message}`,
+        hint: expect.stringContaining(hint),
+      }),
+    );
+  });
+
+  test('a name of a newer cllm is told as what it may be', () => {
+    expect(() => resolved({ user: { future: 1 } })).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('if a newer cllm wrote it, update cllm') }),
+    );
   });
 
   test.each([
@@ -416,7 +421,7 @@ describe('loadSettings', () => {
 
   test('an empty user file and a byte order mark are no mistakes', async () => {
     write('home/config.json', '');
-    await expect(load(directory())).resolves.toMatchObject({ warnings: [] });
+    await expect(load(directory())).resolves.toMatchObject({ model: { value: null } });
     write('home/config.json', '\uFEFF{"model": "gpt-4o"}');
     await expect(load(directory())).resolves.toMatchObject({ model: { value: 'gpt-4o' } });
   });
@@ -480,6 +485,12 @@ describe('explain and get', () => {
       ['timeouts.first_token', 300, 'default'],
       ['timeouts.idle', 120, 'default'],
       ['timeouts.total', 0, 'default'],
+      ['max_cost', null, 'default'],
+      ['require_model', null, 'default'],
+      ['fallback', 'on', 'default'],
+      ['cache', 'on', 'default'],
+      ['retries', 2, 'default'],
+      ['reasoning', null, 'default'],
       ['tags', [], 'default'],
       ['aliases.fast', 'gpt-4.1-mini', userFile],
       ['api_key', 'sk-…7890', 'LITELLM_PROXY_API_KEY'],
@@ -514,3 +525,71 @@ function thrownBy(action: () => unknown): Error & { hint?: string } {
   }
   throw new Error('nothing was thrown');
 }
+
+describe('of a cap and of who may answer', () => {
+  const decided = (values: { flags?: SettingValues; user?: SettingValues; project?: SettingValues }) => {
+    const { maxCost, requireModel, fallback, cache, retries, reasoning, projectNotTaken } = resolved(values);
+    const each = { maxCost, requireModel, fallback, cache, retries, reasoning };
+    const told = Object.fromEntries(Object.entries(each).map(([name, { value }]) => [name, value]));
+    return { ...told, projectNotTaken };
+  };
+
+  test('nothing is set by default', () => {
+    expect(decided({})).toEqual({
+      maxCost: null,
+      requireModel: null,
+      fallback: 'on',
+      cache: 'on',
+      retries: 2,
+      reasoning: null,
+      projectNotTaken: [],
+    });
+  });
+
+  test('a project file sets what is stricter', () => {
+    const project = { max_cost: 1, require_model: 'azure/*', fallback: 'off', cache: 'off', retries: 1 } as const;
+    expect(decided({ project, user: { max_cost: 2, retries: 5 } })).toMatchObject({
+      maxCost: 1,
+      requireModel: 'azure/*',
+      fallback: 'off',
+      cache: 'off',
+      retries: 1,
+      projectNotTaken: [],
+    });
+  });
+
+  test('and nothing that is looser than what the user says', () => {
+    const project = { max_cost: 3, require_model: '*', fallback: 'on', cache: 'on', retries: 9 } as const;
+    const user = { max_cost: 2, require_model: 'azure/*', fallback: 'off', cache: 'off' } as const;
+    expect(decided({ project, user })).toMatchObject({
+      maxCost: 2,
+      requireModel: 'azure/*',
+      fallback: 'off',
+      cache: 'off',
+      retries: 2,
+      projectNotTaken: [
+        'max_cost 3, since 2 is stricter',
+        'require_model "*", since "azure/*" is stricter',
+        'fallback "on", since "off" is stricter',
+        'cache "on", since "off" is stricter',
+        'retries 9, since 2 is stricter',
+      ],
+    });
+  });
+
+  test("the lowest cap counts, under a flag as well; among the user's own the flag does", () => {
+    expect(decided({ flags: { max_cost: 5 }, project: { max_cost: 1 } })).toMatchObject({ maxCost: 1 });
+    expect(decided({ flags: { max_cost: 0.5 }, project: { max_cost: 1 } })).toMatchObject({ maxCost: 0.5 });
+    expect(decided({ flags: { max_cost: 5 }, user: { max_cost: 1 } })).toMatchObject({ maxCost: 5 });
+  });
+
+  test.each([
+    [{ max_cost: -1 }, 'max_cost must be a number of USD, 0 or more; it is -1'],
+    [{ max_cost: '1' }, 'max_cost must be a number of USD, 0 or more; it is "1"'],
+    [{ retries: 1.5 }, 'retries must be a whole number, 0 or more; it is 1.5'],
+    [{ fallback: 'yes' }, 'fallback must be on or off; it is "yes"'],
+    [{ reasoning: true }, 'reasoning must be show or hide; it is true'],
+  ])('%j is refused', (project, message) => {
+    expect(() => resolved({ project: project as SettingValues })).toThrow(`${projectFile}: ${message}`);
+  });
+});

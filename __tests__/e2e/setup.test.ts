@@ -384,7 +384,7 @@ test('--require-model prints nothing of a reply from elsewhere, and keeps the tu
   const env = { LITELLM_PROXY_URL: upstream.baseUrl };
   const { code, stdout, stderr } = await home.run(['-m', 'fake', '--require-model', 'claude-*', 'hi'], { env });
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  expect(stderr).toContain('fake answered, and --require-model claude-* does not allow it');
+  expect(stderr).toContain('fake answered, and require_model claude-* does not allow it');
   expect((await home.run(['recover'], { env })).stderr).toBe('cllm: no turn is unfinished\n');
   expect((await home.run(['history', 'list'], { env })).stdout).toContain('hi');
 });

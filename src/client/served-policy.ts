@@ -55,10 +55,10 @@ export class ServedPolicy {
 
   #judgeHead(headers: Readonly<Record<string, string>>, names: readonly string[]): CllmError | null {
     if (this.#options.allowFallbacks === false && Number(headers['x-litellm-attempted-fallbacks'] ?? 0) > 0) {
-      return elsewhere(`a fallback (${names[0] ?? 'unnamed'}) answered, and --no-fallback allows none`);
+      return elsewhere(`a fallback (${names[0] ?? 'unnamed'}) answered, although the request asked for none`);
     }
     if (this.#options.allowCache === false && headers['x-litellm-cache-hit']?.toLowerCase() === 'true') {
-      return elsewhere("the reply came from the proxy's cache, and --no-cache allows none");
+      return elsewhere("the reply came out of the proxy's cache, although the request asked for a fresh one");
     }
     return names.length === 0 ? null : this.#judgeNames(names);
   }
@@ -67,10 +67,10 @@ export class ServedPolicy {
     const { modelServed, attemptedFallbacks, isCacheHit } = receipt;
     const isFallback = fallbackModel !== null || (attemptedFallbacks ?? 0) > 0;
     if (this.#options.allowFallbacks === false && isFallback) {
-      return elsewhere(`a fallback (${modelServed ?? 'unnamed'}) answered, and --no-fallback allows none`);
+      return elsewhere(`a fallback (${modelServed ?? 'unnamed'}) answered, although the request asked for none`);
     }
     if (this.#options.allowCache === false && isCacheHit === true) {
-      return elsewhere("the reply came from the proxy's cache, and --no-cache allows none");
+      return elsewhere("the reply came out of the proxy's cache, although the request asked for a fresh one");
     }
     // A head that a keep-alive comment brought forward names nobody; a notice in the stream is newer than the head.
     const later = fallbackModel ?? (headNames.length === 0 ? modelServed : null);
@@ -82,7 +82,7 @@ export class ServedPolicy {
     if (glob === undefined || names.some((name) => matchesGlob(name, glob))) return null;
     const who =
       names.length === 0 ? 'the proxy does not say which model answered' : `${names.slice(0, 2).join(', ')} answered`;
-    return elsewhere(`${who}, and --require-model ${glob} does not allow it`);
+    return elsewhere(`${who}, and require_model ${glob} does not allow it`);
   }
 }
 

@@ -26,11 +26,7 @@ export async function setSetting(
   own: OwnProcess,
 ): Promise<{ value: Json; movedTo: string | null }> {
   const path = settingPath(name);
-  const { values: checked, warnings } = validateSettings(withValue({}, path, parseValue(path, text, cwd)), userFile);
-  // In a file an unknown name is only worth a warning; this one was typed just now.
-  if (warnings[0] !== undefined) {
-    throw new UsageError(warnings[0], { code: 'config_invalid', hint: '`cllm config explain` lists the settings.' });
-  }
+  const checked = validateSettings(withValue({}, path, parseValue(path, text, cwd)), userFile);
   const value = valueAt(checked as Values, path);
   if (value === undefined) {
     throw new UsageError(`${name} needs a value`, {
@@ -87,7 +83,8 @@ function splitAtDot(name: string): [before: string, after: string | null] {
 function parseValue(path: readonly string[], text: string, cwd: string): unknown {
   const [name, entry] = path[0] === 'profiles' ? path.slice(2) : path;
   if (name === undefined || (groups.includes(name) && entry === undefined)) return parseJson(text);
-  if (name === 'timeouts') return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
+  if (['timeouts', 'max_cost', 'retries'].includes(name))
+    return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
   if (name === 'params') return parseJson(text);
   if (name === 'output_schema') return resolve(cwd, text);
   if (name !== 'tags') return text;

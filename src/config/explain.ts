@@ -1,4 +1,3 @@
-import { UsageError } from '../outcome/errors.ts';
 import type { Json } from '../protocol/types.ts';
 import type { ApiKey } from './api-key.ts';
 import { describeOrigin, type Origin, type Setting, type Settings } from './settings.ts';
@@ -32,6 +31,12 @@ export function explainSettings(settings: Settings, apiKey: ApiKey | null = null
   add('history', settings.history);
   const { connect, firstToken, idle, total } = settings.timeouts;
   addEntries('timeouts', { connect, first_token: firstToken, idle, total });
+  add('max_cost', settings.maxCost);
+  add('require_model', settings.requireModel);
+  add('fallback', settings.fallback);
+  add('cache', settings.cache);
+  add('retries', settings.retries);
+  add('reasoning', settings.reasoning);
   add('tags', { ...settings.tags, value: [...settings.tags.value] });
   addEntries('aliases', settings.aliases);
   if (apiKey !== null) rows.push({ name: 'api_key', value: apiKey.maskedKey, origin: apiKey.origin });
@@ -59,8 +64,5 @@ export function getSetting(settings: Settings, name: string): Json | undefined {
 function assertName(name: string): void {
   const [group = '', ...rest] = name.split('.');
   const isOpenGroup = ['params', 'aliases', 'profiles'].includes(group);
-  const { warnings } = validateSettings({ [rest.length === 0 || isOpenGroup ? group : name]: null }, 'cllm config get');
-  if (warnings[0] !== undefined) {
-    throw new UsageError(warnings[0], { code: 'config_invalid', hint: '`cllm config explain` lists the settings.' });
-  }
+  validateSettings({ [rest.length === 0 || isOpenGroup ? group : name]: null }, 'cllm config get');
 }

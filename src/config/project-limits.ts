@@ -2,16 +2,22 @@ import type { Json } from '../protocol/types.ts';
 import { limitParams } from './project-params.ts';
 import type { Setting, Settings } from './settings.ts';
 
-type Decided = Pick<Settings, 'timeouts' | 'params'>;
+/** The settings that a project file may tighten, and never loosen. */
+export type Limits = Pick<
+  Settings,
+  'timeouts' | 'params' | 'maxCost' | 'requireModel' | 'fallback' | 'cache' | 'retries'
+>;
 
 /**
  * Of limits a project file may only tighten: where the user's own settings (flags, environment, user file, defaults) are
- * stricter they hold, and what was not taken is told. A repository must not make a job wait for ever.
+ * stricter they hold, and what was not taken is told. A repository must not make a job wait for ever. A cap on the cost
+ * holds whoever set it: the lowest counts, also under a flag.
  *
  * @param decided as the precedence of the layers has it
  * @param own the same without the project file
+ * @param project what the project file says by itself
  */
-export function tightened(decided: Decided, own: Decided): Decided & { projectNotTaken: string[] } {
+export function tightened(decided: Limits, own: Limits, project: Limits): Limits & { projectNotTaken: string[] } {
   const projectNotTaken: string[] = [];
   const strictest = <Value extends Json>(
     name: string,
@@ -38,7 +44,17 @@ export function tightened(decided: Decided, own: Decided): Decided & { projectNo
       limitParams.includes(name) ? strictest(`params.${name}`, given, own.params[name], isMore) : given,
     ]),
   );
-  return { timeouts, params, projectNotTaken };
+  const cap = project.maxCost.value === null ? own.maxCost : project.maxCost;
+  return {
+    timeouts,
+    params,
+    maxCost: strictest('max_cost', cap, own.maxCost, isMore),
+    requireModel: strictest('require_model', decided.requireModel, own.requireModel, isOther),
+    fallback: strictest('fallback', decided.fallback, own.fallback, isOn),
+    cache: strictest('cache', decided.cache, own.cache, isOn),
+    retries: strictest('retries', decided.retries, own.retries, isMore),
+    projectNotTaken,
+  };
 }
 
 /** 0 is none, and so the longest of all. */
@@ -48,6 +64,15 @@ function isLonger(seconds: number, than: number): boolean {
 
 function isMore(given: Json, than: Json): boolean {
   return typeof than === 'number' && !(typeof given === 'number' && given <= than);
+}
+
+/** Which of two globs lets less through nobody can tell: the user's own stays. */
+function isOther(given: Json, than: Json): boolean {
+  return than !== null && given !== than;
+}
+
+function isOn(given: Json, than: Json): boolean {
+  return given === 'on' && than === 'off';
 }
 
 function shown(value: Json): string {

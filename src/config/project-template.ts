@@ -36,6 +36,17 @@ export const projectTemplate = `# Settings of this project for cllm; they hold f
 #   idle: 120
 #   total: 0
 
+# What a run may cost in USD, how often it is tried again, and who may answer: a glob for the model, no fallback of the
+# proxy, no reply out of its cache. These, too, a project file may only tighten; of several caps the lowest counts.
+# max_cost: 0.50
+# retries: 1
+# require_model: azure/*
+# fallback: off
+# cache: off
+
+# Whether what a model thinks is shown, on stderr: show or hide.
+# reasoning: hide
+
 # LiteLLM tags: who pays for it, in the proxy's spend reports.
 # tags: [my-project]
 

@@ -4,7 +4,7 @@ import type { Json } from '../protocol/types.ts';
 import { nearestName } from './nearest-name.ts';
 import { configPaths, type Environment } from './paths.ts';
 import { findProjectFile, type ProjectFile, projectPath, readProjectFile, searchOptions } from './project-file.ts';
-import { tightened } from './project-limits.ts';
+import { type Limits, tightened } from './project-limits.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 import { readUserFile } from './user-file.ts';
 import { timeoutNames, validateSettings, type SettingValues, type TimeoutName } from './validation.ts';
@@ -40,6 +40,15 @@ export interface Settings {
   /** Seconds, 0 = none. */
   timeouts: Readonly<Record<'connect' | 'firstToken' | 'idle' | 'total', Setting<number>>>;
   tags: Setting<readonly string[]>;
+  /** USD that one run may cost, the lowest of all that were named; null when nobody named one. */
+  maxCost: Setting<number | null>;
+  /** A glob that the model that answers must match; null when any may. */
+  requireModel: Setting<string | null>;
+  fallback: Setting<'on' | 'off'>;
+  cache: Setting<'on' | 'off'>;
+  retries: Setting<number>;
+  /** Null: shown at a terminal alone. */
+  reasoning: Setting<'show' | 'hide' | null>;
   aliases: Readonly<Record<string, Setting<string>>>;
   /** The profile that was asked for, and those that exist. */
   profile: string | null;
@@ -51,7 +60,7 @@ export interface Settings {
   projectFolder: string | null;
   /** What the project file sets and does not get, with the reason. */
   projectNotTaken: readonly string[];
-  /** Lines for people: unknown names, each with its file and the nearest known name; a project file that is not obeyed. */
+  /** Lines for people: a project file that is not obeyed. */
   warnings: readonly string[];
 }
 
@@ -82,6 +91,9 @@ const defaults = {
   history: 'on',
   timeouts: { connect: 10, first_token: 300, idle: 120, total: 0 },
   tags: [],
+  fallback: 'on',
+  cache: 'on',
+  retries: 2,
 } satisfies SettingValues;
 
 /** A source of values, and how to say where one of them came from. */
@@ -123,7 +135,7 @@ async function isObeyed(found: ProjectFile, sources: SettingsSources): Promise<b
   if (store.has({ kind: 'owner', folder, value: String(strangerUid) })) return true;
   const urls = trustedUrls(env);
   if (urls.length === 0) return false;
-  const { base_url: baseUrl } = validateSettings(await readProjectFile(found), found.file, { isProject: true }).values;
+  const { base_url: baseUrl } = validateSettings(await readProjectFile(found), found.file, { isProject: true });
   return baseUrl !== undefined && urls.includes(baseUrl);
 }
 
@@ -142,18 +154,16 @@ function notObeyed({ file, folder, strangerUid }: ProjectFile): string {
 export function resolveSettings(
   sources: SettingsSources & { userFile: SettingsFile; projectFile: SettingsFile | null },
 ): Settings {
-  const warnings: string[] = [];
-  const check = (values: unknown, file: string, options: { isProject?: boolean } = {}): SettingValues => {
-    const checked = validateSettings(values, file, options);
-    warnings.push(...checked.warnings);
-    return checked.values;
-  };
-  const user = fileLayers(check(sources.userFile.values, sources.userFile.file), 'user file', sources.userFile.file);
+  const user = fileLayers(
+    validateSettings(sources.userFile.values, sources.userFile.file),
+    'user file',
+    sources.userFile.file,
+  );
   const project =
     sources.projectFile === null
       ? null
       : fileLayers(
-          check(sources.projectFile.values, sources.projectFile.file, { isProject: true }),
+          validateSettings(sources.projectFile.values, sources.projectFile.file, { isProject: true }),
           'project file',
           sources.projectFile.file,
         );
@@ -161,19 +171,33 @@ export function resolveSettings(
   const profiles = [...new Set([...(project?.profiles.keys() ?? []), ...user.profiles.keys()])];
   if (profile !== null && !profiles.includes(profile)) throw unknownProfile(profile, profiles);
 
+  const flags: Layer = {
+    values: validateSettings(sources.flags, 'command line'),
+    origin: (name) => ({ from: 'flag', name: flagOf(name) }),
+  };
+  const environment: Layer = {
+    values: validateSettings(environmentValues(sources.env), 'environment'),
+    origin: environmentOrigin,
+  };
+  const profilesOf = (files: FileLayers[]): Layer[] => files.flatMap((file) => file.profiles.get(profile ?? '') ?? []);
   const layersOf = (files: FileLayers[]): Layer[] => [
-    { values: check(sources.flags, 'command line'), origin: (name) => ({ from: 'flag', name: flagOf(name) }) },
-    ...files.flatMap((file) => file.profiles.get(profile ?? '') ?? []),
-    { values: check(environmentValues(sources.env), 'environment'), origin: environmentOrigin },
+    flags,
+    ...profilesOf(files),
+    environment,
     ...files.map((file) => file.whole),
     { values: defaults, origin: () => ({ from: 'default' }) },
   ];
   const own = layersOf([user]);
   const layers = project === null ? own : layersOf([project, user]);
 
-  const decidedBy = (from: readonly Layer[]): Pick<Settings, 'params' | 'timeouts'> => ({
+  const decidedBy = (from: readonly Layer[]): Limits => ({
     params: mergeEntries(from, 'params'),
     timeouts: pickTimeouts(from),
+    maxCost: pick(from, 'max_cost', null),
+    requireModel: pick(from, 'require_model', null),
+    fallback: pick(from, 'fallback', defaults.fallback),
+    cache: pick(from, 'cache', defaults.cache),
+    retries: pick(from, 'retries', defaults.retries),
   });
   const decided = decidedBy(layers);
   const aliases = mergeEntries(layers, 'aliases');
@@ -183,10 +207,13 @@ export function resolveSettings(
     ownBaseUrl: pick(own, 'base_url', defaults.base_url).value,
     model: { ...model, value: model.value === null ? null : followAlias(model.value, aliases) },
     system: pick(layers, 'system', null),
-    ...(project === null ? { ...decided, projectNotTaken: [] } : tightened(decided, decidedBy(own))),
+    ...(project === null
+      ? { ...decided, projectNotTaken: [] }
+      : tightened(decided, decidedBy(own), decidedBy([...profilesOf([project]), project.whole]))),
     outputSchema: schemaPath(pick(layers, 'output_schema', null), sources.cwd),
     render: pick(layers, 'render', defaults.render),
     history: pick(layers, 'history', defaults.history),
+    reasoning: pick(layers, 'reasoning', null),
     tags: pick(layers, 'tags', defaults.tags),
     aliases,
     profile,
@@ -194,7 +221,7 @@ export function resolveSettings(
     userFile: sources.userFile.file,
     projectFile: sources.projectFile?.file ?? null,
     projectFolder: sources.projectFile?.folder ?? (sources.projectFile && dirname(sources.projectFile.file)),
-    warnings,
+    warnings: [],
   };
 }
 

@@ -22,6 +22,16 @@ export interface SettingValues {
   /** Seconds, fractions too; 0 = none. */
   timeouts?: Readonly<Partial<Record<TimeoutName, number | undefined>>> | undefined;
   tags?: readonly string[] | undefined;
+  /** USD that one run may cost. */
+  max_cost?: number | undefined;
+  /** A glob that the model that answers must match. */
+  require_model?: string | undefined;
+  /** Off takes no reply of a fallback, and asks the proxy for none. */
+  fallback?: 'on' | 'off' | undefined;
+  /** Off takes no reply out of the proxy's cache, and asks for none. */
+  cache?: 'on' | 'off' | undefined;
+  retries?: number | undefined;
+  reasoning?: 'show' | 'hide' | undefined;
   /** Short name -> model. */
   aliases?: Readonly<Record<string, string>> | undefined;
   /** Named groups of the settings above. */
@@ -47,7 +57,10 @@ const forbiddenParams = new Map(
 );
 
 /** A file with more unknown names is another kind of file. */
-const mostWarnings = 5;
+const mostUnknown = 5;
+
+/** What a user says with each command, and no file for them: a clone must not turn a failure into exit code 0. */
+const flagsOnly: ReadonlySet<string> = new Set(['allow_short', 'output_format', 'allow_unknown_cost']);
 
 /** A base URL that is longer was not written for people to read. */
 const longestUrl = 2_048;
@@ -63,8 +76,8 @@ interface Place {
   name: string;
   /** A project file is not the user's own word. */
   isProject: boolean;
-  /** Takes what makes the warning: the search for the nearest name is work, and a file may hold many wrong ones. */
-  warn: (warning: () => string) => void;
+  /** Takes a name that no setting has, and the names that are known there. */
+  unknown: (name: string, known: readonly string[]) => void;
 }
 
 const readers: { readonly [Name in SettingName]-?: Reader } = {
@@ -74,10 +87,15 @@ const readers: { readonly [Name in SettingName]-?: Reader } = {
   params: (value, at) => readMap(value, at, readParam),
   output_schema: readText,
   render: (value, at) => readOneOf(value, at, ['auto', 'markdown', 'plain']),
-  // YAML 1.1 habits and JSON both write switches as booleans.
-  history: (value, at) => readOneOf(value === true ? 'on' : value === false ? 'off' : value, at, ['on', 'off']),
+  history: readSwitch,
   timeouts: (value, at) => readNamed(value, at, timeoutNames, readSeconds),
   tags: readTags,
+  max_cost: readUsd,
+  require_model: readText,
+  fallback: readSwitch,
+  cache: readSwitch,
+  retries: readCount,
+  reasoning: (value, at) => readOneOf(value, at, ['show', 'hide']),
   aliases: (value, at) => readMap(value, at, readText),
   profiles: (value, at) => readMap(value, at, readProfile),
 };
@@ -88,29 +106,49 @@ export const settingNames = Object.keys(readers) as SettingName[];
 const keyName = /(^|_)(api_?)?(key|token|secret|password)$/i;
 
 /**
- * Checks what one file (or the flags, or the environment) says. Names that nobody knows are skipped with a warning that
- * names the nearest known one, so that a file written for a later cllm still works; a known name with a bad value is an
- * error, because ignoring it would do something else than was asked for.
+ * Checks what one file (or the flags, or the environment) says. A name that nobody knows is an error, as a bad value is:
+ * skipping either would do something else than was asked for.
  *
  * @param values as parsed; null or undefined for an empty file
  * @param file named in every message: a path, `environment` or `command line`
  * @param options.isProject A project file may set less: somebody else may have written it.
- * @throws UsageError `config_invalid` (or `base_url_invalid`) naming file, setting and value
+ * @throws UsageError `config_invalid` (or `base_url_invalid`) naming file, setting and value, or the nearest known name
  */
 export function validateSettings(
   values: unknown,
   file: string,
   { isProject = false }: { isProject?: boolean } = {},
-): { values: SettingValues; warnings: string[] } {
-  const warnings: string[] = [];
-  let untold = 0;
-  const warn = (warning: () => string): void => {
-    if (warnings.length < mostWarnings) warnings.push(warning());
-    else untold += 1;
-  };
-  const settings = readSettings(values ?? {}, { file, name: '', isProject, warn }, settingNames);
-  if (untold > 0) warnings.push(`${file}: ${untold} more unknown settings`);
-  return { values: settings, warnings };
+): SettingValues {
+  const found: { name: string; known: readonly string[] }[] = [];
+  const unknown = (name: string, known: readonly string[]): void => void found.push({ name, known });
+  const settings = readSettings(values ?? {}, { file, name: '', isProject, unknown }, settingNames);
+  if (found.length > 0) throw unknownSettings(found, file);
+  return settings;
+}
+
+/** The search for the nearest name is work, and a file may hold many wrong ones: it is made for those that are told. */
+function unknownSettings(found: readonly { name: string; known: readonly string[] }[], file: string): UsageError {
+  const told = found.slice(0, mostUnknown);
+  const more = found.length - told.length;
+  const names = told.map(({ name }) => quote(name)).join(', ');
+  const plural = found.length === 1 ? 'setting' : 'settings';
+  return new UsageError(`${file}: unknown ${plural} ${names}${more === 0 ? '' : ` and ${more} more`}`, {
+    code: 'config_invalid',
+    hint: unknownHint(told),
+  });
+}
+
+function unknownHint(told: readonly { name: string; known: readonly string[] }[]): string {
+  const entryOf = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
+  const flag = told.map(({ name }) => entryOf(name)).find((name) => flagsOnly.has(name));
+  if (flag !== undefined) return `what --${flag.replaceAll('_', '-')} says is for the command line alone`;
+  const meant = told.flatMap(({ name, known }) => {
+    const nearest = nearestName(entryOf(name), known);
+    return nearest === null ? [] : [quote(name.slice(0, name.length - entryOf(name).length) + nearest)];
+  });
+  const newer = 'if a newer cllm wrote it, update cllm';
+  if (meant.length > 0) return `did you mean ${meant.join(', ')}? ${newer}`;
+  return `known are ${(told[0]?.known ?? []).join(', ')}; ${newer}`;
 }
 
 function readSettings(value: unknown, at: Place, names: readonly SettingName[]): SettingValues {
@@ -123,11 +161,7 @@ function readSettings(value: unknown, at: Place, names: readonly SettingName[]):
     } else if (isKeyName(name)) {
       throw keyInSettings(place.name, at.file);
     } else {
-      at.warn(() => {
-        const nearest = nearestName(name, names);
-        const meant = nearest === null ? '' : ` (did you mean ${quote(inside(at, nearest))}?)`;
-        return `${at.file}: unknown setting ${quote(place.name)}${meant}`;
-      });
+      at.unknown(place.name, names);
     }
   }
   return settings;
@@ -158,15 +192,8 @@ function readMap<Value>(
 function readNamed(value: unknown, at: Place, names: readonly string[], read: Reader): Record<string, unknown> {
   const named: Record<string, unknown> = {};
   for (const [name, entry] of entriesOf(value, at)) {
-    if (names.includes(name)) {
-      if (entry !== null && entry !== undefined) named[name] = read(entry, { ...at, name: inside(at, name) });
-    } else {
-      at.warn(() => {
-        const nearest = nearestName(name, names);
-        const meant = nearest === null ? `known: ${names.join(', ')}` : `did you mean ${quote(inside(at, nearest))}?`;
-        return `${at.file}: unknown setting ${quote(inside(at, name))} (${meant})`;
-      });
-    }
+    if (!names.includes(name)) at.unknown(inside(at, name), names);
+    else if (entry !== null && entry !== undefined) named[name] = read(entry, { ...at, name: inside(at, name) });
   }
   return named;
 }
@@ -246,6 +273,21 @@ function readSeconds(value: unknown, at: Place): number {
     throw invalid(at, 'must be a number of seconds, 0 (none) or more', value);
   }
   return value;
+}
+
+function readUsd(value: unknown, at: Place): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
+  throw invalid(at, 'must be a number of USD, 0 or more', value);
+}
+
+function readCount(value: unknown, at: Place): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw invalid(at, 'must be a whole number, 0 or more', value);
+}
+
+/** YAML 1.1 habits and JSON both write switches as booleans. */
+function readSwitch(value: unknown, at: Place): 'on' | 'off' {
+  return readOneOf(value === true ? 'on' : value === false ? 'off' : value, at, ['on', 'off']);
 }
 
 function readTags(value: unknown, at: Place): string[] {

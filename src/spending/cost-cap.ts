@@ -1,16 +1,25 @@
 import { formatUsd } from './usd.ts';
+
 /** What a run has cost so far, and whether it may go on. */
 export class CostCap {
   readonly #mostUsd: number | null;
   readonly #isUnknownAllowed: boolean;
+  readonly #name: string;
   #spentUsd = 0;
   #known = 0;
   #unknown = 0;
   #brokenOff = 0;
   #dearestUsd = 0;
 
-  /** @param mostUsd null is no cap */
-  constructor(mostUsd: number | null, { isUnknownAllowed = false }: { isUnknownAllowed?: boolean } = {}) {
+  /**
+   * @param mostUsd null is no cap
+   * @param options.name what people call the cap: the flag or the setting that it comes from
+   */
+  constructor(
+    mostUsd: number | null,
+    { isUnknownAllowed = false, name = '--max-cost' }: { isUnknownAllowed?: boolean; name?: string } = {},
+  ) {
+    this.#name = name;
     this.#mostUsd = mostUsd;
     this.#isUnknownAllowed = isUnknownAllowed;
   }
@@ -51,11 +60,11 @@ export class CostCap {
     const most = this.#mostUsd;
     if (most === null) return null;
     if (this.#known === 0 && this.#unknown > 0 && !this.#isUnknownAllowed) {
-      return 'the proxy does not say what a reply costs, so --max-cost can not be kept';
+      return `the proxy does not say what a reply costs, so ${this.#name} can not be kept`;
     }
     const counted = this.#countedUsd();
     if (counted < most) return null;
-    return `${formatUsd(counted)} of --max-cost ${most} is spent`;
+    return `${formatUsd(counted)} of ${this.#name} ${most} is spent`;
   }
 
   /**

@@ -25,6 +25,12 @@ export async function flagSettings(
     params: flagParams(values),
     output_schema: values.outputSchema,
     render: values.render,
+    max_cost: values.maxCost,
+    require_model: values.requireModel,
+    fallback: switchOf(values.fallback),
+    cache: switchOf(values.cache),
+    retries: values.retries,
+    reasoning: values.reasoning,
     tags: tag.length === 0 ? undefined : [...tag],
     timeouts: {
       connect: values.connectTimeout,
@@ -47,10 +53,9 @@ export async function clientOptions(
   const { env } = io;
   const optional = {
     apiKey: key ?? undefined,
-    requireModel: values.requireModel,
-    allowFallbacks: values.fallback === false ? false : undefined,
-    allowCache: values.cache === false ? false : undefined,
-    retries: values.retries,
+    requireModel: settings.requireModel.value ?? undefined,
+    allowFallbacks: settings.fallback.value === 'off' ? false : undefined,
+    allowCache: settings.cache.value === 'off' ? false : undefined,
     maxReplyBytes: values.maxReplyBytes,
     ca: await authorities(values.cacert, io, settings.baseUrl.value),
     ...(await clientCertificate(values, io)),
@@ -63,6 +68,7 @@ export async function clientOptions(
     firstTokenTimeout: settings.timeouts.firstToken.value,
     idleTimeout: settings.timeouts.idle.value,
     timeout: settings.timeouts.total.value,
+    retries: settings.retries.value,
     headers: requestHeaders(values, settings, attribution),
     // The demo is on this machine, whatever the environment says of proxies.
     ...(demo === null && { proxy: proxySettingsOf(env) }),
@@ -70,6 +76,10 @@ export async function clientOptions(
       Object.entries(optional).filter(([, value]) => value !== undefined),
     ) as Partial<ClientOptions>),
   };
+}
+
+function switchOf(value: boolean | undefined): 'on' | 'off' | undefined {
+  return value === undefined ? undefined : value ? 'on' : 'off';
 }
 
 /** What each request carries besides the key; reads no files. */

@@ -51,6 +51,7 @@ export function sayWhatProjectSets({ settings, paths, uid, isRemembered, say }: 
 /** What counts in this run and comes from the project file. The system prompt is named and not quoted: it may be long. */
 function itemsOf(settings: Settings): string[] {
   const { baseUrl, model, system, outputSchema, render, history, tags, timeouts, params, aliases } = settings;
+  const { maxCost, requireModel, fallback, cache, retries, reasoning } = settings;
   const isProjects = ({ origin }: { origin: Origin }): boolean => origin.from === 'project file';
   const names = (group: Readonly<Record<string, { origin: Origin }>>): string[] =>
     Object.entries(group)
@@ -64,6 +65,12 @@ function itemsOf(settings: Settings): string[] {
     isProjects(outputSchema) && 'a schema for replies',
     isProjects(render) && `render ${render.value}`,
     isProjects(tags) && `tags ${tags.value.join(' ')}`,
+    isProjects(maxCost) && `max_cost ${maxCost.value}`,
+    isProjects(requireModel) && `require_model ${requireModel.value}`,
+    isProjects(fallback) && `fallback ${fallback.value}`,
+    isProjects(cache) && `cache ${cache.value}`,
+    isProjects(retries) && `retries ${retries.value}`,
+    isProjects(reasoning) && `reasoning ${reasoning.value}`,
     ...names(params).map((name) => `params.${name}`),
     ...names(timeouts).map((name) => `the timeout ${name}`),
     ...names(aliases).map((name) => `the alias ${name}`),

@@ -4,14 +4,21 @@ import type { LiteLLMClient } from '../../client/client.ts';
 import { pricedModels } from '../../spending/prices.ts';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
 import { usd } from '../../protocol/figures.ts';
-import type { Values } from '../flags/flag.ts';
-import type { moneyFlags } from '../flags/flags.ts';
+import type { Origin, Settings } from '../../config/settings.ts';
 
 /** What a run may spend. */
 export interface Spending {
   cap: CostCap;
   /** Why a model may not be asked under the cap; null when it may. */
   refuseModel: (model: string) => CllmError | null;
+  /** The cap, as the error that decides the exit code. */
+  reached: (why: string) => CllmError;
+}
+
+/** What a run may cost, and who said so. */
+export interface SpendingLimit {
+  maxCost: Settings['maxCost'];
+  allowUnknownCost: boolean;
 }
 
 /** Whose spending it is. */
@@ -34,26 +41,30 @@ const patience = 10_000;
  * @throws CllmError `budget_exceeded` when the key has nothing left, `cost_cap` for a cap of 0
  */
 export async function prepareSpending(
-  { maxCost, allowUnknownCost: isUnknownAllowed }: Values<typeof moneyFlags>,
+  { maxCost, allowUnknownCost: isUnknownAllowed }: SpendingLimit,
   { client, model, signal, remark }: SpendingRun,
 ): Promise<Spending> {
-  const mostUsd = maxCost ?? null;
-  const cap = new CostCap(mostUsd, { isUnknownAllowed });
-  if (cap.refusal !== null) throw capReached(cap.refusal);
+  const { value: mostUsd, origin } = maxCost;
+  const name = origin.from === 'flag' ? origin.name : 'max_cost';
+  const reached = (why: string): CllmError => new CllmError('cost_cap', why, { hint: hintOf(origin) });
+  const cap = new CostCap(mostUsd, { isUnknownAllowed, name });
+  if (cap.refusal !== null) throw reached(cap.refusal);
   const arePricesNeeded = mostUsd !== null && !isUnknownAllowed;
   const [priced] = await Promise.all([
     arePricesNeeded ? knownPrices(client, signal) : null,
-    checkBudget(client, mostUsd, signal, remark),
+    checkBudget(client, mostUsd === null ? null : { name, mostUsd }, signal, remark),
   ]);
-  const refuseModel = (name: string): CllmError | null => (priced === null || priced.has(name) ? null : unpriced(name));
+  const refuseModel = (asked: string): CllmError | null =>
+    priced === null || priced.has(asked) ? null : unpriced(asked, name);
   const refused = model === null ? null : refuseModel(model);
   if (refused !== null) throw refused;
-  return { cap, refuseModel };
+  return { cap, refuseModel, reached };
 }
 
-/** Our own cost cap, as the error that decides the exit code. */
-export function capReached(why: string): CllmError {
-  return new CllmError('cost_cap', why, { hint: 'allow more with --max-cost' });
+/** A flag can not loosen what a project file says. */
+function hintOf(origin: Origin): string {
+  if (origin.from !== 'project file') return 'allow more with --max-cost';
+  return `allow more with max_cost in ${origin.file}: of several caps the lowest counts`;
 }
 
 async function knownPrices(client: LiteLLMClient, signal: AbortSignal): Promise<ReadonlySet<string>> {
@@ -72,7 +83,7 @@ function isAboutTheWay({ code }: CllmError): boolean {
 
 async function checkBudget(
   client: LiteLLMClient,
-  mostUsd: number | null,
+  cap: { name: string; mostUsd: number } | null,
   stop: AbortSignal,
   remark: (text: string) => void,
 ): Promise<void> {
@@ -92,13 +103,13 @@ async function checkBudget(
       hint: '`cllm whoami` shows it and when it resets; an admin of the proxy can raise it',
     });
   }
-  if (mostUsd !== null && left < mostUsd) {
-    remark(`this key has ${formatUsd(left)} of its budget left, less than --max-cost ${mostUsd}`);
+  if (cap !== null && left < cap.mostUsd) {
+    remark(`this key has ${formatUsd(left)} of its budget left, less than ${cap.name} ${cap.mostUsd}`);
   }
 }
 
-function unpriced(model: string): UsageError {
-  return new UsageError(`the proxy does not know what ${model} costs, so --max-cost can not be kept`, {
+function unpriced(model: string, cap: string): UsageError {
+  return new UsageError(`the proxy does not know what ${model} costs, so ${cap} can not be kept`, {
     hint: 'ask an admin of the proxy to set its price, or take the risk with --allow-unknown-cost',
   });
 }

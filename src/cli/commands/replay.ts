@@ -24,11 +24,12 @@ export const replayCommand = command({
         hint: 'write it to a file first',
       });
     const recording = readRecording(file);
-    const { render } = await context.settings();
+    const { render, reasoning } = await context.settings();
     const view = createView(values, context.io, {
       isHeldBack: false,
       baseUrl: recording.head?.url ?? '',
       render: render.value,
+      reasoning: reasoning.value,
     });
     const result = await replay(recording, {
       speed: values.speed === undefined ? 1 : values.speed,

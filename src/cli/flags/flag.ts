@@ -151,6 +151,16 @@ export function toggle(
   });
 }
 
+/** A switch whose default the settings have: undefined when the command line says neither `--name` nor `--no-name`. */
+export function settingToggle(describe: string): Flag<boolean | undefined> {
+  return flag({
+    kind: 'toggle',
+    describe,
+    isOnByDefault: true,
+    read: (given) => (typeof given === 'boolean' ? given : undefined),
+  });
+}
+
 /** One of a few words. */
 export function choice<const Choice extends string>(
   describe: string,

@@ -10,6 +10,7 @@ import {
   number,
   pairs,
   promptWords,
+  settingToggle,
   text,
   toggle,
   type Values,
@@ -63,8 +64,12 @@ export const modelFlags = inGroup(groups.model, {
   tools: file('a JSON file of tool definitions; calls are shown and kept, never run'),
   stream: toggle('stream the reply (default; --no-stream asks for one JSON body)', { isOnByDefault: true }),
   'require-model': text('fail unless the model that answers matches this glob'),
-  fallback: toggle('take a reply of a fallback (default; --no-fallback fails)', { isOnByDefault: true }),
-  cache: toggle("take a reply out of the proxy's cache (default; --no-cache fails)", { isOnByDefault: true }),
+  fallback: settingToggle(
+    'take a reply of a fallback (default; --no-fallback asks the proxy for none, and fails when one answers)',
+  ),
+  cache: settingToggle(
+    "take a reply out of the proxy's cache (default; --no-cache asks for a fresh one, and fails when a kept one comes)",
+  ),
 });
 
 export const limitFlags = inGroup(groups.limits, {
@@ -151,6 +156,8 @@ export const contextFlags = {
   ...limitFlags,
   ...schemaFlags,
   render: viewFlags.render,
+  reasoning: viewFlags.reasoning,
+  'max-cost': moneyFlags['max-cost'],
   stdin: promptFlags.stdin,
   ephemeral: conversationFlags.ephemeral,
 };

@@ -15,19 +15,21 @@ export interface ViewOptions {
   baseUrl: string;
   model?: string | null;
   render: Render;
+  /** Null: at a terminal alone. */
+  reasoning: Settings['reasoning']['value'];
   /** The history, for somebody who tries cllm out: they should see that a turn is a thing on their disk. */
   keptIn?: string | null;
 }
 
 /** The view that the flags and the settings ask for. */
 export function createView(
-  { outputFormat: format = 'text', reasoning, quiet }: Values<typeof viewFlags>,
+  { outputFormat: format = 'text', quiet }: Pick<Values<typeof viewFlags>, 'outputFormat' | 'quiet'>,
   io: Io,
   options: ViewOptions,
 ): View {
   if (format !== 'text') return programView(format, io, options);
   return new TextView(io, {
-    isReasoningShown: reasoning === undefined ? io.stdout.isTTY && io.stderr.isTTY : reasoning === 'show',
+    isReasoningShown: options.reasoning === null ? io.stdout.isTTY && io.stderr.isTTY : options.reasoning === 'show',
     isQuiet: quiet,
     isHeldBack: options.isHeldBack,
     isMarkdown: isMarkdown(options.render, io.stdout, options.isHeldBack),

@@ -19,7 +19,7 @@ import { createView } from '../../views/create-view.ts';
 import { failedOutcome, type TurnOutcome, type View } from '../../views/view.ts';
 import type { WrittenMedia } from './reply-files.ts';
 import { requestBody } from '../../asking/request-body.ts';
-import type { SpendingRun } from '../../asking/spending.ts';
+import type { SpendingLimit, SpendingRun } from '../../asking/spending.ts';
 import type { ReplySchema } from '../../asking/reply-schema.ts';
 import { asCllmError } from '../../thrown.ts';
 
@@ -34,6 +34,7 @@ export async function runAsk(values: AskValues, context: Context): Promise<CllmE
     baseUrl: settings.baseUrl.value,
     model: settings.model.value,
     render: settings.render.value,
+    reasoning: settings.reasoning.value,
     keptIn: values.demo ? context.paths.historyFile : null,
   });
   // From here on the view ends the run, whatever happens: it knows what it has said already.
@@ -70,7 +71,8 @@ async function askOnce(
   const model = await modelFor(conversation, { settings, otherwise: context.model, remark: context.remark });
   const body = await requestBody(values, model, paramValues(settings.params), io);
   if (schema !== null) body['response_format'] = schema.responseFormat;
-  const cap = await costCap(values, { client, model, signal: io.signal, remark: context.remark });
+  const limit = { maxCost: settings.maxCost, allowUnknownCost: values.allowUnknownCost };
+  const cap = await costCap(limit, { client, model, signal: io.signal, remark: context.remark });
   const recording = await recordTap(values, context, model);
 
   const result = await conversation.send({
@@ -107,11 +109,11 @@ async function writeReply(file: OutputFile, completion: ChatCompletion | null, i
   return writeMedia(file, kind, completion, io);
 }
 
-/** What a run may cost, looked into before it is begun; null without --max-cost. */
-async function costCap(values: AskValues, run: SpendingRun): Promise<CostCap | null> {
-  if (values.maxCost === undefined) return null;
+/** What a run may cost, looked into before it is begun; null without a cap. */
+async function costCap(limit: SpendingLimit, run: SpendingRun): Promise<CostCap | null> {
+  if (limit.maxCost.value === null) return null;
   const { prepareSpending } = await import('../../asking/spending.ts');
-  return (await prepareSpending(values, run)).cap;
+  return (await prepareSpending(limit, run)).cap;
 }
 
 /** The tap of --record; null without it. */

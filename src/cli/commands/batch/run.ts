@@ -4,7 +4,6 @@ import { AdaptiveLimit } from '../../../batch/adaptive-limit.ts';
 import { askItem, Holds, type ItemDefaults, type ItemEnd, refusedItem } from '../../../batch/ask-item.ts';
 import type { InputFormat } from '../../../batch/batch-item.ts';
 import { BatchSummary } from '../../../batch/batch-summary.ts';
-import type { CostCap } from '../../../spending/cost-cap.ts';
 import type { ReportFacts } from '../../../batch/reporters/report-facts.ts';
 import { readResults, ResultsFile } from '../../../batch/results-file.ts';
 import { runBatch, type Stop } from '../../../batch/run-batch.ts';
@@ -29,7 +28,7 @@ import { remark } from '../../views/report.ts';
 import type { OwnText } from '../../../terminal/own-text.ts';
 import { table } from '../../views/table.ts';
 import { requestBody } from '../../asking/request-body.ts';
-import { capReached, prepareSpending } from '../../asking/spending.ts';
+import { prepareSpending, type Spending } from '../../asking/spending.ts';
 
 const timestamp = (): string => new Date().toISOString();
 
@@ -98,7 +97,7 @@ class BatchCommand {
   readonly #summary = new BatchSummary();
   readonly #progress: Progress = { done: 0, earlier: 0, failed: 0, total: null, costUsd: null };
   #results: ResultsFile | null = null;
-  #cap: CostCap | null = null;
+  #spending: Spending | null = null;
   #display: ProgressDisplay | null = null;
   #spooled: BatchSource | null = null;
   #isWarned = false;
@@ -116,6 +115,8 @@ class BatchCommand {
     const { shard, outputFile } = this.#options;
     // Taking up the results changes them already.
     await this.#context.assertTrusted();
+    const settings = await this.#context.settings();
+    const { maxCost } = settings;
     const earlierCosts: (number | null)[] = [];
     this.#results = await ResultsFile.open(outputFile, {
       identity: identifyProcess(io.pid),
@@ -128,28 +129,24 @@ class BatchCommand {
       },
       onKept: (result) => {
         this.#summary.add(result, { isEarlier: true });
-        if (this.#values.maxCost !== undefined && result.completion !== null) earlierCosts.push(result.total_cost_usd);
+        if (maxCost.value !== null && result.completion !== null) earlierCosts.push(result.total_cost_usd);
       },
     });
-    const settings = await this.#context.settings();
     if (settings.model.value !== null) refuseKey(this.#context.io, 'the model', settings.model.value);
-    const spending = await prepareSpending(this.#values, {
+    const limit = { maxCost, allowUnknownCost: this.#values.allowUnknownCost };
+    this.#spending = await prepareSpending(limit, {
       client: await this.#context.client(),
       model: settings.model.value,
       signal: io.signal,
       remark: this.#context.remark,
     });
-    this.#cap = spending.cap;
-    for (const cost of earlierCosts) spending.cap.add(cost);
-    this.#refuseModel = spending.refuseModel;
+    for (const cost of earlierCosts) this.#spending.cap.add(cost);
   }
-
-  #refuseModel: (model: string) => CllmError | null = () => null;
 
   async run(given: BatchSource): Promise<CllmError | null> {
     const { io } = this.#context;
     const { isFailFast, isQuiet, concurrency, format, shard, inputName } = this.#options;
-    const [results, cap] = [this.#results as ResultsFile, this.#cap as CostCap];
+    const [results, { cap }] = [this.#results as ResultsFile, this.#spending as Spending];
     const source = await this.#repeatable(given);
     const selection: Selection = { fileName: inputName, format, shard };
     const defaults = await this.#defaults();
@@ -159,7 +156,7 @@ class BatchCommand {
     const client = await this.#context.client();
     const holds = new Holds(io.signal);
     const limit = new AdaptiveLimit(concurrency, io.now, Math.random);
-    const mayWait = this.#values.retries !== 0;
+    const mayWait = (await this.#context.settings()).retries.value !== 0;
     if (!isQuiet) this.#display = new ProgressDisplay(io.stderr, this.#progress, io.now, every, io.hold);
     let stop: Stop | null;
     try {
@@ -217,7 +214,7 @@ class BatchCommand {
       params: { ...params, ...(schema !== null && { response_format: schema.responseFormat }) },
       isShortAllowed: this.#values.allowShort,
       mismatch: schema === null ? null : (reply) => schema.mismatch(reply, true),
-      refuseModel: this.#refuseModel,
+      refuseModel: this.#spending?.refuseModel ?? (() => null),
       complete: (body) => withHeaderTags(body, header),
     };
   }
@@ -304,7 +301,7 @@ class BatchCommand {
     const { isFailFast, outputFile } = this.#options;
     const name = path.basename(outputFile);
     if (stop?.reason === 'signal') return stop.error;
-    if (stop?.reason === 'cap') return capReached(stop.why);
+    if (stop?.reason === 'cap') return this.#spending?.reached(stop.why) ?? null;
     if (stop?.reason === 'failure' && !isFailFast && stop.error !== null) {
       const { code, message, hint } = stop.error;
       return new CllmError(code, `the batch was stopped, since the next items would fail as well: ${message}`, {

@@ -54,9 +54,12 @@ async function openSession(values: ChatValues, context: Context): Promise<ChatSe
   const model = await modelFor(conversation, { settings, otherwise: context.model, remark });
   const body = await requestBody(values, model, paramValues(settings.params), io);
   const spending =
-    values.maxCost === undefined
+    settings.maxCost.value === null
       ? null
-      : await prepareSpending(values, { client, model: body.model, signal: io.signal, remark });
+      : await prepareSpending(
+          { maxCost: settings.maxCost, allowUnknownCost: values.allowUnknownCost },
+          { client, model: body.model, signal: io.signal, remark },
+        );
   return new ChatSession({
     conversation,
     body,
@@ -71,6 +74,7 @@ async function openSession(values: ChatValues, context: Context): Promise<ChatSe
         baseUrl: settings.baseUrl.value,
         model: body.model,
         render: settings.render.value,
+        reasoning: settings.reasoning.value,
         keptIn: values.demo ? context.paths.historyFile : null,
       }),
     explained,

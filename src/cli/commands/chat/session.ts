@@ -6,7 +6,7 @@ import type { CllmError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
 import type { RequestBody } from '../../../protocol/types.ts';
 import { explainBudget } from '../../asking/budget.ts';
-import { type Spending, capReached } from '../../asking/spending.ts';
+import type { Spending } from '../../asking/spending.ts';
 import type { View } from '../../views/view.ts';
 
 /** What the turns of a chat took together. A figure that nobody told is not counted, and its turn is. */
@@ -66,8 +66,8 @@ export class ChatSession {
   checkSpending(): void {
     const { spending } = this.#parts;
     if (spending === null) return;
-    const { cap, refuseModel } = spending;
-    if (cap.refusal !== null) throw capReached(cap.refusal);
+    const { cap, refuseModel, reached } = spending;
+    if (cap.refusal !== null) throw reached(cap.refusal);
     const refused = refuseModel(this.body.model);
     if (refused !== null) throw refused;
   }

@@ -44,8 +44,9 @@ export async function runCompare(
   await context.assertTrusted();
   const message = await promptMessage(values, io);
   const client = await context.client();
-  if (values.maxCost !== undefined) {
-    const { refuseModel } = await prepareSpending(values, {
+  if (settings.maxCost.value !== null) {
+    const limit = { maxCost: settings.maxCost, allowUnknownCost: values.allowUnknownCost };
+    const { refuseModel } = await prepareSpending(limit, {
       client,
       model: null,
       signal: io.signal,

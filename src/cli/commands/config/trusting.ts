@@ -92,7 +92,7 @@ function projectFileOf(folder: string | undefined, io: Io): ProjectFile {
 
 /** What the file asks for now: its base URL, those of its profiles, and that it is another user's. */
 async function grantsOf(found: ProjectFile): Promise<Grant[]> {
-  const { values } = validateSettings(await readProjectFile(found), found.file, { isProject: true });
+  const values = validateSettings(await readProjectFile(found), found.file, { isProject: true });
   const urls = [values, ...Object.values(values.profiles ?? {})]
     .map(({ base_url: url }) => url)
     .filter((url) => url !== undefined);
