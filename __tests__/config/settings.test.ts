@@ -590,6 +590,6 @@ describe('of a cap and of who may answer', () => {
     [{ fallback: 'yes' }, 'fallback must be on or off; it is "yes"'],
     [{ reasoning: true }, 'reasoning must be show or hide; it is true'],
   ])('%j is refused', (project, message) => {
-    expect(() => resolved({ project: project as SettingValues })).toThrow(`${projectFile}: ${message}`);
+    expect(() => resolved({ project })).toThrow(`${projectFile}: ${message}`);
   });
 });

@@ -112,7 +112,7 @@ beforeAll(async () => {
   mkdirSync(folder);
   writeFileSync(
     path.join(folder, 'cllm.yaml'),
-    `system: ${JSON.stringify(evil)}\n${JSON.stringify(evil)}: 1\naliases: {"x": ${JSON.stringify(evil)}}\n`,
+    `system: ${JSON.stringify(evil)}\naliases: {"x": ${JSON.stringify(evil)}}\n`,
   );
   writeFileSync(
     path.join(folder, 'p.jsonl'),

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { askFlags, topics } from '../../src/cli/flags/flags.ts';
 import { commandTable } from '../../src/cli/command-table.ts';
 import { type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
 import { builtCli, CliHome, node } from '../support/run-cli.ts';
@@ -33,11 +34,35 @@ describe('help', () => {
     },
   );
 
-  test('cllm ask --help has every flag, in groups', async () => {
-    const { stdout } = await home.run(['ask', '--help']);
-    for (const flag of ['--render', '--model', '--file', '--idle-timeout', '--end-user', '--output-schema'])
-      expect(stdout).toContain(flag);
-    for (const group of ['Prompt:', 'Conversation:', 'Output:', 'Proxy:', 'Examples:']) expect(stdout).toContain(group);
+  const isIn = (text: string, flag: string): boolean => new RegExp(`--${flag}(?![\\w-])`).test(text);
+
+  test.each([['ask', ['ask', '--help', 'all']] as const, ['ask', ['help', 'ask', 'all']] as const])(
+    'all of %s has every flag, in groups (%j)',
+    async (_command, args) => {
+      const { stdout } = await home.run([...args]);
+      for (const flag of Object.keys(askFlags)) expect([flag, isIn(stdout, flag)]).toEqual([flag, true]);
+      for (const group of ['Prompt:', 'Conversation:', 'Output:', 'Proxy:', 'Examples:'])
+        expect(stdout).toContain(group);
+    },
+  );
+
+  test('a flag of ask stands in its help or on one of the pages that it names', async () => {
+    const { stdout: own } = await home.run(['ask', '--help']);
+    const pages = await Promise.all(Object.keys(topics).map(async (topic) => home.run(['help', topic])));
+    for (const page of pages) expect(page).toMatchObject({ code: 0, stderr: '' });
+    expect(own).toContain(`cllm help ${Object.keys(topics).join('|')}`);
+    for (const flag of Object.keys(askFlags)) {
+      const places = [own, ...pages.map(({ stdout }) => stdout)].filter((text) =>
+        text.split('\n').some((line) => new RegExp(`^ +(-\\w, )?--${flag}(?![\\w-])`).test(line)),
+      );
+      expect([flag, places.length]).toEqual([flag, 1]);
+    }
+  });
+
+  test.each(['ask', ...names])('cllm %s --help fits a screen', async (name) => {
+    const lines = (await home.run([name, '--help'])).stdout.trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(50);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   test.each(names)('cllm %s --help is its own', async (name) => {

@@ -5,7 +5,7 @@ const groups: readonly (readonly [names: readonly string[], about: string])[] = 
   [['models', 'whoami', 'doctor'], 'what the proxy serves, whose key this is, is all well'],
   [['login', 'logout', 'config', 'init'], 'keys, settings, a project file'],
   [['proxy'], 'a LiteLLM proxy on this machine'],
-  [['completion', 'help'], 'for your shell (bash, zsh, fish); help exit-codes'],
+  [['completion', 'help'], 'for your shell; help exit-codes, connection, limits'],
 ];
 
 /** What `cllm --help` says: one screen of 24 lines of 80 columns. What is left out stands in each command's own help. */
@@ -25,7 +25,7 @@ export function mainHelp(commands: readonly string[]): string {
 
 Commands (cllm COMMAND --help):
 ${rows.map(([names, about]) => `  ${names.padEnd(24)} ${about}\n`).join('')}
-Flags (all of them: cllm ask --help):
+Flags (more: cllm ask --help; all: cllm help ask all):
   -m, --model NAME         -s, --system TEXT|@FILE     -f, --file PATH
   -c, --continue           -C, --conversation NAME     --ephemeral  keep nothing
   -q, --quiet              -o FILE  the reply to it    --output-format json

@@ -114,7 +114,7 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
   const configureCommand = (nested: Argv, command: Command, group = ''): Argv => {
     const path = `${group} ${nameOf(command.usage)}`.trim();
     current = { command, path };
-    const configured = declare(nested, command);
+    const configured = declare(nested, command, { path, isWhole: isWholeHelp(given) });
     if (command.subcommands.length === 0) return configured;
     for (const each of command.subcommands) register(configured, each, path);
     const names = command.subcommands.map(({ usage }) => nameOf(usage)).join(', ');
@@ -149,14 +149,23 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
   return outcome;
 }
 
-/** Tells yargs what a command declares. */
-function declare(parser: Argv, { flags, words, examples }: Command): Argv {
+/** Tells yargs what a command declares. Its help leaves to pages of their own what few runs need. */
+function declare(
+  parser: Argv,
+  { flags, words, examples }: Command,
+  { path, isWhole }: { path: string; isWhole: boolean },
+): Argv {
   for (const [name, { kind, describe, hasPlace }] of Object.entries(words)) {
     if (!hasPlace) continue;
     parser.positional(name, { type: 'string', ...(kind === 'list' && { array: true }), describe });
   }
-  parser.options(Object.fromEntries(Object.entries(flags).map(([name, flag]) => [name, yargsOptions(flag)])));
+  parser.options(Object.fromEntries(Object.entries(flags).map(([name, flag]) => [name, yargsOptions(flag, isWhole)])));
+  parser.hide('help').hide('version');
   for (const [line, about] of examples) parser.example(line, about);
+  const pages = new Set(Object.values(flags).map(({ topic }) => topic));
+  pages.delete(null);
+  if (pages.size > 0 && !isWhole)
+    parser.epilogue(`Further flags: cllm help ${[...pages].join('|')}; all of them here: cllm help ${path} all`);
   return parser;
 }
 
@@ -171,12 +180,18 @@ function isMainHelp(argv: readonly string[]): boolean {
   return (words.includes('--help') || words.includes('-h')) && !commandNames.includes(words[0] ?? '');
 }
 
-/** `cllm help` and `cllm help history` are `cllm --help` and `cllm history --help`. */
+/** `cllm help`, `cllm help history` and `cllm help ask all` are `cllm --help`, `cllm history --help`, `cllm ask --help all`. */
 function helpAsFlag(argv: readonly string[]): readonly string[] {
   const [first, topic, ...rest] = argv;
-  if (first !== 'help' || rest.length > 0) return argv;
-  if (topic === undefined) return ['--help'];
-  return topic !== 'help' && commandNames.includes(topic) ? [topic, '--help'] : argv;
+  const isWhole = rest.length === 1 && rest[0] === 'all';
+  if (first !== 'help' || (rest.length > 0 && !isWhole)) return argv;
+  if (topic === undefined || ['--help', '-h', 'help'].includes(topic)) return ['--help'];
+  return commandNames.includes(topic) ? [topic, '--help', ...rest] : argv;
+}
+
+/** `--help all`. */
+function isWholeHelp(argv: readonly string[]): boolean {
+  return argv.some((word, at) => (word === '--help' || word === '-h') && argv[at + 1] === 'all');
 }
 
 /**

@@ -33,6 +33,8 @@ interface Declaration<Value> {
 export interface Flag<Value> extends Declaration<Value> {
   readonly alias: string | null;
   readonly group: string | null;
+  /** The page of `cllm help` that has it in place of the command's own help: what few runs need. Null: the help itself. */
+  readonly topic: string | null;
   readonly isNeeded: boolean;
   /** For a switch: what it is when it is not given. `--no-name` is what changes one that is on. */
   readonly isOnByDefault: boolean;
@@ -95,6 +97,7 @@ function flag<Value>(
   return {
     alias: null,
     group: null,
+    topic: null,
     choices: null,
     completes: null,
     isNeeded: false,
@@ -222,6 +225,20 @@ export function inGroup<const Declared extends Flags>(group: string, declared: D
   ) as Declared;
 }
 
+/** Those of the named flags that a command's own help leaves to the page `topic` of `cllm help`. */
+export function onPage<const Declared extends Flags>(
+  topic: string,
+  names: readonly (keyof Declared)[],
+  declared: Declared,
+): Declared {
+  return Object.fromEntries(
+    Object.entries(declared).map(([name, each]): [string, Flag<unknown>] => [
+      name,
+      names.includes(name) ? { ...each, topic } : each,
+    ]),
+  ) as Declared;
+}
+
 /** The same flag in the words of a command where it means that much. */
 export function reworded<Value>(declared: Flag<Value>, words: { describe?: string; group?: string }): Flag<Value> {
   return { ...declared, ...words };
@@ -322,9 +339,17 @@ export function flagNames(flags: Flags): string[] {
   ]);
 }
 
-/** As yargs takes it: numbers are texts to it, of which it would make NaN in silence. */
-export function yargsOptions({ kind, describe, alias, group, choices, isNeeded }: Flag<unknown>): Options {
+/**
+ * As yargs takes it: numbers are texts to it, of which it would make NaN in silence.
+ *
+ * @param isWhole whether the help shows the flags of other pages as well
+ */
+export function yargsOptions(
+  { kind, describe, alias, group, topic, choices, isNeeded }: Flag<unknown>,
+  isWhole: boolean,
+): Options {
   return {
+    ...(topic !== null && !isWhole && { hidden: true }),
     ...(kind === 'toggle'
       ? { type: 'boolean' }
       : { type: 'string', requiresArg: true, ...(kind === 'list' && { array: true }) }),

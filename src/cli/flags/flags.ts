@@ -8,6 +8,7 @@ import {
   list,
   mappedList,
   number,
+  onPage,
   pairs,
   promptWords,
   settingToggle,
@@ -26,66 +27,101 @@ export const groups = {
   proxy: 'Proxy:',
 } as const;
 
+/** The pages of `cllm help` that have the flags which few runs need: what each is about. */
+export const topics = {
+  request: 'what a request holds, and who may answer it',
+  output: 'how a reply is shown, and what counts as one',
+  limits: 'tries, waits, sizes and unknown costs',
+  connection: 'the way to the proxy, the key, and whom a call is booked on',
+} as const;
+
 export const outputFormats = ['text', 'json', 'stream-json'] as const;
 export type OutputFormat = (typeof outputFormats)[number];
 
 /** Flags of every command that talks to the proxy. */
-export const proxyFlags = inGroup(groups.proxy, {
-  'base-url': text('the LiteLLM proxy (default http://localhost:4000)'),
-  'api-key-file': file('read the key from a file'),
-  cacert: file('a PEM file of further certificate authorities'),
-  cert: file('a PEM file with a client certificate, for a proxy that asks for one'),
-  'cert-key': file('its private key, PEM without a passphrase (default: in the file of --cert)'),
-  header: mappedList(list("a further request header, 'K: V'"), header),
-  tag: list('a LiteLLM tag for spend reports'),
-  metadata: pairs('spend metadata, KEY=VALUE'),
-  'end-user': text('the end user whom LiteLLM shall account'),
-  attribution: toggle('in CI, mark calls with repository, job and run (default; --no-attribution does not)', {
-    isOnByDefault: true,
+export const proxyFlags = onPage(
+  'connection',
+  [
+    'api-key-file',
+    'cacert',
+    'cert',
+    'cert-key',
+    'header',
+    'tag',
+    'metadata',
+    'end-user',
+    'attribution',
+    'trust-project',
+  ],
+  inGroup(groups.proxy, {
+    'base-url': text('the LiteLLM proxy (default http://localhost:4000)'),
+    'api-key-file': file('read the key from a file'),
+    cacert: file('a PEM file of further certificate authorities'),
+    cert: file('a PEM file with a client certificate, for a proxy that asks for one'),
+    'cert-key': file('its private key, PEM without a passphrase (default: in the file of --cert)'),
+    header: mappedList(list("a further request header, 'K: V'"), header),
+    tag: list('a LiteLLM tag for spend reports'),
+    metadata: pairs('spend metadata, KEY=VALUE'),
+    'end-user': text('the end user whom LiteLLM shall account'),
+    attribution: toggle('in CI, mark calls with repository, job and run (default; --no-attribution does not)', {
+      isOnByDefault: true,
+    }),
+    profile: text('a named group of settings', { completes: 'profiles' }),
+    'trust-project': toggle('for this run, obey the cllm.yaml of this folder and send to the base URL that it names'),
+    demo: toggle('a small proxy inside cllm answers, over real HTTP and SSE'),
+    debug: toggle('the wire on stderr, redacted'),
   }),
-  profile: text('a named group of settings', { completes: 'profiles' }),
-  'trust-project': toggle('for this run, obey the cllm.yaml of this folder and send to the base URL that it names'),
-  demo: toggle('a small proxy inside cllm answers, over real HTTP and SSE'),
-  debug: toggle('the wire on stderr, redacted'),
-});
+);
 
-export const modelFlags = inGroup(groups.model, {
-  model: text('the model', { alias: 'm', completes: 'models' }),
-  system: filesOf(text('the system prompt, or @FILE', { alias: 's' }), (value) =>
-    value.startsWith('@') ? value.slice(1) : undefined,
-  ),
-  temperature: number('sampling temperature'),
-  'max-tokens': number('the longest reply, in tokens', { least: 1, isWhole: true }),
-  'top-p': number('nucleus sampling'),
-  seed: number('for sampling that can be repeated', { isWhole: true }),
-  stop: list('stop at this text'),
-  'reasoning-effort': text('none, minimal, low, medium, high'),
-  param: mappedList(list('any other field of the request body, KEY=JSON', { alias: 'p' }), parameter),
-  tools: file('a JSON file of tool definitions; calls are shown and kept, never run'),
-  stream: toggle('stream the reply (default; --no-stream asks for one JSON body)', { isOnByDefault: true }),
-  'require-model': text('fail unless the model that answers matches this glob'),
-  fallback: settingToggle(
-    'take a reply of a fallback (default; --no-fallback asks the proxy for none, and fails when one answers)',
-  ),
-  cache: settingToggle(
-    "take a reply out of the proxy's cache (default; --no-cache asks for a fresh one, and fails when a kept one comes)",
-  ),
-});
+export const modelFlags = onPage(
+  'request',
+  ['top-p', 'seed', 'stop', 'stream', 'param', 'tools', 'require-model', 'fallback', 'cache'],
+  inGroup(groups.model, {
+    model: text('the model', { alias: 'm', completes: 'models' }),
+    system: filesOf(text('the system prompt, or @FILE', { alias: 's' }), (value) =>
+      value.startsWith('@') ? value.slice(1) : undefined,
+    ),
+    temperature: number('sampling temperature'),
+    'max-tokens': number('the longest reply, in tokens', { least: 1, isWhole: true }),
+    'top-p': number('nucleus sampling'),
+    seed: number('for sampling that can be repeated', { isWhole: true }),
+    stop: list('stop at this text'),
+    'reasoning-effort': text('none, minimal, low, medium, high'),
+    param: mappedList(list('any other field of the request body, KEY=JSON', { alias: 'p' }), parameter),
+    tools: file('a JSON file of tool definitions; calls are shown and kept, never run'),
+    stream: toggle('stream the reply (default; --no-stream asks for one JSON body)', { isOnByDefault: true }),
+    'require-model': text('fail unless the model that answers matches this glob'),
+    fallback: settingToggle(
+      'take a reply of a fallback (default; --no-fallback asks the proxy for none, and fails when one answers)',
+    ),
+    cache: settingToggle(
+      "take a reply out of the proxy's cache (default; --no-cache asks for a fresh one, and fails when a kept one comes)",
+    ),
+  }),
+);
 
-export const limitFlags = inGroup(groups.limits, {
-  retries: number('tries again before the first content only (default 2)', { least: 0, isWhole: true }),
-  'connect-timeout': number('seconds to connect (default 10; 0 = none)', { least: 0 }),
-  'first-token-timeout': number('seconds to the first content (default 300)', { least: 0 }),
-  'idle-timeout': number('seconds between two contents (default 120)', { least: 0 }),
-  timeout: number('seconds for the whole reply (default 0)', { least: 0 }),
-  'max-reply-bytes': number('cut a longer reply (default 256 MiB)', { least: 1, isWhole: true }),
-});
+export const limitFlags = onPage(
+  'limits',
+  ['retries', 'connect-timeout', 'first-token-timeout', 'idle-timeout', 'max-reply-bytes'],
+  inGroup(groups.limits, {
+    retries: number('tries again before the first content only (default 2)', { least: 0, isWhole: true }),
+    'connect-timeout': number('seconds to connect (default 10; 0 = none)', { least: 0 }),
+    'first-token-timeout': number('seconds to the first content (default 300)', { least: 0 }),
+    'idle-timeout': number('seconds between two contents (default 120)', { least: 0 }),
+    timeout: number('seconds for the whole reply (default 0)', { least: 0 }),
+    'max-reply-bytes': number('cut a longer reply (default 256 MiB)', { least: 1, isWhole: true }),
+  }),
+);
 
 /** Flags of every command that sends prompts. */
-export const moneyFlags = inGroup(groups.limits, {
-  'max-cost': number('USD: begin nothing past it', { least: 0 }),
-  'allow-unknown-cost': toggle('keep --max-cost as far as costs are known'),
-});
+export const moneyFlags = onPage(
+  'limits',
+  ['allow-unknown-cost'],
+  inGroup(groups.limits, {
+    'max-cost': number('USD: begin nothing past it', { least: 0 }),
+    'allow-unknown-cost': toggle('keep --max-cost as far as costs are known'),
+  }),
+);
 
 export const conversationFlags = inGroup(groups.conversation, {
   continue: toggle('go on with the latest conversation', { alias: 'c' }),
@@ -94,29 +130,37 @@ export const conversationFlags = inGroup(groups.conversation, {
   ephemeral: toggle('keep nothing: no history, no journal'),
 });
 
-export const viewFlags = inGroup(groups.output, {
-  'output-format': choice('text, json or stream-json', outputFormats),
-  render: choice('auto (markdown on a terminal), markdown or plain', ['auto', 'markdown', 'plain']),
-  reasoning: choice('show (on stderr; default on a terminal) or hide', ['show', 'hide']),
-  'allow-short': toggle('a reply cut by length is no failure'),
-  quiet: toggle('no receipt', { alias: 'q' }),
-});
+export const viewFlags = onPage(
+  'output',
+  ['render', 'reasoning', 'allow-short'],
+  inGroup(groups.output, {
+    'output-format': choice('text, json or stream-json', outputFormats),
+    render: choice('auto (markdown on a terminal), markdown or plain', ['auto', 'markdown', 'plain']),
+    reasoning: choice('show (on stderr; default on a terminal) or hide', ['show', 'hide']),
+    'allow-short': toggle('a reply cut by length is no failure'),
+    quiet: toggle('no receipt', { alias: 'q' }),
+  }),
+);
 
 export const schemaFlags = inGroup(groups.output, {
   'output-schema': file('a JSON schema that the reply must match'),
 });
 
 /** Flags of every command that takes a prompt from its words, from standard input and from files. */
-export const promptFlags = inGroup(groups.prompt, {
-  file: filesOf(
-    list('a text file or an image to go with the prompt', { alias: 'f', completes: 'files' }),
-    (name) => name,
-  ),
-  stdin: toggle('read standard input when it is a file or a pipe (default; --no-stdin leaves it alone)', {
-    isOnByDefault: true,
+export const promptFlags = onPage(
+  'request',
+  ['stdin', 'stdin-timeout'],
+  inGroup(groups.prompt, {
+    file: filesOf(
+      list('a text file or an image to go with the prompt', { alias: 'f', completes: 'files' }),
+      (name) => name,
+    ),
+    stdin: toggle('read standard input when it is a file or a pipe (default; --no-stdin leaves it alone)', {
+      isOnByDefault: true,
+    }),
+    'stdin-timeout': number('seconds to wait for its first byte (default 60; 0 = for ever)', { least: 0 }),
   }),
-  'stdin-timeout': number('seconds to wait for its first byte (default 60; 0 = for ever)', { least: 0 }),
-});
+);
 
 export const promptWord = { prompt: promptWords('the words of the prompt; - is standard input') };
 
@@ -141,9 +185,13 @@ export const askFlags = {
     ),
   }),
   ...schemaFlags,
-  ...inGroup(groups.output, {
-    record: text('keep the bytes of the stream, with their timing', { completes: 'files' }),
-  }),
+  ...onPage(
+    'output',
+    ['record'],
+    inGroup(groups.output, {
+      record: text('keep the bytes of the stream, with their timing', { completes: 'files' }),
+    }),
+  ),
   ...limitFlags,
   ...moneyFlags,
   ...proxyFlags,
