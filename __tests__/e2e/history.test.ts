@@ -67,6 +67,51 @@ describe('history', () => {
     expect(rows(await stdout('history', 'list', '-n', '1'))).toHaveLength(1);
   });
 
+  test('list has what each conversation cost, over its turns, as far as anybody told', async () => {
+    const usage = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15, cost: 0.25 };
+    upstream.reply(textReply('Lyon.', { usage }), textReply('Nice.', { usage: { ...usage, cost: 0.5 } }));
+    await home.run(['-q', '-C', 'france', 'and then?']);
+    await home.run(['-q', '-C', 'france', 'and then?']);
+    upstream.reply({ steps: [firstWords] });
+    await home.run(['-q', '-C', 'cut', 'x']);
+    const [cut, france] = JSON.parse(await stdout('history', 'list', '--json')) as Record<string, unknown>[];
+    const [known] = JSON.parse(await stdout('history', 'list', '--json', '-n', '1')) as Record<string, unknown>[];
+    expect(cut).toMatchObject({ name: 'cut', total_cost_usd: null, input_tokens: null, output_tokens: null });
+    expect(known).toEqual(cut);
+    expect(france).toMatchObject({ name: 'france', turn_count: 3, total_cost_usd: 0.75 });
+    const { turns } = JSON.parse(await stdout('history', 'show', 'france', '--format', 'json')) as {
+      turns: { receipt: { input_tokens: number } }[];
+    };
+    expect(france?.['input_tokens']).toBe(turns.reduce((sum, { receipt }) => sum + receipt.input_tokens, 0));
+    const [, line] = rows(await stdout('history', 'list'));
+    expect(line?.slice(5, 7)).toEqual(['capital of France?', '0.75']);
+  });
+
+  test('has recover and replay as well', async () => {
+    expect((await home.run(['history', '--help'])).stdout).toMatch(/history recover[^]*history replay/);
+    await home.run(['-q', '--record', 'x.rec', 'again'], { cwd: home.at('') });
+    const [own, here] = await Promise.all([
+      home.run(['replay', 'x.rec', '--speed', 'max'], { cwd: home.at('') }),
+      home.run(['history', 'replay', 'x.rec', '--speed', 'max'], { cwd: home.at('') }),
+    ]);
+    expect(here).toEqual(own);
+    expect(own.code).toBe(0);
+    expect(await home.run(['history', 'recover'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('no turn is unfinished'),
+    });
+  });
+
+  test('words that fit no command get the hint that asks them of the model', async () => {
+    for (const [args, hint] of [
+      [['history', 'of', 'Rome'], 'as a prompt: cllm ask history …'],
+      [['doctor', 'who', 'is', 'it'], 'as a prompt: cllm ask doctor …'],
+      [['history', 'list', 'of', 'kings'], 'as a prompt: cllm ask history list …'],
+    ] as const)
+      expect(await home.run([...args])).toMatchObject({ code: 2, stderr: expect.stringContaining(hint) });
+    expect((await home.run(['history', 'lisst'])).stderr).toContain('did you mean list?');
+  });
+
   test('show takes a name, an id or the beginning of one, and has text, Markdown and JSON', async () => {
     const id = rows(await stdout('history', 'list'))[1]?.[0] ?? '';
     for (const reference of ['france', id, id.slice(0, 6)])

@@ -489,3 +489,48 @@ describe('a history that a hand has changed', () => {
     history.close();
   });
 });
+
+describe('the totals of conversations', () => {
+  const folder = useTemporaryDirectory();
+  const withReceipt = (history: History, name: string, receipt: Record<string, unknown> | null): void => {
+    const { turnId } = history.beginTurn(newTurn('x', { name, system: null }));
+    history.endTurn(turnId, { ...ended('y'), receipt });
+  };
+
+  test('count what the receipts tell, each conversation for itself, a fork its own turns', () => {
+    const history = openHistory();
+    withReceipt(history, 'a', { cost_usd: 0.5, input_tokens: 10, output_tokens: null });
+    withReceipt(history, 'a', { cost_usd: 0.25, input_tokens: 1 });
+    withReceipt(history, 'b', null);
+    history.fork('a', { name: 'c' });
+    withReceipt(history, 'c', { cost_usd: 1 });
+    const totals = history.totals();
+    const of = (name: string) => totals.get(history.find(name).id);
+    expect(of('a')).toEqual({ costUsd: 0.75, inputTokens: 11, outputTokens: null });
+    expect(of('b')).toBeUndefined();
+    expect(of('c')).toEqual({ costUsd: 1, inputTokens: null, outputTokens: null });
+    expect([...history.totals({ limit: 1 }).keys()]).toEqual([history.find('c').id]);
+  });
+
+  test('take nothing for a figure that is none', () => {
+    const path = join(folder(), 'history.db');
+    const history = openHistory(path);
+    for (const receipt of [
+      { cost_usd: 1, input_tokens: 2 ** 53 - 1 },
+      { cost_usd: 2 },
+      { cost_usd: 3 },
+      { cost_usd: 4 },
+    ])
+      withReceipt(history, 'a', receipt);
+    const { DatabaseSync } = createRequire(import.meta.url)('@photostructure/sqlite') as typeof Sqlite;
+    const rows = new DatabaseSync(path);
+    const write = rows.prepare('UPDATE turns SET receipt = ? WHERE seq = ?');
+    write.run('{"cost_usd": 1e400, "input_tokens": 9007199254740991, "output_tokens": -1}', 2);
+    write.run('{"cost_usd": {"toString": 1}, "input_tokens": "7", "output_tokens": [1]}', 3);
+    write.run('{no JSON', 4);
+    rows.close();
+    expect([...history.totals().values()]).toEqual([
+      { costUsd: 1, inputTokens: 2 * (2 ** 53 - 1), outputTokens: null },
+    ]);
+  });
+});

@@ -21,17 +21,24 @@ export const commandTable: readonly CommandEntry[] = [
   {
     usage: 'history',
     describe: 'list, show, search, rename, fork, delete, export, … conversations',
-    load: async () => (await import('./commands/history/command.ts')).historyCommand,
+    load: async () => {
+      const [{ historyCommand }, { recover }, { replayCommand }] = await Promise.all([
+        import('./commands/history/command.ts'),
+        import('./commands/recover/command.ts'),
+        import('./commands/replay/command.ts'),
+      ]);
+      return historyCommand([recover, replayCommand]);
+    },
   },
   {
     usage: 'recover [id]',
     describe: 'turns that a crash left in flight; restores all with --yes',
-    load: async () => (await import('./commands/recover.ts')).recover,
+    load: async () => (await import('./commands/recover/command.ts')).recover,
   },
   {
     usage: 'replay <recording>',
     describe: 'a recording, offline, through the same pipeline',
-    load: async () => (await import('./commands/replay.ts')).replayCommand,
+    load: async () => (await import('./commands/replay/command.ts')).replayCommand,
   },
   {
     usage: 'models',

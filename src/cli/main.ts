@@ -229,7 +229,7 @@ function refuseExtraWords({ usage, words }: Command, given: Given, path: string)
     });
   }
   throw new UsageError(`cllm ${path} does not take ${JSON.stringify(extra[0])}`, {
-    hint: `usage: ${usageOf(usage, path)}; see cllm ${path} --help`,
+    hint: `usage: ${usageOf(usage, path)}; see cllm ${path} --help; as a prompt: cllm ask ${path} …`,
   });
 }
 
@@ -241,6 +241,7 @@ function usageOf(usage: string, path: string): string {
 /** A usage mistake in words, with what was probably meant. */
 function usageMistake(message: string, command: Command, path: string): UsageError {
   const help = `see cllm ${path} --help`;
+  const asPrompt = `${help}; as a prompt: cllm ask ${path} …`;
   if (message.startsWith('Not enough non-option arguments'))
     return new UsageError(`something is missing: ${usageOf(command.usage, path)}`, { hint: help });
   const [, chosen, given, choices = ''] =
@@ -255,7 +256,7 @@ function usageMistake(message: string, command: Command, path: string): UsageErr
   const mistake = kind === 'argument' ? `no such flag: ${dashed(words)}` : message;
   const known = kind === 'command' ? command.subcommands.map(({ usage }) => nameOf(usage)) : flagNames(command.flags);
   const nearest = kind === undefined || word.length < 3 ? null : nearestName(word, known);
-  if (nearest === null) return new UsageError(mistake, { hint: help });
+  if (nearest === null) return new UsageError(mistake, { hint: kind === 'command' ? asPrompt : help });
   return new UsageError(mistake, { hint: `did you mean ${kind === 'command' ? '' : '--'}${nearest}? ${help}` });
 }
 

@@ -1,3 +1,4 @@
+import { mostUsd } from '../protocol/figures.ts';
 import { CllmError, UsageError } from '../outcome/errors.ts';
 import { isIndexDamage } from './database-error.ts';
 import { Database, type DatabaseOptions } from './database.ts';
@@ -8,6 +9,7 @@ import { searchQuery } from './search-query.ts';
 import {
   type ConversationRow,
   type ConversationSummary,
+  type ConversationTotals,
   json,
   type NewTurn,
   summaryAt,
@@ -21,7 +23,7 @@ import {
 import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
-export type { ConversationSummary, NewTurn, Turn, TurnEnd } from './rows.ts';
+export type { ConversationSummary, ConversationTotals, NewTurn, Turn, TurnEnd } from './rows.ts';
 
 export interface HistoryOptions extends DatabaseOptions {
   /** In [0, 1), for new ids. Default `Math.random`. */
@@ -199,6 +201,27 @@ export class History {
         .toSorted((one, other) => (activity[other] as number) - (activity[one] as number))
         .map((at) => summaryAt(columns, at, systems.get(ids[at] as string) ?? null));
     });
+  }
+
+  /**
+   * What the conversations of `list()` have cost so far, by their ids, as far as their receipts tell: a figure that no turn
+   * has is null. Of a fork, the turns of its own.
+   */
+  totals(options: { limit?: number } = {}): Map<string, ConversationTotals> {
+    const rows = this.#database.all<{ id: string; cost: number | null; input: number | null; output: number | null }>(
+      `SELECT id, ${sumOf('cost', mostUsd)} AS cost, ${sumOf('input')} AS input, ${sumOf('output')} AS output
+      FROM (
+        SELECT conversation_id AS id, receipt ->> '$.cost_usd' AS cost, receipt ->> '$.input_tokens' AS input,
+          receipt ->> '$.output_tokens' AS output
+        FROM turns
+        WHERE json_valid(receipt)
+          AND conversation_id IN (SELECT id FROM conversations ORDER BY activity DESC LIMIT ?)
+      ) GROUP BY id`,
+      options.limit ?? -1,
+    );
+    return new Map(
+      rows.map(({ id, cost, input, output }) => [id, { costUsd: cost, inputTokens: input, outputTokens: output }]),
+    );
   }
 
   /** The turns of a conversation in their order, of a fork with those that it shares. */
@@ -511,4 +534,10 @@ function notInHistory(reference: string): CllmError {
 function piecesOf(excerpt: string): SearchHit['excerpt'] {
   const pieces = excerpt.split(/[\u{E000}\u{E001}]/u);
   return pieces.map((text, index) => ({ text, isMatch: index % 2 === 1 })).filter(({ text }) => text !== '');
+}
+
+/** What another program wrote into a receipt counts for nothing unless it is a figure; as real numbers no sum overflows. */
+function sumOf(column: string, most = Number.MAX_SAFE_INTEGER): string {
+  const isFigure = `typeof(${column}) IN ('integer', 'real') AND ${column} BETWEEN 0 AND ${most}`;
+  return `sum(CASE WHEN ${isFigure} THEN CAST(${column} AS REAL) END)`;
 }

@@ -62,6 +62,13 @@ export interface ConversationSummary {
   parent: { id: string; seq: number } | null;
 }
 
+/** What a conversation has cost; null is what nobody told. */
+export interface ConversationTotals {
+  costUsd: number | null;
+  inputTokens: number | null;
+  outputTokens: number | null;
+}
+
 /** The columns of a turn, as SQLite gives them. */
 export interface TurnRow {
   position: number;

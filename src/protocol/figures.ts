@@ -1,5 +1,5 @@
 /** No call costs and no budget holds more. A figure above it is a mistake, or somebody who wants a sum to be wrong. */
-const mostUsd = 1e9;
+export const mostUsd = 1e9;
 
 /**
  * A cost, a spend or a budget in USD, as a proxy or a file of another run tells it. One below zero, one that is no

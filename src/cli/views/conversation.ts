@@ -1,22 +1,26 @@
-import type { ConversationSummary, Turn } from '../../history/history.ts';
+import type { ConversationSummary, ConversationTotals, Turn } from '../../history/history.ts';
 import type { ChatMessage } from '../../protocol/types.ts';
 import { mediaOf, mediaTitle } from '../../protocol/media.ts';
 import { withoutFinal } from '../../protocol/fold-lines.ts';
 
-/** The JSON of `history list --json`, and with turns that of `history show --format json` (docs/history.md). */
-export function conversationJson(summary: ConversationSummary, turns?: readonly Turn[]): Record<string, unknown> {
-  const facts = {
-    conversation_id: summary.id,
-    name: summary.name,
-    title: summary.title,
-    created_at: summary.createdAt,
-    updated_at: summary.updatedAt,
-    model: summary.model,
-    system: summary.system,
-  };
-  if (turns === undefined) return { ...facts, turn_count: summary.turnCount };
+/** One line of `history list --json` (docs/history.md). */
+export function listedConversationJson(
+  summary: ConversationSummary,
+  { costUsd, inputTokens, outputTokens }: ConversationTotals,
+): Record<string, unknown> {
   return {
-    ...facts,
+    ...factsOf(summary),
+    turn_count: summary.turnCount,
+    total_cost_usd: costUsd,
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+  };
+}
+
+/** The JSON of `history show --format json` (docs/history.md). */
+export function conversationJson(summary: ConversationSummary, turns: readonly Turn[]): Record<string, unknown> {
+  return {
+    ...factsOf(summary),
     turns: turns.map((turn) => ({
       seq: turn.seq,
       created_at: turn.createdAt,
@@ -28,6 +32,18 @@ export function conversationJson(summary: ConversationSummary, turns?: readonly 
       error: turn.error,
       receipt: turn.receipt,
     })),
+  };
+}
+
+function factsOf(summary: ConversationSummary): Record<string, unknown> {
+  return {
+    conversation_id: summary.id,
+    name: summary.name,
+    title: summary.title,
+    created_at: summary.createdAt,
+    updated_at: summary.updatedAt,
+    model: summary.model,
+    system: summary.system,
   };
 }
 

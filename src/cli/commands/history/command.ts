@@ -1,10 +1,13 @@
-import { commandGroup } from '../../command.ts';
+import { type Command, commandGroup } from '../../command.ts';
 import { fork, prune, remove, rename } from './changing.ts';
 import { exportHistory, importHistory, verify } from './transfer.ts';
 import { list, path, search, show } from './reading.ts';
 
-export const historyCommand = commandGroup(
-  'history',
-  'list, show, search, rename, fork, delete, prune, export, import, verify conversations',
-  [list, show, search, rename, fork, remove, prune, exportHistory, importHistory, verify, path],
-);
+/** @param others commands of their own that people look for here as well */
+export function historyCommand(others: readonly Command[]): Command {
+  return commandGroup(
+    'history',
+    'list, show, search, rename, fork, delete, prune, export, import, verify conversations',
+    [list, show, search, rename, fork, remove, prune, exportHistory, importHistory, verify, path, ...others],
+  );
+}

@@ -3,10 +3,14 @@ import { command } from '../../command.ts';
 import { choice, number, optionalWord, wordList } from '../../flags/flag.ts';
 import { jsonFlag } from '../../flags/flags.ts';
 import type { Output } from '../../../terminal/output.ts';
-import { conversationJson, conversationText } from '../../views/conversation.ts';
-import { table } from '../../views/table.ts';
+import type { ConversationSummary, ConversationTotals } from '../../../history/history.ts';
+import { formatUsd } from '../../../spending/usd.ts';
+import { conversationJson, conversationText, listedConversationJson } from '../../views/conversation.ts';
+import { type Cell, table } from '../../views/table.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
 import { assertWhole, named, print, reference } from './common.ts';
+
+const nothingKnown: ConversationTotals = { costUsd: null, inputTokens: null, outputTokens: null };
 
 const limit = { limit: number('how many at most', { least: 1, isWhole: true, alias: 'n' }) };
 
@@ -16,18 +20,34 @@ export const list = command({
   flags: { ...limit, ...jsonFlag },
   async run({ limit: most, json }, context) {
     const { stdout } = context.io;
-    const conversations = (await context.history()).list(limitOf(most));
-    if (json) return print(stdout, jsonLine(conversations.map((each) => conversationJson(each))));
-    const rows = conversations.map((each) => [
+    const history = await context.history();
+    const conversations = history.list(limitOf(most));
+    const totals = history.totals(limitOf(most));
+    const totalsOf = ({ id }: ConversationSummary): ConversationTotals => totals.get(id) ?? nothingKnown;
+    if (json) return print(stdout, jsonLine(conversations.map((each) => listedConversationJson(each, totalsOf(each)))));
+    if (conversations.length === 0) context.remark('the history is empty');
+    const facts = (each: ConversationSummary): Cell[] => [
       each.id,
       each.name,
       shownTime(each.updatedAt, stdout),
       each.turnCount,
       each.model,
-      each.title,
-    ]);
-    if (rows.length === 0) context.remark('the history is empty');
-    const heading = ['id', 'name', 'last turn', 'turns', 'model', 'title'];
+    ];
+    // Programs cut the columns by their number: what is new comes after those that were.
+    if (!stdout.isTTY) {
+      const rows = conversations.map((each) => {
+        const { costUsd, inputTokens, outputTokens } = totalsOf(each);
+        return [...facts(each), each.title, costUsd, inputTokens, outputTokens];
+      });
+      return print(stdout, table(stdout, [], rows));
+    }
+    const rows = conversations.map((each) => {
+      const { costUsd, inputTokens, outputTokens } = totalsOf(each);
+      const isCounted = inputTokens !== null || outputTokens !== null;
+      const tokens = isCounted ? `${inputTokens ?? '?'} + ${outputTokens ?? '?'}` : null;
+      return [...facts(each), costUsd === null ? null : formatUsd(costUsd), tokens, each.title];
+    });
+    const heading = ['id', 'name', 'last turn', 'turns', 'model', 'cost', 'tokens', 'title'];
     return print(stdout, table(stdout, heading, rows, { isTextLast: true }));
   },
 });
