@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { cachedDataVersionTag, setFlagsFromString } from 'node:v8';
+import { cachedDataVersionTag } from 'node:v8';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { inject } from 'postject';
@@ -25,8 +25,14 @@ const { version } = JSON.parse(readFileSync(at('package.json'), 'utf8'));
 const { platform, arch } = process;
 const [outFile = at('release', `cllm-${version}-${platform}-${arch}${platform === 'win32' ? '.exe' : ''}`)] =
   process.argv.slice(2);
-const addon = readdirSync(at('dist/sqlite')).find((name) => name === `${platform}-${arch}-${libraryOf()}.node`);
-if (addon === undefined) throw new Error(`there is no SQLite for ${platform}-${arch}`);
+// As src/history/database.ts has it: an older one can lose commits, and the addon is a file that no executable holds.
+const [major = 0, minor = 0, patch = 0] = (process.versions.sqlite ?? '0').split('.').map(Number);
+if (major * 1e6 + minor * 1e3 + patch < 3_051_003) {
+  console.error(
+    `Node ${process.versions.node} has no SQLite that keeps every commit: npx --package node@24 npm run build:executable`,
+  );
+  process.exit(2);
+}
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cllm-executable-'));
 try {
@@ -40,9 +46,9 @@ try {
     platform: 'node',
     target: `node${process.versions.node}`,
     minify: true,
-    define: { ...defines, __ADDON__: JSON.stringify(addon) },
+    define: defines,
   });
-  const assets = { [`sqlite/${addon}`]: at('dist/sqlite', addon) };
+  const assets = {};
   for (const name of readdirSync(at('dist/cli/chunks'))) assets[`chunks/${name}`] = at('dist/cli/chunks', name);
   for (const name of existsSync(codes) ? readdirSync(codes) : [])
     assets[`code/${name.replace(/\.bin$/, '')}`] = path.join(codes, name);
@@ -76,16 +82,9 @@ async function buildFacts() {
   const { default: facts } = await import(at('node_modules/.cache/cllm-build/defines.json'), {
     with: { type: 'json' },
   });
-  // As src/cli/loader/launch.ts does: it is one of the flags that V8's tag tells of.
-  if (process.versions.node.startsWith('20.')) setFlagsFromString('--liftoff-only');
   const tag = `${cachedDataVersionTag().toString(16)}-${JSON.parse(facts.__BUILD_ID__)}`;
   const codes = at('dist/cli/code-cache', tag);
   if (!existsSync(codes))
     console.warn('dist/ was built by another Node, so the executable compiles its code at each start');
   return { defines: facts, codes };
-}
-
-function libraryOf() {
-  if (platform !== 'linux') return 'glibc';
-  return process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc';
 }

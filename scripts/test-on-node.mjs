@@ -19,14 +19,28 @@ for (const major of wanted) {
     process.exit(2);
   }
   const { version, tests } = releases[major];
-  const { status } = spawnSync(
+  const node = nodeOf(version);
+  jest(
     process.execPath,
+    tests.map((name) => `__tests__/e2e/${name && `${name}.test`}`),
+    { CLLM_TEST_NODE: node },
+  );
+  // In its own process: the history has that Node's own SQLite there.
+  jest(node, ['__tests__/history/', '__tests__/conversation/'], {});
+}
+
+function jest(node, patterns, env) {
+  const { status } = spawnSync(
+    node,
     [
       '--experimental-vm-modules',
       path.join(root, 'node_modules/jest/bin/jest.js'),
-      ...tests.map((name) => `__tests__/e2e/${name && `${name}.test`}`),
+      '--selectProjects',
+      'unit',
+      '--',
+      ...patterns,
     ],
-    { cwd: root, stdio: 'inherit', env: { ...process.env, CLLM_TEST_NODE: nodeOf(version) } },
+    { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } },
   );
   if (status !== 0) process.exitCode = status ?? 1;
 }

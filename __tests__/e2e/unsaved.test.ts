@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { chmodSync, readdirSync } from 'node:fs';
-import { DatabaseSync } from '@photostructure/sqlite';
+import { DatabaseSync } from '../support/sqlite.ts';
 import { type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
 import { CliHome } from '../support/run-cli.ts';
 

@@ -1,4 +1,4 @@
-import { DatabaseSync } from '@photostructure/sqlite';
+import { DatabaseSync } from '../support/sqlite.ts';
 import {
   chmodSync,
   chownSync,

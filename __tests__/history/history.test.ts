@@ -1,10 +1,9 @@
-import type * as Sqlite from '@photostructure/sqlite';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { History } from '../../src/history/history.ts';
 import { addTurn, ended, newTurn, openHistory } from '../support/history-samples.ts';
+import { DatabaseSync } from '../support/sqlite.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
 describe('a turn', () => {
@@ -398,7 +397,7 @@ describe('a history that a hand has changed', () => {
     const second = addTurn(before, 'three', 'C', { name: 'second', system: null });
     const fork = before.fork('first', { name: 'fork' }).id;
     before.close();
-    const { DatabaseSync } = createRequire(import.meta.url)('@photostructure/sqlite') as typeof Sqlite;
+
     const database = new DatabaseSync(path);
     database.exec(`PRAGMA foreign_keys = OFF; ${sql}`);
     database.close();
@@ -522,7 +521,7 @@ describe('the totals of conversations', () => {
       { cost_usd: 4 },
     ])
       withReceipt(history, 'a', receipt);
-    const { DatabaseSync } = createRequire(import.meta.url)('@photostructure/sqlite') as typeof Sqlite;
+
     const rows = new DatabaseSync(path);
     const write = rows.prepare('UPDATE turns SET receipt = ? WHERE seq = ?');
     write.run('{"cost_usd": 1e400, "input_tokens": 9007199254740991, "output_tokens": -1}', 2);

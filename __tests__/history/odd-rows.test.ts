@@ -1,4 +1,4 @@
-import { DatabaseSync } from '@photostructure/sqlite';
+import { DatabaseSync } from '../support/sqlite.ts';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 

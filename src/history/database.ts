@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CllmError } from '../outcome/errors.ts';
 import { databaseError, isBusy, isDamage, isWriteRefusal } from './database-error.ts';
@@ -10,7 +11,7 @@ import { isSettled, moveAside, prepareFile } from './database-file.ts';
 import { type FileSystemType, networkFileSystem } from './file-system.ts';
 import { migrate, schemaVersion } from './migrations.ts';
 
-/** The same interface as `node:sqlite`, which takes the package's place when the floor is Node 24. */
+/** The same interface as `node:sqlite`, for a Node that has none, or one that can lose commits. */
 const packageName = '@photostructure/sqlite';
 
 /** "cllm" in ASCII, in the header of every history: https://sqlite.org/pragma.html#pragma_application_id. */
@@ -63,7 +64,7 @@ export class Database {
     this.#now = options.now ?? (() => new Date());
     this.#busyTimeout = options.busyTimeout ?? 10_000;
     this.#refusal = refusal;
-    engine ??= loadEngine();
+    const engine = sqliteEngine();
     try {
       this.#connection =
         refusal === null
@@ -305,22 +306,42 @@ function mayBeInexact(column: string): boolean {
 
 /** @throws CllmError `history_unusable` for an engine that can lose commits. */
 export function assertSqliteVersion(version: string): void {
+  if (isSound(version)) return;
+  throw new CllmError(
+    'history_unusable',
+    `SQLite ${version} can lose commits; ${oldestSqlite.join('.')} or newer is needed`,
+    { hint: 'install the dependencies that the lock file names: npm ci' },
+  );
+}
+
+function isSound(version: string): boolean {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
   const [oldestMajor, oldestMinor, oldestPatch] = oldestSqlite;
-  const isNewEnough =
-    major !== oldestMajor ? major > oldestMajor : minor !== oldestMinor ? minor > oldestMinor : patch >= oldestPatch;
-  if (!isNewEnough) {
-    throw new CllmError(
-      'history_unusable',
-      `SQLite ${version} can lose commits; ${oldestSqlite.join('.')} or newer is needed`,
-      {
-        hint: 'install the dependencies that the lock file names: npm ci',
-      },
-    );
-  }
+  if (major !== oldestMajor) return major > oldestMajor;
+  return minor !== oldestMinor ? minor > oldestMinor : patch >= oldestPatch;
 }
 
 let engine: Engine | undefined;
+
+/**
+ * The one SQLite of this process: Node's own where it is sound (22.23.3 and 24.21 have such a one, 22.20 and 24.11 not),
+ * else the addon. A second one in the process would not see the locks of the first.
+ */
+export function sqliteEngine(): Engine {
+  const { sqlite: own } = process.versions;
+  return (engine ??= own !== undefined && isSound(own) ? ownEngine() : addonEngine());
+}
+
+/** Node 22 says at the first load that it is experimental, which is nothing for people who ask a question. */
+function ownEngine(): Engine {
+  const emitWarning = process.emitWarning.bind(process);
+  process.emitWarning = () => {};
+  try {
+    return createRequire(import.meta.url)('node:sqlite') as Engine;
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
 
 /**
  * The addon lies in the installation, a file a platform, and in a checkout in its own package. Loaded by itself it takes
@@ -328,7 +349,7 @@ let engine: Engine | undefined;
  *
  * @throws CllmError `history_unusable` where there is none for this platform
  */
-function loadEngine(): Engine {
+function addonEngine(): Engine {
   const require = createRequire(import.meta.url);
   const folder = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'sqlite');
   const target = `${platform()}-${arch()}`;

@@ -18,7 +18,7 @@ import { accountHome, isTrustedOwner, otherWriters, placeFlaw } from '../../file
 
 export interface CodeCacheOptions {
   /** The folder of the command in its package; null for a command that is no package. */
-  installation: string | null;
+  installation: string;
   env: Readonly<Record<string, string | undefined>>;
   /** The working directory, without links. */
   cwd: string;
@@ -81,36 +81,9 @@ export class CodeCache {
     }
   }
 
-  /**
-   * Puts a file that the system has to load by its name into the user's own place, once.
-   *
-   * @param file below that place
-   * @returns the place; null when there is none that this user alone can write to
-   */
-  unpack(file: string, bytes: () => Uint8Array): string | null {
-    try {
-      const place = this.#users();
-      if (place === null) return null;
-      const target = path.join(place.folder, file);
-      const isThere = (): boolean => {
-        const stats = lstatSync(target, { throwIfNoEntry: false });
-        return stats?.isFile() === true && place.isOurs(stats) && isFolder(path.dirname(target), place.isOurs);
-      };
-      if (place.isSound() && isThere()) return place.folder;
-      place.prepare();
-      if (!place.isSound()) return null;
-      makeFolders(path.dirname(target), place.folderMode);
-      replaceFile(target, bytes(), { mode: place.fileMode, isSynced: false });
-      return isThere() ? place.folder : null;
-    } catch {
-      return null;
-    }
-  }
-
   /** The package's own: whoever installed cllm, this user or the administrator made it, and nobody else may change it. */
   readonly #installed = (): Place | null => {
     const { installation, tag, uid } = this.#options;
-    if (installation === null) return null;
     const caches = path.join(installation, 'code-cache');
     const folder = path.join(caches, tag);
     const isOurs = (stats: Stats): boolean =>
