@@ -78,7 +78,7 @@ async function show(text, MarkdownPrinter, MarkdownStream) {
     isTTY: true,
     isStyled: true,
     columns: 80,
-    write: (piece) => void (written += piece.length),
+    write: (piece) => void (written += String(piece).length),
     stream: () => ({ rows: 24, on() {}, off() {} }),
   };
   const before = process.cpuUsage();

@@ -67,7 +67,7 @@ describe('a direct connection', () => {
     expect(await call({ baseUrl: `http://127.0.0.1:${port}` })).toEqual({
       code: 'connection_refused',
       message: `nothing listens on 127.0.0.1:${port}: POST http://127.0.0.1:${port}/v1/chat/completions`,
-      hint: 'Start a proxy with `cllm proxy up`, name another with --base-url, or try `cllm --demo`.',
+      hint: 'start a proxy with `cllm proxy up`, name another with --base-url, or try `cllm --demo`',
     });
     // Several addresses fail as one error.
     expect((await call({ baseUrl: `http://localhost:${port}` })).code).toBe('connection_refused');
@@ -162,7 +162,7 @@ describe('TLS', () => {
 
   test('plain http to a port that speaks TLS says so at once, though such a server closes without a word', async () => {
     const { code, message, hint } = await call({ baseUrl: secure.baseUrl.replace('https:', 'http:'), retries: 2 });
-    expect({ code, hint }).toEqual({ code: 'connection_failed', hint: `Use --base-url ${secure.baseUrl}.` });
+    expect({ code, hint }).toEqual({ code: 'connection_failed', hint: `use --base-url ${secure.baseUrl}` });
     expect(message).toContain('the answer is no HTTP: this port speaks TLS');
     // It was asked once, and only looked at.
     expect(secure.requests).toEqual([]);

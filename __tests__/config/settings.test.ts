@@ -163,8 +163,8 @@ describe('profiles', () => {
   });
 
   test.each([
-    ['reviw', 'Did you mean "review"?'],
-    ['nothing-like-it', 'The profiles are review, fast.'],
+    ['reviw', 'did you mean "review"?'],
+    ['nothing-like-it', 'the profiles are review, fast'],
   ])('an unknown one, %s, is a usage error with a hint', (profile, hint) => {
     expect(() => resolved({ profile, project, user })).toThrow(
       expect.objectContaining({ code: 'usage', message: `there is no profile "${profile}"`, hint }),

@@ -123,3 +123,11 @@ test('a home and a temporary folder that can not be written keep no question fro
   expect(listed.code).not.toBe(0);
   expect(listed.stderr).not.toMatch(/\n\s+at |Error:/);
 });
+
+test('its benchmark runs and prints its figures', async () => {
+  const { stdout } = await promisify(execFile)(node, [join(root, 'bench/executable.bench.mjs'), '--smoke'], {
+    cwd: root,
+  });
+  expect(stdout).toMatch(/one executable\D+[1-9]/);
+  expect(stdout).not.toMatch(/\b(NaN|undefined|Infinity)\b/);
+}, 120_000);

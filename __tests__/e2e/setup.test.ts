@@ -212,14 +212,14 @@ describe('a refused key', () => {
   test.each([['hi'], ['models'], ['doctor']])('of the environment is looked for there: cllm %s', async (word) => {
     const env = { LITELLM_PROXY_URL: upstream.baseUrl, LITELLM_PROXY_API_KEY: wrong, CLLM_MODEL: 'fake' };
     const { stdout, stderr } = await home.run([word], { env });
-    expect(stdout + stderr).toContain('The key came from LITELLM_PROXY_API_KEY');
+    expect(stdout + stderr).toContain('the key came from LITELLM_PROXY_API_KEY');
     expect(stdout + stderr).not.toContain('cllm login');
   });
 
   test('of a file is looked for there', async () => {
     writeFileSync(home.at('key'), wrong);
     const { stderr } = await home.run(['models', '--base-url', upstream.baseUrl, '--api-key-file', home.at('key')]);
-    expect(stderr).toContain('The key came from the file of --api-key-file');
+    expect(stderr).toContain('the key came from the file of --api-key-file');
     expect(stderr).not.toContain('cllm login');
   });
 });

@@ -199,7 +199,7 @@ test.each<[string, Record<string, unknown>]>([
   writeStaleState(changes);
   await expect(takeDown({ machine: watched, directory: temporary() })).rejects.toMatchObject({
     code: 'local_proxy_failed',
-    hint: expect.stringContaining('Remove it'),
+    hint: expect.stringContaining('remove it'),
   });
   expect(signals).toEqual([]);
   rmSync(join(temporary(), 'proxy.json'));

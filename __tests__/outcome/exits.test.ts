@@ -7,7 +7,7 @@ import {
   InterruptedError,
   UsageError,
 } from '../../src/outcome/errors.ts';
-import { nextStep } from '../../src/outcome/next-step.ts';
+import { nextStep } from '../../src/outcome/error-table.ts';
 import { decisive, exitCodeOf, exits, judgement } from '../../src/outcome/exits.ts';
 
 const error = (code: ErrorCode): CllmError => new CllmError(code, code);

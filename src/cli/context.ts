@@ -8,7 +8,7 @@ import { configPaths, type Paths } from '../config/paths.ts';
 import type { Store } from '../conversation/turn.ts';
 import type { DemoProxy } from '../demo/demo-proxy.ts';
 import { CllmError, ProxyError, UsageError } from '../outcome/errors.ts';
-import { nextStep } from '../outcome/next-step.ts';
+import { nextStep } from '../outcome/error-table.ts';
 import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import { clientOptions, flagSettings } from './asking/client-options.ts';

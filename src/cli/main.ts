@@ -13,7 +13,7 @@ import { checkGivenFlags } from './flags/check-given.ts';
 import { flagNames, inputMark, readValues, sharedValues, yargsOptions } from './flags/flag.ts';
 import { contextFlags, type OutputFormat } from './flags/flags.ts';
 import type { Io } from './io.ts';
-import { nextSteps } from '../outcome/next-step.ts';
+import { errorTable } from '../outcome/error-table.ts';
 import { mainHelp } from './main-help.ts';
 import { programView } from './views/create-view.ts';
 import { reportError } from './views/report.ts';
@@ -48,7 +48,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     const unprinted = new CllmError(
       'output_failed',
       `standard output could not be written: ${io.stdout.failure.message}`,
-      { hint: hasKeptReply ? `${nextSteps.output_failed}; the reply is kept: cllm history show` : undefined },
+      { hint: hasKeptReply ? `${errorTable.output_failed.nextStep}; the reply is kept: cllm history show` : undefined },
     );
     await reportError(io.stderr, unprinted);
     error = decisive(error === null ? [unprinted] : [error, unprinted]);

@@ -13,12 +13,12 @@ export function normalizeBaseUrl(text: string): string {
   const shown = withoutCredentials(trimmed);
   const scheme = /^([a-z][a-z\d+.-]*):(?!\d)/i.exec(trimmed)?.[1]?.toLowerCase();
   if (scheme === undefined || (!trimmed.includes('://') && scheme !== 'http' && scheme !== 'https')) {
-    throw invalid(`the base URL "${shown}" has no scheme`, `Did you mean ${guess(shown)}?`);
+    throw invalid(`the base URL "${shown}" has no scheme`, `did you mean ${guess(shown)}?`);
   }
   if (scheme !== 'http' && scheme !== 'https') {
     throw invalid(
       `the base URL "${shown}" has the scheme "${scheme}"; only http and https are known`,
-      `Did you mean ${guess(shown.slice(shown.indexOf('://') + 3))}?`,
+      `did you mean ${guess(shown.slice(shown.indexOf('://') + 3))}?`,
     );
   }
   let url: URL;
@@ -27,17 +27,17 @@ export function normalizeBaseUrl(text: string): string {
   } catch {
     throw invalid(
       `"${shown}" is no URL`,
-      'Write the base URL like http://localhost:4000 or https://llm.example.com/prefix.',
+      'write the base URL like http://localhost:4000 or https://llm.example.com/prefix',
     );
   }
   if (url.username !== '' || url.password !== '') {
     throw invalid(
       `the base URL "${shown}" holds credentials`,
-      'Leave them out; `cllm login` keeps the key, and --header sends other ones.',
+      'leave them out; `cllm login` keeps the key, and --header sends other ones',
     );
   }
   if (url.search !== '' || url.hash !== '') {
-    throw invalid(`the base URL "${shown}" has a query or a fragment`, `Did you mean ${url.origin}${url.pathname}?`);
+    throw invalid(`the base URL "${shown}" has a query or a fragment`, `did you mean ${url.origin}${url.pathname}?`);
   }
   const path = url.pathname
     .replace(/\/+$/, '')

@@ -110,7 +110,7 @@ function wrong(
 }
 
 function invalid(message: string, code: 'config_invalid' | 'input_invalid'): UsageError {
-  return new UsageError(message, { code, hint: 'Give what the types of cllm say.' });
+  return new UsageError(message, { code, hint: 'give what the types of cllm say' });
 }
 
 /** What a value is, and never what it holds, but for a number. */

@@ -352,7 +352,7 @@ function headersOf({ apiKey, headers = {}, userAgent = 'cllm' }: ClientOptions):
 function invalid(message: string): UsageError {
   return new UsageError(message, {
     code: 'config_invalid',
-    hint: 'See `cllm login` for keys and --header for headers.',
+    hint: 'see `cllm login` for keys and --header for headers',
   });
 }
 
@@ -363,7 +363,7 @@ function jsonOf(body: unknown): string {
     if (cause instanceof RangeError) {
       throw new UsageError('the request is larger than 512 MiB, the longest text that Node can hold', {
         code: 'input_invalid',
-        hint: 'Give less on standard input and with -f, or start a new conversation.',
+        hint: 'give less on standard input and with -f, or start a new conversation',
       });
     }
     // Node's words for a circle or a BigInt name members, not values.

@@ -149,7 +149,7 @@ export function unwritable(path: string, error: unknown): UsageError {
   return new UsageError(`${path} can not be written (${failureReason(error)})`, {
     code: 'config_invalid',
     cause: error,
-    hint: 'Check who owns it and its permissions, or set CLLM_HOME to a directory that you can write to.',
+    hint: 'check who owns it and its permissions, or set CLLM_HOME to a directory that you can write to',
   });
 }
 
@@ -158,7 +158,7 @@ function assertNoLink(path: string): void {
   const target = realpathOrNull(path);
   throw new UsageError(`${path} is a symbolic link, and cllm changes no file elsewhere`, {
     code: 'config_invalid',
-    hint: target === null ? `Remove it: rm ${path}` : `Change ${target} by hand, or replace the link by a copy of it.`,
+    hint: target === null ? `Remove it: rm ${path}` : `change ${target} by hand, or replace the link by a copy of it`,
   });
 }
 
@@ -178,7 +178,7 @@ function held(path: string, { holder: { pid, claim } }: LockHeld): UsageError {
   const who = pid === null ? "another user's cllm" : `another cllm, process ${pid},`;
   return new UsageError(`${who} is changing ${path} and does not come to its end`, {
     code: 'config_invalid',
-    hint: `If it has ended, remove its claim: rm ${claim}`,
+    hint: `if it has ended, remove its claim: rm ${claim}`,
   });
 }
 
@@ -186,6 +186,6 @@ function unreadable(path: string, error: unknown): UsageError {
   return new UsageError(`${path} can not be read (${failureReason(error)})`, {
     code: 'config_invalid',
     cause: error,
-    hint: 'Check who owns the file and its permissions.',
+    hint: 'check who owns the file and its permissions',
   });
 }

@@ -87,7 +87,7 @@ export class Credentials {
     if (credentials !== null) return credentials;
     throw new UsageError(`${this.file} is no file of keys that cllm wrote`, {
       code: 'config_invalid',
-      hint: 'Run `cllm login` again: it moves the broken file aside.',
+      hint: 'run `cllm login` again: it moves the broken file aside',
     });
   }
 
@@ -125,12 +125,12 @@ export function readKey(text: string, source: string): string {
   if (key === '')
     throw new UsageError(`${source} is empty`, {
       code: 'input_invalid',
-      hint: 'Give it as you got it from the proxy.',
+      hint: 'give it as you got it from the proxy',
     });
   if (!/^[\x21\x23-\x26\x28-\x5f\x61-\x7e]+$/.test(key)) {
     throw new UsageError(`${source} holds a space, a quote, a line break or another character that no key has`, {
       code: 'input_invalid',
-      hint: 'Copy the key alone, without quotes or a variable name.',
+      hint: 'copy the key alone, without quotes or a variable name',
     });
   }
   return key;

@@ -31,7 +31,7 @@ export async function setSetting(
   if (value === undefined) {
     throw new UsageError(`${name} needs a value`, {
       code: 'config_invalid',
-      hint: `\`cllm config unset ${shellWord(name, 'NAME')}\` removes it.`,
+      hint: `\`cllm config unset ${shellWord(name, 'NAME')}\` removes it`,
     });
   }
   const { movedTo } = await changeUserFile(userFile, own, (values) => withValue(values, path, value));

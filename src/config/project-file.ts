@@ -63,7 +63,7 @@ export async function readProjectFile({ file, folder }: Pick<ProjectFile, 'file'
   if (!isInside(folder, followLinks(file))) {
     throw new UsageError(`${file} is a link that leaves its folder, and is not read`, {
       code: 'config_invalid',
-      hint: `Put the file itself there, or remove the link: a ${projectFileName} of a folder above is found without one.`,
+      hint: `put the file itself there, or remove the link: a ${projectFileName} of a folder above is found without one`,
     });
   }
   const text = readSmallFile(file)?.text ?? null;
@@ -85,7 +85,7 @@ export function projectPath(projectFile: string, path: string, name: string): st
   if (!isInside(followLinks(folder), followLinks(absolute))) {
     throw new UsageError(`${projectFile}: ${name} must lie in the folder of that file`, {
       code: 'config_invalid',
-      hint: 'Name a file elsewhere with the flag, or in your own settings.',
+      hint: 'name a file elsewhere with the flag, or in your own settings',
     });
   }
   return absolute;

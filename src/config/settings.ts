@@ -349,9 +349,9 @@ function unknownProfile(profile: string, profiles: readonly string[]): UsageErro
   return new UsageError(`there is no profile ${JSON.stringify(profile)}`, {
     hint:
       nearest !== null
-        ? `Did you mean ${JSON.stringify(nearest)}?`
+        ? `did you mean ${JSON.stringify(nearest)}?`
         : profiles.length > 0
-          ? `The profiles are ${profiles.join(', ')}.`
-          : 'Profiles stand under `profiles` in cllm.yaml or in the user file.',
+          ? `the profiles are ${profiles.join(', ')}`
+          : 'profiles stand under `profiles` in cllm.yaml or in the user file',
   });
 }

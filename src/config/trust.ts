@@ -82,7 +82,7 @@ export class TrustStore {
       throw new UsageError(`${this.#directory} can not be read (${failureReason(error)})`, {
         code: 'config_invalid',
         cause: error,
-        hint: 'Check who owns it and its permissions.',
+        hint: 'check who owns it and its permissions',
       });
     }
   }

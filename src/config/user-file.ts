@@ -16,7 +16,7 @@ export function readUserFile(path: string, uid: number | null): Record<string, u
   if (values === null) {
     throw new UsageError(`${path} is no JSON object`, {
       code: 'config_invalid',
-      hint: 'Mend or remove it; `cllm config set` moves it aside and starts a new one.',
+      hint: 'mend or remove it; `cllm config set` moves it aside and starts a new one',
     });
   }
   return values;

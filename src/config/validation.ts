@@ -247,7 +247,7 @@ function readParam(value: unknown, at: Place, name: string): Json {
   if (projectReason !== null) {
     throw new UsageError(`${where(at)} can not be a param of a project file: ${projectReason}`, {
       code: 'config_invalid',
-      hint: `A project file may set ${Object.keys(projectParams).join(', ')}; -p and your own settings more.`,
+      hint: `a project file may set ${Object.keys(projectParams).join(', ')}; -p and your own settings more`,
     });
   }
   assertJson(value, at);
@@ -312,14 +312,14 @@ function isKeyName(name: string): boolean {
 function keyInSettings(name: string, file: string): UsageError {
   return new UsageError(`${file}: ${quote(name)} looks like a key, and a key never stands in the settings`, {
     code: 'config_invalid',
-    hint: 'Remove it there and enter it with `cllm login`, or set LITELLM_PROXY_API_KEY.',
+    hint: 'remove it there and enter it with `cllm login`, or set LITELLM_PROXY_API_KEY',
   });
 }
 
 function invalid(at: Place, rule: string, value?: unknown, nearest: string | null = null): UsageError {
   return new UsageError(`${where(at)} ${rule}${value === undefined ? '' : `; it is ${show(value)}`}`, {
     code: 'config_invalid',
-    hint: nearest === null ? undefined : `Did you mean ${quote(nearest)}?`,
+    hint: nearest === null ? undefined : `did you mean ${quote(nearest)}?`,
   });
 }
 

@@ -1,5 +1,5 @@
 import type { CllmError } from '../outcome/errors.ts';
-import { nextStep } from '../outcome/next-step.ts';
+import { nextStep } from '../outcome/error-table.ts';
 import { exitCodeOf, type ExitCode, type Verdict } from '../outcome/exits.ts';
 import { redactSecrets } from '../protocol/redact-secrets.ts';
 import type { ChatCompletion } from '../protocol/types.ts';

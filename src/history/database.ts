@@ -1,9 +1,8 @@
 import type { DatabaseSync } from '@photostructure/sqlite';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
-import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { CllmError } from '../outcome/errors.ts';
 import { databaseError, isBusy, isDamage, isWriteRefusal } from './database-error.ts';
@@ -328,19 +327,16 @@ let engine: Engine | undefined;
  * else the addon. A second one in the process would not see the locks of the first.
  */
 export function sqliteEngine(): Engine {
-  const { sqlite: own } = process.versions;
-  return (engine ??= own !== undefined && isSound(own) ? ownEngine() : addonEngine());
+  return (engine ??= ownEngine() ?? addonEngine());
 }
 
-/** Node 22 says at the first load that it is experimental, which is nothing for people who ask a question. */
-function ownEngine(): Engine {
-  const emitWarning = process.emitWarning.bind(process);
-  process.emitWarning = () => {};
-  try {
-    return createRequire(import.meta.url)('node:sqlite') as Engine;
-  } finally {
-    process.emitWarning = emitWarning;
-  }
+function ownEngine(): Engine | null {
+  if (!isBuiltin('node:sqlite')) return null;
+  const own = createRequire(import.meta.url)('node:sqlite') as Engine;
+  const memory = new own.DatabaseSync(':memory:');
+  const { version } = memory.prepare('SELECT sqlite_version() AS version').get() as { version: string };
+  memory.close();
+  return isSound(version) ? own : null;
 }
 
 /**

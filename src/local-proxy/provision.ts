@@ -157,7 +157,7 @@ async function install(options: ProvisionOptions, wanted: Wanted): Promise<Insta
     options.method === undefined
       ? 'LiteLLM cannot be installed here: no Docker engine answers, and there is no Python 3.10 to 3.14 with venv'
       : `LiteLLM cannot be installed here with ${options.method}: this machine does not offer it`,
-    { hint: 'Start Docker, or install Python 3.10 or newer (on Debian and Ubuntu: apt install python3 python3-venv).' },
+    { hint: 'start Docker, or install Python 3.10 or newer (on Debian and Ubuntu: apt install python3 python3-venv)' },
   );
 }
 
@@ -297,7 +297,7 @@ function failure(command: string, result: CommandResult): CllmError {
     'local_proxy_failed',
     `installing LiteLLM failed: ${command}: ${lastLine?.trim().slice(0, 300) ?? `exit code ${result.exitCode ?? 'none'}`}`,
     {
-      hint: 'Check the network and the free disk space, then run it again: it starts over cleanly.',
+      hint: 'check the network and the free disk space, then run it again: it starts over cleanly',
       isRetryable: true,
     },
   );

@@ -26,13 +26,13 @@ const oldestSafeVersion = [1, 84, 3] as const;
 export function litellmRelease(version: string = litellmVersion): { requirements: string[]; image: string } {
   const match = /^(\d+)\.(\d+)\.(\d+)$/.exec(version);
   if (match === null) {
-    throw new UsageError(`"${version}" is no LiteLLM release`, { hint: `Name one such as ${litellmVersion}.` });
+    throw new UsageError(`"${version}" is no LiteLLM release`, { hint: `name one such as ${litellmVersion}` });
   }
   const parts = match.slice(1).map(Number);
   const difference = oldestSafeVersion.map((part, index) => (parts[index] ?? 0) - part).find((part) => part !== 0) ?? 0;
   if (refusedVersions.includes(version) || difference < 0) {
     throw new UsageError(`LiteLLM ${version} is known to be unsafe to run`, {
-      hint: `Use ${litellmVersion}, which cllm is tested with.`,
+      hint: `use ${litellmVersion}, which cllm is tested with`,
     });
   }
   return {

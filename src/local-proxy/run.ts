@@ -232,6 +232,6 @@ async function lastError(logFile: string): Promise<string> {
 
 function startFailure(reason: string, options: StartOptions): CllmError {
   return new CllmError('local_proxy_failed', `LiteLLM did not start with ${options.configFile}: ${reason}`, {
-    hint: `Its log says why: ${options.logFile}`,
+    hint: `its log says why: ${options.logFile}`,
   });
 }

@@ -157,7 +157,7 @@ function checkSame(service: Service, options: BringUpOptions, configFile: string
   const asked = options.configFile === undefined ? service.configFile : configFile;
   if (asked === service.configFile && (options.port ?? service.port) === service.port) return;
   throw new UsageError(`a proxy runs already, on port ${service.port} with ${service.configFile}`, {
-    hint: 'Stop it first: cllm proxy down.',
+    hint: 'stop it first: cllm proxy down',
   });
 }
 

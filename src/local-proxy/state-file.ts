@@ -58,7 +58,7 @@ export function readState(directory: string, uid: number | null): Service | null
 
 function refused(reason: string, file: string, cause?: unknown): CllmError {
   return new CllmError('local_proxy_failed', reason, {
-    hint: `Remove it: rm ${file}; a proxy that still runs is found with: ps ax | grep litellm.`,
+    hint: `remove it: rm ${file}; a proxy that still runs is found with: ps ax | grep litellm`,
     cause,
   });
 }

@@ -2,8 +2,8 @@ import type { ChatCompletion } from '../protocol/types.ts';
 
 /**
  * Every code that an error of cllm can carry. Match on `error.code`, not on `instanceof` or on the message: codes are
- * stable, and two copies of the package may be loaded at once. `exits.ts` says which exit code each one gives and
- * `docs/errors.md` what to do about it.
+ * stable, and two copies of the package may be loaded at once. `error-table.ts` says which exit code each one gives
+ * and what to do about it.
  */
 export const errorCodes = [
   // What was asked for makes no sense.
@@ -80,7 +80,7 @@ export interface Guardrail {
 export interface CllmErrorOptions {
   /** The original error. Never holds a key, a prompt or a reply. */
   cause?: unknown;
-  /** The next command or setting to try, a sentence of its own. */
+  /** The next command or setting to try: begins small, without a full stop. */
   hint?: string | undefined;
   /** Whether the same request may succeed when sent again. Default false. */
   isRetryable?: boolean;

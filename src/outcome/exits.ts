@@ -1,4 +1,5 @@
-import { type CllmError, type ErrorCode, InterruptedError } from './errors.ts';
+import { errorTable } from './error-table.ts';
+import { type CllmError, InterruptedError } from './errors.ts';
 
 /** How a stream ended, decided once, by `verdict()` in protocol/verdict.ts. */
 export const verdicts = [
@@ -41,67 +42,12 @@ export const exits = {
 export type ExitName = keyof typeof exits;
 export type ExitCode = (typeof exits)[ExitName]['code'];
 
-const exitOfError: Record<ErrorCode, ExitName> = {
-  usage: 'usage',
-  config_invalid: 'usage',
-  input_invalid: 'usage',
-  stdin_timeout: 'usage',
-  base_url_invalid: 'usage',
-  project_untrusted: 'usage',
-  no_model: 'usage',
-  schema_invalid: 'usage',
-  no_key: 'auth',
-  key_rejected: 'auth',
-  model_not_allowed: 'auth',
-  dns_failed: 'unreachable',
-  connection_refused: 'unreachable',
-  connection_failed: 'unreachable',
-  tls_failed: 'unreachable',
-  http_proxy_failed: 'unreachable',
-  redirect_refused: 'unreachable',
-  server_error: 'unreachable',
-  rate_limited: 'throttled',
-  budget_exceeded: 'budget',
-  cost_cap: 'budget',
-  model_not_found: 'failed',
-  provider_auth: 'failed',
-  context_window_exceeded: 'failed',
-  content_policy: 'failed',
-  guardrail_blocked: 'blocked',
-  bad_request: 'failed',
-  not_found: 'failed',
-  unexpected_response: 'failed',
-  served_elsewhere: 'failed',
-  stream_cut: 'incomplete',
-  stream_error: 'incomplete',
-  event_too_large: 'incomplete',
-  reply_empty: 'incomplete',
-  reply_filtered: 'incomplete',
-  reply_short: 'short',
-  // Without a signal: the reader closed the pipe, which is no failure.
-  interrupted: 'ok',
-  connect_timeout: 'timeout',
-  first_token_timeout: 'timeout',
-  idle_timeout: 'timeout',
-  total_timeout: 'timeout',
-  schema_mismatch: 'schema',
-  history_unsaved: 'unsaved',
-  output_failed: 'failed',
-  batch_partial: 'partial',
-  local_proxy_unavailable: 'failed',
-  local_proxy_failed: 'failed',
-  history_unusable: 'failed',
-  history_newer: 'failed',
-  not_in_history: 'failed',
-  internal: 'failed',
-};
-
 const exitOfSignal = { SIGHUP: 'sighup', SIGINT: 'sigint', SIGTERM: 'sigterm' } as const;
 
 export function exitNameOf(error: CllmError | null): ExitName {
   if (error === null) return 'ok';
   if (error instanceof InterruptedError && error.signal !== null) return exitOfSignal[error.signal];
-  return exitOfError[error.code];
+  return errorTable[error.code].exit;
 }
 
 export function exitCodeOf(error: CllmError | null): ExitCode {

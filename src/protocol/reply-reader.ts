@@ -362,7 +362,7 @@ export class ReplyReader {
       'unexpected_response',
       `the answer is no reply: HTTP ${this.#head.status} with ${what}${lost}`,
       {
-        hint: 'Check that the base URL is that of a LiteLLM proxy: cllm doctor',
+        hint: 'check that the base URL is that of a LiteLLM proxy: cllm doctor',
       },
     );
   }

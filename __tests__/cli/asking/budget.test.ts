@@ -52,7 +52,7 @@ describe('the hint of a refusal', () => {
       message: 'Budget has been exceeded! Key=ci Current cost: 2, Max budget: 1',
     });
     expect(error.hint).toBe(
-      'It is the budget of the key ci; it resets 2026-12-01 00:00 UTC (in 9 days). An admin of the proxy can raise it, or give you another key.',
+      'it is the budget of the key ci; it resets 2026-12-01 00:00 UTC (in 9 days); an admin of the proxy can raise it, or give you another key',
     );
   });
 
@@ -66,7 +66,7 @@ describe('the hint of a refusal', () => {
           };
     const error = await explainBudget(refusal('Budget has been exceeded! Team=search Current cost: 2'), client, now);
     expect(error.hint).toBe(
-      'It is the budget of the team search; it resets 2026-11-22 18:00 UTC (in 6 h). An admin of the proxy can raise it.',
+      'it is the budget of the team search; it resets 2026-11-22 18:00 UTC (in 6 h); an admin of the proxy can raise it',
     );
   });
 

@@ -85,6 +85,7 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   'history delete': ['x'],
   'history prune': ['--older-than', '1d'],
   'history import': ['x'],
+  'history replay': ['x.rec'],
 };
 
 async function refusal(path: string, flags: readonly string[]): Promise<string> {

@@ -501,7 +501,7 @@ describe('the words', () => {
   test('a hint names the next command', () => {
     expect(errorOf(400, lite('Invalid model name passed in model=x')).hint).toContain('cllm models');
     expect(errorOf(401, lite('x', 'auth_error')).hint).toContain('cllm login');
-    expect(errorOf(500, 'Internal Server Error', { hasKey: false }).hint).toContain('No key was sent');
+    expect(errorOf(500, 'Internal Server Error', { hasKey: false }).hint).toContain('no key was sent');
     expect(errorOf(404, { detail: 'Not Found' }).hint).toContain('http://proxy.test:4000');
   });
 });

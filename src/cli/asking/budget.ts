@@ -20,14 +20,14 @@ export async function explainBudget(refusal: CllmError, client: LiteLLMClient, n
   if (refusal.code !== 'budget_exceeded') return refusal;
   const owner = budgetOwner(refusal.message);
   if (owner === null) return refusal;
-  const whose = `It is the budget of the ${owner.kind}${owner.name === null ? '' : ` ${owner.name}`}`;
+  const whose = `it is the budget of the ${owner.kind}${owner.name === null ? '' : ` ${owner.name}`}`;
   const reset = await resetOf(owner, client).catch(() => null);
   const when = reset === null ? 'the proxy does not say when it resets' : `it resets ${moment(reset, now)}`;
   return new CllmError(refusal.code, refusal.message, {
     cause: refusal.cause,
     isRetryable: refusal.isRetryable,
     completion: refusal.completion,
-    hint: `${whose}; ${when}. An admin of the proxy can raise it${owner.kind === 'key' ? ', or give you another key' : ''}.`,
+    hint: `${whose}; ${when}; an admin of the proxy can raise it${owner.kind === 'key' ? ', or give you another key' : ''}`,
   });
 }
 

@@ -32,9 +32,9 @@ export function explainKey(
 
 function hintOf(origin: string, { value, origin: named }: Settings['baseUrl']): string | null {
   if (origin === 'LITELLM_PROXY_API_KEY')
-    return 'The key came from LITELLM_PROXY_API_KEY, which comes before a login: put a valid one there, or unset it.';
+    return 'the key came from LITELLM_PROXY_API_KEY, which comes before a login: put a valid one there, or unset it';
   if (origin === '--api-key-file')
-    return 'The key came from the file of --api-key-file, which comes before a login: put a valid one there.';
+    return 'the key came from the file of --api-key-file, which comes before a login: put a valid one there';
   if (named.from !== 'project file' && named.from !== 'flag') return null;
-  return `Enter a key for this proxy with: cllm login --base-url ${shellWord(value, 'URL')}`;
+  return `enter a key for this proxy with: cllm login --base-url ${shellWord(value, 'URL')}`;
 }

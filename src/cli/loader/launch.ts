@@ -28,6 +28,7 @@ export function launch(
   }
   // Node 20 optimises undici's WASM parser in the background and waits for that, about 180 ms, before it ends.
   if (host.versions.node.startsWith('20.')) setFlagsFromString('--liftoff-only');
+  if (host.versions.node.startsWith('22.')) keepSqliteQuiet(host);
   const cwd = workingDirectory(host);
   const tag = `${cachedDataVersionTag().toString(16)}-${__BUILD_ID__}`;
   const loader = new ChunkLoader(chunksFor({ env: host.env, cwd, uid: host.getuid?.() ?? null, tag }));
@@ -45,6 +46,14 @@ export function launch(
     host.off('beforeExit', unsettled);
     loader.keep();
   }
+}
+
+/** Node 22 says of its SQLite, when it is loaded, that it is experimental: nothing for people who ask a question. */
+function keepSqliteQuiet(host: NodeJS.Process): void {
+  const emitWarning = host.emitWarning.bind(host) as (...given: unknown[]) => void;
+  host.emitWarning = (warning: unknown, ...rest: unknown[]): void => {
+    if (typeof warning !== 'string' || !warning.startsWith('SQLite is an experimental')) emitWarning(warning, ...rest);
+  };
 }
 
 /**

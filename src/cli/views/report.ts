@@ -1,5 +1,5 @@
 import type { CllmError } from '../../outcome/errors.ts';
-import { nextStep } from '../../outcome/next-step.ts';
+import { nextStep } from '../../outcome/error-table.ts';
 import type { Output } from '../../terminal/output.ts';
 import { ours, styled } from '../../terminal/own-text.ts';
 import { foldLines } from '../../protocol/fold-lines.ts';

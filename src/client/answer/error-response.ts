@@ -66,8 +66,8 @@ function redirectError({ status, headers }: ErrorResponse, context: ErrorContext
     {
       status,
       hint: isElsewhere
-        ? `If that is your proxy, name it: --base-url ${shellWord(target.origin, 'URL')}; a login page there means that the key did not get through.`
-        : 'Check the path in --base-url.',
+        ? `if that is your proxy, name it: --base-url ${shellWord(target.origin, 'URL')}; a login page there means that the key did not get through`
+        : 'check the path in --base-url',
     },
   );
 }

@@ -59,7 +59,7 @@ export async function getJson(question: RetriedQuestion): Promise<unknown> {
     (deadline, seconds) =>
       stopping.stop(
         new DeadlineError(deadline, `no answer within ${seconds} s: ${nameOf(question)}`, {
-          hint: '`cllm doctor` looks at each step; --first-token-timeout waits longer.',
+          hint: '`cllm doctor` looks at each step; --first-token-timeout waits longer',
         }),
       ),
   );

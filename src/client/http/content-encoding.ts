@@ -54,7 +54,7 @@ export function decoded(
   throw new CllmError(
     'unexpected_response',
     `the answer is compressed in a way that was not asked for (${codings.join(', ').slice(0, 60)})`,
-    { hint: 'Turn compression off for this path in the reverse proxy.' },
+    { hint: 'turn compression off for this path in the reverse proxy' },
   );
 }
 

@@ -45,13 +45,13 @@ export function proxyFor(url: URL, settings: ProxySettings): URL | null {
   if (proxy === null || proxy.hostname === '') {
     throw new UsageError(`${name} is no URL`, {
       code: 'config_invalid',
-      hint: 'Write it like http://proxy.example.com:3128.',
+      hint: 'write it like http://proxy.example.com:3128',
     });
   }
   if (proxy.protocol !== 'http:' && proxy.protocol !== 'https:') {
     throw new UsageError(`${name} asks for ${proxy.protocol.slice(0, -1)}, which cllm does not speak`, {
       code: 'config_invalid',
-      hint: 'Name an HTTP proxy, or put the host in NO_PROXY.',
+      hint: 'name an HTTP proxy, or put the host in NO_PROXY',
     });
   }
   return proxy;

@@ -20,7 +20,7 @@ export function networkError(thrown: unknown, request: RequestLine, proxy: URL |
   return failure('connection_failed', reason, request, {
     cause: thrown,
     isRetryable: code !== 'UND_ERR_HEADERS_OVERFLOW',
-    hint: 'Try again, or see `cllm doctor`.',
+    hint: 'try again, or see `cllm doctor`',
   });
 }
 
@@ -29,7 +29,7 @@ export function plainToTls(thrown: unknown, request: RequestLine): CllmError {
   return failure('connection_failed', 'the answer is no HTTP: this port speaks TLS', request, {
     cause: thrown,
     isRetryable: false,
-    hint: `Use --base-url ${shellWord(new URL(request.url).origin.replace('http:', 'https:'), 'URL')}.`,
+    hint: `use --base-url ${shellWord(new URL(request.url).origin.replace('http:', 'https:'), 'URL')}`,
   });
 }
 
@@ -46,7 +46,7 @@ function parserError(thrown: Error & { data?: unknown }, request: RequestLine): 
     return failure('connection_failed', `the answer is damaged: it is no HTTP from some byte on (${what})`, request, {
       cause: thrown,
       isRetryable: false,
-      hint: 'Something between here and the proxy breaks its answers; `cllm doctor` looks at each step.',
+      hint: 'something between here and the proxy breaks its answers; `cllm doctor` looks at each step',
     });
   }
   // A record of TLS: its type, and the version's first byte (RFC 8446 section 5.1).
@@ -57,7 +57,7 @@ function parserError(thrown: Error & { data?: unknown }, request: RequestLine): 
   return failure('connection_failed', `the answer is no HTTP${what}`, request, {
     cause: thrown,
     isRetryable: false,
-    hint: 'Something that is no HTTP server answered; check host and port in --base-url.',
+    hint: 'something that is no HTTP server answered; check host and port in --base-url',
   });
 }
 
@@ -100,21 +100,21 @@ function connectError(thrown: ConnectFailure, request: RequestLine, proxy: URL |
       return failure('dns_failed', `no address found for ${host} (${code})`, request, {
         cause: thrown.cause,
         isRetryable: code === 'EAI_AGAIN',
-        hint: 'Check the host in --base-url and the network; `cllm doctor` looks at each step.',
+        hint: 'check the host in --base-url and the network; `cllm doctor` looks at each step',
       });
     case 'ECONNREFUSED':
       return failure('connection_refused', `nothing listens on ${host}`, request, {
         cause: thrown.cause,
         isRetryable: true,
         hint: isLoopback(hostname)
-          ? 'Start a proxy with `cllm proxy up`, name another with --base-url, or try `cllm --demo`.'
-          : 'Check --base-url; `cllm doctor` looks at each step.',
+          ? 'start a proxy with `cllm proxy up`, name another with --base-url, or try `cllm --demo`'
+          : 'check --base-url; `cllm doctor` looks at each step',
       });
     default:
       return failure('connection_failed', `${host} can not be reached (${code || message})`, request, {
         cause: thrown.cause,
         isRetryable: true,
-        hint: 'Check the network and --base-url; `cllm doctor` looks at each step.',
+        hint: 'check the network and --base-url; `cllm doctor` looks at each step',
       });
   }
 }

@@ -87,7 +87,7 @@ export class Transport {
    * signal's own reason when that was aborted.
    */
   async send(options: TransportRequest): Promise<HttpResponse> {
-    if (this.#isClosed) throw new UsageError('the client was closed', { hint: 'Make a new LiteLLMClient.' });
+    if (this.#isClosed) throw new UsageError('the client was closed', { hint: 'make a new LiteLLMClient' });
     const url = new URL(options.url);
     const line = { method: options.method, url: url.origin + url.pathname };
     const proxy = proxyFor(url, this.#options.proxy ?? {});
@@ -134,7 +134,7 @@ export class Transport {
     if (thrown instanceof ConnectTimeout) {
       const seconds = this.#options.connectTimeout;
       return new DeadlineError('connect', `no connection within ${seconds} s: ${line.method} ${line.url}`, {
-        hint: 'Check the network and --base-url with `cllm doctor`, or wait longer: --connect-timeout.',
+        hint: 'check the network and --base-url with `cllm doctor`, or wait longer: --connect-timeout',
       });
     }
     return networkError(isTlsAlert(thrown) ? new ConnectFailure('tls', thrown) : thrown, line, proxy);
@@ -285,6 +285,6 @@ function trusted(): readonly string[] {
 function badCertificate(message: string): UsageError {
   return new UsageError(message, {
     code: 'config_invalid',
-    hint: 'Give PEM files: --cacert FILE or SSL_CERT_FILE, --cert FILE and --cert-key FILE.',
+    hint: 'give PEM files: --cacert FILE or SSL_CERT_FILE, --cert FILE and --cert-key FILE',
   });
 }

@@ -190,7 +190,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   #assertFree(): void {
     if (!this.#isTaken) return;
     throw new CllmError('usage', 'a stream can be iterated once, and this one was', {
-      hint: 'Keep the chunks, or call stream() again.',
+      hint: 'keep the chunks, or call stream() again',
     });
   }
 

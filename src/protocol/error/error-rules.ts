@@ -38,12 +38,12 @@ function isProviders(facts: ErrorFacts): boolean {
 const isTransient = (status: number) => status === 408 || status === 500 || (status >= 520 && status < 600);
 
 const modelHint =
-  '`cllm models` lists what this key may use; choose one with -m, or as default with `cllm config set model NAME`.';
-const loginHint = 'Enter a key for this proxy with `cllm login`, or set LITELLM_PROXY_API_KEY.';
+  '`cllm models` lists what this key may use; choose one with -m, or as default with `cllm config set model NAME`';
+const loginHint = 'enter a key for this proxy with `cllm login`, or set LITELLM_PROXY_API_KEY';
 const pathHint = ({ url }: ErrorFacts) =>
   url === null
     ? undefined
-    : `Check the path in --base-url (now ${baseOf(url)}): a proxy behind a prefix needs it there, without /v1.`;
+    : `check the path in --base-url (now ${baseOf(url)}): a proxy behind a prefix needs it there, without /v1`;
 
 /** The first rule that fits decides, so the order matters. Source: LiteLLM 1.104.2's errors and those before it. */
 const errorRules: ErrorRule[] = [
@@ -52,7 +52,7 @@ const errorRules: ErrorRule[] = [
     code: 'budget_exceeded',
     what: (facts) =>
       facts.type === 'budget_exceeded' ? 'the budget is used up' : "the proxy's budget for this model is used up",
-    hint: '`cllm whoami` shows whose budget it is and when it resets; an admin of the proxy can raise it.',
+    hint: '`cllm whoami` shows whose budget it is and when it resets; an admin of the proxy can raise it',
   },
   {
     // By its fields, at any status: LiteLLM gives a block the one that its rule chose.
@@ -71,7 +71,7 @@ const errorRules: ErrorRule[] = [
       (facts.status === 401 || facts.status === 403) && !facts.type?.endsWith('_access_denied') && isProviders(facts),
     code: 'provider_auth',
     what: "the provider refused the proxy's own key, not yours",
-    hint: "An admin of the proxy has to look at that model's key; another model may work: `cllm models`.",
+    hint: "an admin of the proxy has to look at that model's key; another model may work: `cllm models`",
   },
   {
     when: ({ status, type }) => status === 403 && type?.endsWith('_access_denied') === true,
@@ -95,21 +95,21 @@ const errorRules: ErrorRule[] = [
     when: ({ status }) => status === 407,
     code: 'http_proxy_failed',
     what: 'an HTTP proxy on the way asks for a user name and password',
-    hint: 'Put them into HTTP_PROXY or HTTPS_PROXY: http://user:password@proxy:3128.',
+    hint: 'put them into HTTP_PROXY or HTTPS_PROXY: http://user:password@proxy:3128',
   },
   {
     // OpenAI's word for an unpaid bill, in the dress of a rate limit: waiting does not help.
     when: ({ status, message }) => status === 429 && /insufficient_quota|exceeded your current quota/i.test(message),
     code: 'rate_limited',
     what: "the provider's quota is used up",
-    hint: "An admin of the proxy has to look at the provider's bill; another model may work: `cllm models`.",
+    hint: "an admin of the proxy has to look at the provider's bill; another model may work: `cllm models`",
   },
   {
     when: ({ status }) => status === 429,
     code: 'rate_limited',
     what: 'too many requests',
     isRetryable: true,
-    hint: '`cllm whoami` shows the limits of this key; --retries waits for longer.',
+    hint: '`cllm whoami` shows the limits of this key; --retries waits for longer',
   },
   {
     when: ({ status, message }) =>
@@ -119,7 +119,7 @@ const errorRules: ErrorRule[] = [
       ),
     code: 'context_window_exceeded',
     what: 'the prompt is longer than the model takes',
-    hint: 'Shorten it, start a new conversation, or choose a model with a larger context: `cllm models`.',
+    hint: 'shorten it, start a new conversation, or choose a model with a larger context: `cllm models`',
   },
   {
     when: ({ status, message }) =>
@@ -145,7 +145,7 @@ const errorRules: ErrorRule[] = [
     code: 'bad_request',
     what: 'this port speaks HTTPS',
     hint: ({ url }) =>
-      url === null ? undefined : `Use --base-url ${shellWord(url.origin.replace('http:', 'https:'), 'URL')}.`,
+      url === null ? undefined : `use --base-url ${shellWord(url.origin.replace('http:', 'https:'), 'URL')}`,
   },
   {
     when: ({ status, url }) => url !== null && (status === 404 || status === 405),
@@ -164,7 +164,7 @@ const errorRules: ErrorRule[] = [
     code: 'server_error',
     what: 'the proxy failed',
     isRetryable: true,
-    hint: 'No key was sent, and some proxies answer that so. Enter one with `cllm login`.',
+    hint: 'no key was sent, and some proxies answer that so; enter one with `cllm login`',
   },
   {
     when: ({ status }) => status === 502 || status === 503 || status === 504,
@@ -174,7 +174,7 @@ const errorRules: ErrorRule[] = [
         ? 'something in front of the proxy could not reach it'
         : 'the proxy, or the provider behind it, is not available',
     isRetryable: true,
-    hint: 'Try again later; `cllm doctor` looks at each step.',
+    hint: 'try again later; `cllm doctor` looks at each step',
   },
   {
     when: ({ status }) => status === 408,
@@ -187,19 +187,19 @@ const errorRules: ErrorRule[] = [
     code: 'server_error',
     what: 'the proxy, or the provider behind it, failed',
     isRetryable: ({ status }) => isTransient(status),
-    hint: 'Try again later, or another model: `cllm models`.',
+    hint: 'try again later, or another model: `cllm models`',
   },
   {
     when: ({ status, isForeign }) => status === 403 && isForeign,
     code: 'unexpected_response',
     what: 'something in front of the proxy refused the request',
-    hint: 'A firewall or a login page may be in the way; `cllm doctor` looks at each step.',
+    hint: 'a firewall or a login page may be in the way; `cllm doctor` looks at each step',
   },
   {
     when: ({ status }) => status === 403,
     code: 'key_rejected',
     what: 'the proxy refused this key',
-    hint: '`cllm whoami` shows what it may do.',
+    hint: '`cllm whoami` shows what it may do',
   },
   { when: ({ status }) => status >= 400, code: 'bad_request', what: 'the proxy refused the request' },
 ];

@@ -50,7 +50,7 @@ export function replyError(
     case 'length':
       return new CllmError('reply_short', `the reply was cut short by its length limit (${finishReason(completion)})`, {
         completion,
-        hint: 'Raise --max-tokens, or accept short replies with --allow-short.',
+        hint: 'raise --max-tokens, or accept short replies with --allow-short',
       });
   }
 }
@@ -73,7 +73,7 @@ function cutError(
   const names = guardrails.join(', ');
   return new CllmError('stream_cut', `${cutMessage(end)}; perhaps blocked by ${names}`, {
     completion,
-    hint: `The proxy ran ${guardrails.length === 1 ? 'this guardrail' : 'these guardrails'}, and does not say what came of it: it was not sent again. Change the prompt, or ask the proxy's admin.`,
+    hint: `the proxy ran ${guardrails.length === 1 ? 'this guardrail' : 'these guardrails'}, and does not say what came of it: it was not sent again; change the prompt, or ask the proxy's admin`,
   });
 }
 
@@ -117,8 +117,8 @@ function limitOf(end: StreamEnd & { type: 'limit' }): string {
 function limitHint(end: StreamEnd & { type: 'limit' }): string {
   const isOfSize = end.limit === 'reply' || end.limit === 'memory';
   return isOfSize
-    ? 'Allow more with --max-reply-bytes.'
-    : 'No model replies like this: see what answers with cllm doctor.';
+    ? 'allow more with --max-reply-bytes'
+    : 'no model replies like this: see what answers with cllm doctor';
 }
 
 function streamError(end: StreamEnd, completion: ChatCompletion | null, facts: ReplyFacts): CllmError {
@@ -174,7 +174,7 @@ function deadlineError(end: StreamEnd, completion: ChatCompletion | null): Deadl
   return new DeadlineError(deadline, `${messages[deadline]} (the ${deadline} deadline)`, {
     completion,
     isRetryable: true,
-    hint: `Allow more time with ${flag} SECONDS; 0 waits for ever.`,
+    hint: `allow more time with ${flag} SECONDS; 0 waits for ever`,
   });
 }
 

@@ -195,7 +195,7 @@ function explained(thrown: unknown, { url, httpProxy, hop }: Way): CllmError {
   if (error.code === 'connection_failed' && /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/.test(error.message)) {
     return new CllmError(error.code, error.message, {
       cause: error.cause,
-      hint: `A firewall may be in the way of ${hop.host}:${hop.port}: is a VPN needed, or an HTTP proxy (HTTPS_PROXY)?`,
+      hint: `a firewall may be in the way of ${hop.host}:${hop.port}: is a VPN needed, or an HTTP proxy (HTTPS_PROXY)?`,
     });
   }
   return error;

@@ -50,14 +50,14 @@ async function judgeReadiness(
   if (httpProxy !== null && !isLiteLLM && (status === 407 || (readiness === null && status >= 400))) {
     const refusal = new CllmError('http_proxy_failed', `the HTTP proxy ${httpProxy.host} answered ${status} itself`);
     return failed('http proxy', refusal, {
-      fix: `Ask for ${client.baseUrl} to be let through, or put ${new URL(client.baseUrl).hostname} in NO_PROXY.`,
+      fix: `ask for ${client.baseUrl} to be let through, or put ${new URL(client.baseUrl).hostname} in NO_PROXY`,
       facts: { http_status: status },
     });
   }
   if (isLiteLLM) {
     const unwell = new CllmError('server_error', `the proxy says that it is not ready: ${health}`);
     return failed('proxy', unwell, {
-      fix: "Its admin has to look at the proxy's log; the database may be down.",
+      fix: "its admin has to look at the proxy's log; the database may be down",
       facts: { http_status: status },
     });
   }
@@ -75,7 +75,7 @@ async function judgeReadiness(
   return failed('proxy', foreign, {
     ...(status === 404 && {
       message: `nothing of LiteLLM is at ${client.baseUrl} (HTTP 404)`,
-      fix: 'Is that its port? A proxy behind a path needs the path in the base URL, without /v1: https://host/path',
+      fix: 'is that its port? A proxy behind a path needs the path in the base URL, without /v1: https://host/path',
     }),
     facts: { http_status: status, server },
   });
@@ -110,7 +110,7 @@ function clockOf({ headers, tookMs }: ProbeAnswer): Finding {
       'unexpected_response',
       `this machine's clock is ${duration(Math.abs(skew))} ${direction} the proxy's`,
     ),
-    { fix: 'Set the one that is wrong; on Linux: timedatectl set-ntp true', facts },
+    { fix: 'set the one that is wrong; on Linux: timedatectl set-ntp true', facts },
   );
 }
 
