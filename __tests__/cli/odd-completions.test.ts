@@ -12,7 +12,7 @@ import { conversationMarkdown } from '../../src/history/markdown.ts';
 import { type ConversationSummary, turnOf } from '../../src/history/rows.ts';
 import { decidingChoice } from '../../src/protocol/verdict.ts';
 import { type Reply, ReplyReader } from '../../src/protocol/reply-reader.ts';
-import type { Arrived } from '../../src/protocol/chunk-run.ts';
+import type { Arrival } from '../../src/protocol/arrival.ts';
 import type { ResultObject } from '../../src/conversation/result-object.ts';
 import { wrongMembers } from '../support/completion-shape.ts';
 import { memoryIo, type MemoryIo } from '../support/memory-io.ts';
@@ -54,7 +54,7 @@ test.each(parts)(`${inOneTest} of any shape are shown, kept and sent (seed %i)`,
 
 /** What is wrong, in words: 300,000 calls of `expect` would take longer than all else. */
 async function problemsOf(body: string, isTTY: boolean): Promise<string[]> {
-  const { chunks, reply } = read(body);
+  const { arrival, reply } = read(body);
   const { completion, verdict } = reply;
   const problems: string[] = [];
   const check = (isRight: boolean, problem: string): void => {
@@ -71,19 +71,19 @@ async function problemsOf(body: string, isTTY: boolean): Promise<string[]> {
 
   const said = wordsIn(decidingChoice(completion)?.message.content ?? '');
   const isAllIn = (shown: string): boolean => said.every((words) => shown.includes(words));
-  const text = await shownBy((io) => textView(io), chunks, reply, isTTY);
+  const text = await shownBy((io) => textView(io), arrival, reply, isTTY);
   check(isAllIn(text.stdout), 'a text is not shown');
   const isSilent = `${text.stdout}${text.stderr}`.trim() === '';
   check(verdict !== 'complete' || !isSilent, 'complete, and nothing is shown');
 
-  const events = await shownBy((io) => new EventsView(programOptions(io)), chunks, reply, isTTY);
+  const events = await shownBy((io) => new EventsView(programOptions(io)), arrival, reply, isTTY);
   const lines = events.stdout.trimEnd().split('\n');
   const messages = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   const joined = messages.map(({ type, content }) => (type === 'message' ? content : '')).join('');
   const { result } = messages.at(-1) as unknown as ResultObject;
   check(isAllIn(result), 'a text is not in the result');
   if (isTTY) {
-    const json = await shownBy((io) => new JsonView(programOptions(io)), chunks, reply, isTTY);
+    const json = await shownBy((io) => new JsonView(programOptions(io)), arrival, reply, isTTY);
     check((JSON.parse(json.stdout) as ResultObject).result === result, 'the result object and the event disagree');
   }
   check(joined === result, `the message events are ${JSON.stringify(joined)}, the result ${JSON.stringify(result)}`);
@@ -125,23 +125,24 @@ function wordsIn(text: string): string[] {
   return text.match(/words\d+\./g) ?? [];
 }
 
-function read(body: string): { chunks: Arrived[]; reply: Reply } {
+function read(body: string): { arrival: Arrival; reply: Reply } {
   const reader = new ReplyReader({ status: 200, contentType: 'application/json' });
-  const chunks = reader.push(Buffer.from(body));
+  const arrival = reader.push(Buffer.from(body));
   const finished = reader.finish({ type: 'end' });
-  return { chunks: [...chunks, ...finished.chunks], reply: finished.reply };
+  arrival.append(finished.arrival);
+  return { arrival, reply: finished.reply };
 }
 
 async function shownBy(
   viewOf: (io: MemoryIo) => View,
-  chunks: Arrived[],
+  arrival: Arrival,
   reply: Reply,
   isTTY: boolean,
 ): Promise<{ stdout: string; stderr: string }> {
   const io = memoryIo({ isTTY });
   const view = viewOf(io);
   await view.begin?.({ partialReplies: 0, conversationId: null, model: 'm' });
-  await view.chunks?.(chunks);
+  await view.arrival?.(arrival);
   const { completion, verdict, error } = reply;
   const receipt = receiptFor(reply);
   receiptLine({ receipt, conversationId: 'c', verdict });

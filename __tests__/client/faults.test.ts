@@ -1,4 +1,3 @@
-import { everyChunk } from '../../src/protocol/chunk-run.ts';
 import { constants, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient, type ClientOptions } from '../../src/client/client.ts';
@@ -75,8 +74,9 @@ describe('a broken upstream', () => {
       clients.push(client);
       const stream = client.stream({ model: 'fake', messages: 'hi' });
       let text = '';
-      await stream.consume(async (chunks) => {
-        text += everyChunk(chunks)
+      await stream.consume(async (arrival) => {
+        text += arrival
+          .chunks()
           .map((chunk) => chunk.choices[0]?.delta.content ?? '')
           .join('');
         await server.idle();

@@ -22,8 +22,8 @@ describe('an observer that throws', () => {
     ['at the beginning', { begin: fail }],
     ['at the beginning, later', { begin: failLater }],
     ['at a retry', { retry: fail }],
-    ['at its chunks', { chunks: fail }],
-    ['at its chunks, later', { chunks: failLater }],
+    ['at an arrival', { arrival: fail }],
+    ['at an arrival, later', { arrival: failLater }],
   ])('%s: the reply is taken to its end and committed, and then it is said', async (_when, observer) => {
     upstream.reply(errorReply(500, 'once', { headers: { 'retry-after': '0' } }), textReply('a whole reply, in pieces'));
     const history = openHistory();

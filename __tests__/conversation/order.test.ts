@@ -92,8 +92,8 @@ describe('a reply that comes', () => {
     await conversation().send(
       ask({
         observer: {
-          chunks: (chunks) => {
-            for (const { content } of new DeltaReader().read(chunks)) shown += content;
+          arrival: (arrival) => {
+            for (const { content } of new DeltaReader().read(arrival)) shown += content;
             looks += 1;
             expect(journaledText().startsWith(shown)).toBe(true);
           },
@@ -173,7 +173,7 @@ describe('a reply that has come', () => {
     const { unsaved } = await conversation().send(
       ask({
         observer: {
-          chunks: () => {
+          arrival: () => {
             if (!removed) history.delete(history.latest()?.id ?? '');
             removed = true;
           },
@@ -371,7 +371,10 @@ describe('what is left of a turn', () => {
     upstream.reply({ steps: [chunk('Hel'), { stall: true }] });
     const stopping = new AbortController();
     const { verdict, conversationId } = await conversation().send(
-      ask({ signal: stopping.signal, observer: { chunks: () => stopping.abort(new InterruptedError('SIGINT', 'x')) } }),
+      ask({
+        signal: stopping.signal,
+        observer: { arrival: () => stopping.abort(new InterruptedError('SIGINT', 'x')) },
+      }),
     );
     expect(verdict).toBe('interrupted');
     expect(textOf(history.turns(conversationId ?? '')[0]?.completion ?? null)).toBe('Hel');

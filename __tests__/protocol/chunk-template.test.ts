@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import type { CllmError } from '../../src/outcome/errors.ts';
-import { ChunkRun, everyChunk } from '../../src/protocol/chunk-run.ts';
+import { ChunkRun } from '../../src/protocol/chunk-run.ts';
 import { ChunkTemplate } from '../../src/protocol/chunk-template.ts';
 import { CompletionBuilder } from '../../src/protocol/fold/completion-builder.ts';
 import { ReplyReader } from '../../src/protocol/reply-reader.ts';
@@ -194,8 +194,8 @@ test('what a reader gives and folds is what JSON.parse gives and a builder folds
     fc.property(lines, cuts, (each, cutAt) => {
       const reader = new ReplyReader({ status: 200, contentType: 'text/event-stream' });
       const bytes = new TextEncoder().encode(each.map((data) => `data: ${data}\n\n`).join(''));
-      const chunks = pieces(bytes, cutAt).flatMap((piece) => reader.push(piece));
-      expect(everyChunk(chunks).map((chunk) => JSON.stringify(chunk))).toEqual(
+      const chunks = pieces(bytes, cutAt).flatMap((piece) => reader.push(piece).chunks());
+      expect(chunks.map((chunk) => JSON.stringify(chunk))).toEqual(
         each.map((data) => JSON.stringify(JSON.parse(data))),
       );
       const builder = new CompletionBuilder();

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { everyChunk } from '../../src/protocol/chunk-run.ts';
 import { CllmError } from '../../src/outcome/errors.ts';
 import { CompletionBuilder } from '../../src/protocol/fold/completion-builder.ts';
 import { ReplyReader, type Reply } from '../../src/protocol/reply-reader.ts';
@@ -87,9 +86,9 @@ function read(
   contentType: string | null = 'text/event-stream',
 ): { chunks: ChatCompletionChunk[]; reply: Reply } {
   const reader = new ReplyReader({ status: 200, contentType });
-  const chunks = parts.flatMap((part) => reader.push(part));
+  const chunks = parts.flatMap((part) => reader.push(part).chunks());
   const last = reader.finish(end);
-  return { chunks: everyChunk([...chunks, ...last.chunks]), reply: last.reply };
+  return { chunks: [...chunks, ...last.arrival.chunks()], reply: last.reply };
 }
 
 const text = fc.oneof(

@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { everyChunk } from '../../src/protocol/chunk-run.ts';
 import { DeadlineError, InterruptedError } from '../../src/outcome/errors.ts';
 import { ReplyReader, type Reply, type ReplyHead, type ReplyReaderOptions } from '../../src/protocol/reply-reader.ts';
 import type { ChatCompletionChunk } from '../../src/protocol/types.ts';
@@ -35,11 +34,11 @@ function read(
   const chunks: ChatCompletionChunk[] = [];
   const step = size ?? Math.max(bytes.length, 1);
   for (let from = 0; from < bytes.length; from += step) {
-    chunks.push(...everyChunk(reader.push(bytes.subarray(from, from + step))));
+    chunks.push(...reader.push(bytes.subarray(from, from + step)).chunks());
   }
   const wasOver = reader.isOver;
   const last = reader.finish(end);
-  return { chunks: [...chunks, ...everyChunk(last.chunks)], reply: last.reply, wasOver };
+  return { chunks: [...chunks, ...last.arrival.chunks()], reply: last.reply, wasOver };
 }
 
 /** What a body comes to, however it is cut. */
@@ -170,14 +169,16 @@ describe('push()', () => {
     const reader = new ReplyReader(eventStream);
     const bytes = new TextEncoder().encode(goodStream);
     const cut = text.length - 1;
-    expect(reader.push(bytes.subarray(0, cut))).toEqual([]);
+    expect(reader.push(bytes.subarray(0, cut)).chunks()).toEqual([]);
     expect(reader.hasContent).toBe(false);
-    expect(reader.push(bytes.subarray(cut, cut + 1))).toEqual([deltaChunk({ role: 'assistant', content: 'Hello' })]);
+    expect(reader.push(bytes.subarray(cut, cut + 1)).chunks()).toEqual([
+      deltaChunk({ role: 'assistant', content: 'Hello' }),
+    ]);
     expect(reader.hasContent).toBe(true);
     expect(reader.isOver).toBe(false);
-    expect(reader.push(bytes.subarray(cut + 1))).toEqual([deltaChunk({}, 'stop')]);
+    expect(reader.push(bytes.subarray(cut + 1)).chunks()).toEqual([deltaChunk({}, 'stop')]);
     expect(reader.isOver).toBe(true);
-    expect(reader.push(bytes)).toEqual([]);
+    expect(reader.push(bytes).chunks()).toEqual([]);
   });
 
   test.each([

@@ -81,7 +81,7 @@ export class Conversation {
     });
     let result: TurnResult | null = null;
     try {
-      await stream.consume((chunks) => watched.tell((observer) => observer.chunks?.(chunks)));
+      await stream.consume((arrival) => watched.tell((observer) => observer.arrival?.(arrival)));
     } finally {
       const end = await stream.result();
       result = { conversationId: this.state.id, ...end, unsaved: keeper.commit(end) };

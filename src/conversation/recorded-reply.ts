@@ -1,5 +1,5 @@
 import type { RecordedHead, Recording } from '../journal/recording.ts';
-import type { Arrived } from '../protocol/chunk-run.ts';
+import type { Arrival } from '../protocol/arrival.ts';
 import { type Reply, replyHead, ReplyReader, type ReplyReaderOptions } from '../protocol/reply-reader.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import type { RecordedTimes } from './recorded-receipt.ts';
@@ -8,7 +8,7 @@ import type { RecordedTimes } from './recorded-receipt.ts';
 export interface RecordedArrival {
   /** Milliseconds since the recording was begun. */
   atMs: number;
-  chunks: Arrived[];
+  arrival: Arrival;
 }
 
 /**
@@ -30,10 +30,10 @@ export class RecordedReply {
   *arrivals(): Generator<RecordedArrival, void, undefined> {
     for (const { atMs, bytes } of this.#recording.reads()) {
       if (this.#reader.isOver) return;
-      const chunks = this.#reader.push(bytes);
+      const arrival = this.#reader.push(bytes);
       this.times.lastReadAtMs = atMs;
       if (this.#reader.hasContent) this.times.firstContentAtMs ??= atMs;
-      yield { atMs, chunks };
+      yield { atMs, arrival };
     }
   }
 
@@ -48,7 +48,7 @@ export class RecordedReply {
     return this.#reader.isOver;
   }
 
-  finish(end: StreamEnd): { reply: Reply; chunks: Arrived[] } {
+  finish(end: StreamEnd): { reply: Reply; arrival: Arrival } {
     return this.#reader.finish(end);
   }
 }

@@ -28,17 +28,17 @@ export async function replay(recording: Recording, { speed, observer, signal }: 
     else signal.throwIfAborted();
   };
   try {
-    for (const { atMs, chunks } of recorded.arrivals()) {
+    for (const { atMs, arrival } of recorded.arrivals()) {
       await pace(atMs);
-      if (chunks.length > 0) await observer.chunks?.(chunks);
+      if (!arrival.isEmpty) await observer.arrival?.(arrival);
     }
     if (recording.endedAtMs !== null && !recorded.isOver) await pace(recording.endedAtMs);
   } catch (error) {
     if (!signal.aborted) throw error;
     isStopped = true;
   }
-  const { chunks, reply } = recorded.finish(isStopped ? endOfSignal(signal) : (recording.end ?? stopped));
-  if (chunks.length > 0) await observer.chunks?.(chunks);
+  const { arrival, reply } = recorded.finish(isStopped ? endOfSignal(signal) : (recording.end ?? stopped));
+  if (!arrival.isEmpty) await observer.arrival?.(arrival);
   return {
     conversationId: null,
     completion: reply.completion,

@@ -4,7 +4,7 @@ import type { CllmError } from '../outcome/errors.ts';
 import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Verdict } from '../outcome/exits.ts';
-import type { Arrived } from '../protocol/chunk-run.ts';
+import type { Arrival } from '../protocol/arrival.ts';
 import type { ChatCompletion, ChatMessage, RequestBody } from '../protocol/types.ts';
 
 /** Where turns are kept. Null parts keep nothing: `--ephemeral`, or a history that could not be opened. */
@@ -34,8 +34,8 @@ export interface TurnObserver {
   /** The prompt is committed; the request comes next. */
   begin?(facts: { conversationId: string | null; model: string; partialReplies: number }): Promise<void> | void;
   retry?(retry: RetryNotice): void;
-  /** The chunks of one read, journaled already. */
-  chunks?(chunks: readonly Arrived[]): Promise<void> | void;
+  /** What one read brought, journaled already. */
+  arrival?(arrival: Arrival): Promise<void> | void;
 }
 
 export interface TurnRequest {

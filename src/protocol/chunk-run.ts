@@ -49,10 +49,3 @@ export class ChunkRun {
     return { ...chunk, choices: [{ ...choice, delta: { ...delta, [key]: text } }] } as unknown as ChatCompletionChunk;
   }
 }
-
-/** What a read brought, in order. */
-export type Arrived = ChatCompletionChunk | ChunkRun;
-
-export function everyChunk(arrived: readonly Arrived[]): ChatCompletionChunk[] {
-  return arrived.flatMap((item) => (item instanceof ChunkRun ? item.chunks() : [item]));
-}

@@ -2,7 +2,8 @@ import { CllmError } from '../outcome/errors.ts';
 import type { Verdict } from '../outcome/exits.ts';
 import { bodyKind, isSuccess, type BodyKind } from './body-kind.ts';
 import { hasContent, readEvent, readValue, type FallbackNotice, type StreamItem } from './chunk.ts';
-import { type Arrived, ChunkRun } from './chunk-run.ts';
+import { Arrival } from './arrival.ts';
+import { ChunkRun } from './chunk-run.ts';
 import { ChunkTemplate } from './chunk-template.ts';
 import { CompletionBuilder } from './fold/completion-builder.ts';
 import { chunkOfCompletion } from './completion-chunk.ts';
@@ -112,20 +113,20 @@ export class ReplyReader {
     if (!isSuccess(head.status)) this.#kind = 'other';
   }
 
-  /** Takes the bytes of one read and gives the chunks that they completed; nothing once the reply is over. */
-  push(bytes: Uint8Array): Arrived[] {
+  /** Takes the bytes of one read and gives what they completed; nothing once the reply is over. */
+  push(bytes: Uint8Array): Arrival {
     this.#broughtContent = false;
-    if (this.#end !== null) return [];
+    if (this.#end !== null) return new Arrival();
     const room = this.#maxReplyBytes - this.#bytes;
     this.#bytes += bytes.length;
     if (bytes.length <= room) return this.#take(bytes);
-    const chunks = this.#take(bytes.subarray(0, room));
+    const arrival = this.#take(bytes.subarray(0, room));
     this.#end ??= { type: 'limit', limit: 'reply', bytes: this.#maxReplyBytes };
-    return chunks;
+    return arrival;
   }
 
   /**
-   * Folds the chunks that the last `push()` gave, as the next one or `finish()` would: for who shows them first, and has
+   * Folds what the last `push()` gave, as the next one or `finish()` would: for who shows them first, and has
    * time then.
    */
   fold(): void {
@@ -166,30 +167,30 @@ export class ReplyReader {
    * Says how the source ended, and gives the last chunks and the reply. What the stream itself had decided before
    * (`[DONE]`, an error frame, a limit) stands.
    */
-  finish(end: StreamEnd): { chunks: Arrived[]; reply: Reply } {
-    const chunks: Arrived[] = [];
+  finish(end: StreamEnd): { arrival: Arrival; reply: Reply } {
+    const arrival = new Arrival();
     if (this.#end === null && this.#kind === null) {
       this.#kind = bodyKind(this.#prefix(), this.#head.contentType, true);
-      if (this.#kind === 'sse') this.#readKept(chunks);
+      if (this.#kind === 'sse') this.#readKept(arrival);
     }
-    if (this.#end === null && this.#kind === 'sse' && end.type === 'end') this.#endEvents(chunks);
-    if (this.#kind === 'json') this.#readJson(chunks, end);
+    if (this.#end === null && this.#kind === 'sse' && end.type === 'end') this.#endEvents(arrival);
+    if (this.#kind === 'json') this.#readJson(arrival, end);
     this.#end ??= end;
-    return { chunks, reply: this.#reply(this.#end) };
+    return { arrival, reply: this.#reply(this.#end) };
   }
 
-  #take(bytes: Uint8Array): Arrived[] {
-    const chunks: Arrived[] = [];
+  #take(bytes: Uint8Array): Arrival {
+    const arrival = new Arrival();
     if (this.#kind === 'sse') {
-      this.#readBytes(bytes, chunks);
-      return chunks;
+      this.#readBytes(bytes, arrival);
+      return arrival;
     }
     this.#keep(bytes);
     if (this.#kind === null) {
       this.#kind = bodyKind(this.#prefix(), this.#head.contentType, false);
-      if (this.#kind === 'sse') this.#readKept(chunks);
+      if (this.#kind === 'sse') this.#readKept(arrival);
     }
-    return chunks;
+    return arrival;
   }
 
   #keep(bytes: Uint8Array): void {
@@ -203,23 +204,23 @@ export class ReplyReader {
     return Buffer.concat(this.#kept).toString('latin1');
   }
 
-  #readKept(chunks: Arrived[]): void {
+  #readKept(arrival: Arrival): void {
     const kept = this.#kept;
     this.#kept = [];
-    for (const bytes of kept) this.#readBytes(bytes, chunks);
+    for (const bytes of kept) this.#readBytes(bytes, arrival);
   }
 
-  #readBytes(bytes: Uint8Array, chunks: Arrived[]): void {
+  #readBytes(bytes: Uint8Array, arrival: Arrival): void {
     if (this.#end !== null) return;
-    this.#readEvents(() => this.#decoder.decode(bytes), chunks);
+    this.#readEvents(() => this.#decoder.decode(bytes), arrival);
   }
 
-  #endEvents(chunks: Arrived[]): void {
-    this.#readEvents(() => this.#decoder.end(), chunks);
+  #endEvents(arrival: Arrival): void {
+    this.#readEvents(() => this.#decoder.end(), arrival);
     if (this.#decoder.isTorn) this.#end ??= { type: 'torn' };
   }
 
-  #readEvents(next: () => (SseEvent | ChunkRun)[], chunks: Arrived[]): void {
+  #readEvents(next: () => (SseEvent | ChunkRun)[], arrival: Arrival): void {
     let events: (SseEvent | ChunkRun)[] = [];
     try {
       events = next();
@@ -227,36 +228,36 @@ export class ReplyReader {
       if (!(error instanceof CllmError)) throw error;
     }
     for (const event of events) {
-      if (event instanceof ChunkRun) this.#addRun(event, chunks);
-      else this.#readEvent(event, chunks);
+      if (event instanceof ChunkRun) this.#addRun(event, arrival);
+      else this.#readEvent(event, arrival);
       if (this.#end !== null) return;
     }
     if (this.#decoder.error !== null) this.#end = { type: 'limit', limit: 'event', bytes: this.#maxEventBytes };
   }
 
-  #readEvent(event: SseEvent, chunks: Arrived[]): void {
+  #readEvent(event: SseEvent, arrival: Arrival): void {
     if (event.unterminated === true) this.#isUnterminated = true;
     this.fold();
     this.#isRepeating = false;
     const item = readEvent(event);
-    this.#readItem(item, chunks);
+    this.#readItem(item, arrival);
     if (item.type === 'chunk') this.#template.learn(event.data, item.chunk);
   }
 
-  #readItem(item: StreamItem, chunks: Arrived[]): void {
+  #readItem(item: StreamItem, arrival: Arrival): void {
     switch (item.type) {
       case 'chunk':
         this.#received = null;
-        this.#addChunk(item.chunk, chunks);
+        this.#addChunk(item.chunk, arrival);
         break;
       case 'completion':
-        this.#addWhole(readCompletion(item.completion), chunks);
+        this.#addWhole(readCompletion(item.completion), arrival);
         break;
       case 'fallback':
         this.#fallback = item.notice;
         break;
       case 'error':
-        if (item.chunk !== undefined) this.#addChunk(item.chunk, chunks);
+        if (item.chunk !== undefined) this.#addChunk(item.chunk, arrival);
         this.#end = { type: 'error', error: item.error };
         break;
       case 'done':
@@ -264,7 +265,7 @@ export class ReplyReader {
         break;
       case 'ending':
         if (this.#builder.isFinished) this.#end = { type: 'done' };
-        else this.#readItem(item.otherwise, chunks);
+        else this.#readItem(item.otherwise, arrival);
         break;
       case 'heartbeat':
         break;
@@ -272,30 +273,30 @@ export class ReplyReader {
   }
 
   /** A whole message in place of deltas; or after them, when what they said already is not said again. */
-  #addWhole(completion: ChatCompletion, chunks: Arrived[]): void {
+  #addWhole(completion: ChatCompletion, arrival: Arrival): void {
     const chunk = chunkOfCompletion(completion);
     if (!this.#hasChunks) {
       this.#received = completion;
-      this.#addChunk(chunk, chunks);
+      this.#addChunk(chunk, arrival);
       return;
     }
     this.#received = null;
     this.#wholeMessages += 1;
-    if (this.#wholeMessages <= mostWholeMessages) this.#addChunk(this.#builder.unsaid(chunk), chunks);
+    if (this.#wholeMessages <= mostWholeMessages) this.#addChunk(this.#builder.unsaid(chunk), arrival);
   }
 
-  #addRun(run: ChunkRun, chunks: Arrived[]): void {
+  #addRun(run: ChunkRun, arrival: Arrival): void {
     this.fold();
     this.#unfolded = run;
     if (run.text !== '') this.#hasContent = this.#broughtContent = true;
-    chunks.push(run);
+    arrival.add(run);
   }
 
-  #addChunk(chunk: ChatCompletionChunk, chunks: Arrived[]): void {
+  #addChunk(chunk: ChatCompletionChunk, arrival: Arrival): void {
     this.#hasChunks = true;
     if (!this.#broughtContent && hasContent(chunk)) this.#hasContent = this.#broughtContent = true;
     this.#builder.add(chunk);
-    chunks.push(chunk);
+    arrival.add(chunk);
     if (typeof chunk.usage === 'object' && chunk.usage !== null) this.#noteUsage(chunk);
     const { exceeded } = this.#builder;
     if (exceeded !== null) this.#end = { type: 'limit', ...exceeded };
@@ -308,7 +309,7 @@ export class ReplyReader {
   }
 
   /** A JSON body in place of a stream: a whole completion, or an error. */
-  #readJson(chunks: Arrived[], end: StreamEnd): void {
+  #readJson(arrival: Arrival, end: StreamEnd): void {
     if (this.#end !== null) return;
     let value: unknown;
     try {
@@ -326,7 +327,7 @@ export class ReplyReader {
     }
     const item = readValue(value);
     if (item.type === 'completion' || (item.type === 'error' && !isOurs(end))) {
-      this.#readItem(item, chunks);
+      this.#readItem(item, arrival);
     } else if (item.type !== 'error') {
       this.#kind = 'other';
     }

@@ -8,6 +8,7 @@ import type { ChatCompletionChunk } from '../../../src/protocol/types.ts';
 import { checkEvents } from '../../support/check-events.ts';
 import { memoryIo } from '../../support/memory-io.ts';
 import { seed } from '../../support/seed.ts';
+import { arrivalOf } from '../../support/arrival-of.ts';
 
 const chunk = (delta: Record<string, unknown>, index = 0): ChatCompletionChunk => ({
   id: 'x',
@@ -19,15 +20,17 @@ const chunk = (delta: Record<string, unknown>, index = 0): ChatCompletionChunk =
 
 describe('deltas', () => {
   test('of one read are one for each kind, in their order', () => {
-    const deltas = new DeltaReader().read([
-      chunk({ role: 'assistant', reasoning_content: 'a' }),
-      chunk({ reasoning: 'b' }),
-      chunk({ content: 'c' }),
-      chunk({ content: '' }),
-      chunk({ content: 'd' }),
-      chunk({ content: 'other' }, 1),
-      chunk({ reasoning_content: 'e' }),
-    ]);
+    const deltas = new DeltaReader().read(
+      arrivalOf([
+        chunk({ role: 'assistant', reasoning_content: 'a' }),
+        chunk({ reasoning: 'b' }),
+        chunk({ content: 'c' }),
+        chunk({ content: '' }),
+        chunk({ content: 'd' }),
+        chunk({ content: 'other' }, 1),
+        chunk({ reasoning_content: 'e' }),
+      ]),
+    );
     expect(deltas).toEqual([
       { type: 'reasoning', content: 'ab' },
       { type: 'message', content: 'cd' },
@@ -45,7 +48,10 @@ describe('deltas', () => {
           const whole = ascii.join('') + text;
           const pieces = whole.match(new RegExp(`[^]{1,${size + 1}}`, 'g')) ?? [];
           const reader = new DeltaReader();
-          const deltas = [...pieces.flatMap((piece) => reader.read([chunk({ content: piece })])), ...reader.end()];
+          const deltas = [
+            ...pieces.flatMap((piece) => reader.read(arrivalOf([chunk({ content: piece })]))),
+            ...reader.end(),
+          ];
           expect(deltas.map(({ content }) => content).join('')).toBe(whole);
           expect(deltas.filter(({ content }) => Buffer.from(content).toString() !== content)).toEqual([]);
         },
@@ -56,16 +62,16 @@ describe('deltas', () => {
 
   test('keep a half that never gets its other half', () => {
     const reader = new DeltaReader();
-    expect(reader.read([chunk({ content: 'a\ud83d' })])).toEqual([{ type: 'message', content: 'a' }]);
-    expect(reader.read([chunk({ content: 'b' })])).toEqual([{ type: 'message', content: '\ud83db' }]);
-    expect(reader.read([chunk({ content: '\ud83d' })])).toEqual([]);
+    expect(reader.read(arrivalOf([chunk({ content: 'a\ud83d' })]))).toEqual([{ type: 'message', content: 'a' }]);
+    expect(reader.read(arrivalOf([chunk({ content: 'b' })]))).toEqual([{ type: 'message', content: '\ud83db' }]);
+    expect(reader.read(arrivalOf([chunk({ content: '\ud83d' })]))).toEqual([]);
     expect(reader.end()).toEqual([{ type: 'message', content: '\ud83d' }]);
     expect(reader.end()).toEqual([]);
   });
 
   test('do not fall over what is no chunk', () => {
     const broken = [{}, { choices: null }, { choices: [null] }, { choices: [{ index: 0 }] }, chunk({ content: 7 })];
-    expect(new DeltaReader().read(broken as unknown as ChatCompletionChunk[])).toEqual([]);
+    expect(new DeltaReader().read(arrivalOf(broken as unknown as ChatCompletionChunk[]))).toEqual([]);
   });
 });
 

@@ -2,7 +2,6 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { everyChunk } from '../../../src/protocol/chunk-run.ts';
 import { LiteLLMClient, type ClientOptions } from '../../../src/client/client.ts';
 import type { ReplyTap, RetryNotice } from '../../../src/client/reply/completion-stream.ts';
 import { ReplyReader } from '../../../src/protocol/reply-reader.ts';
@@ -77,11 +76,11 @@ describe('iterating', () => {
     upstream.reply({ steps: [hello, { data: textChunk(' world') }, { data: finishChunk() }, { data: '[DONE]' }] });
     const stream = clientWith().stream(request);
     let [text, taking, most] = ['', 0, 0];
-    await stream.consume(async (chunks) => {
+    await stream.consume(async (arrival) => {
       taking += 1;
       most = Math.max(most, taking);
       await new Promise((resolve) => setImmediate(resolve));
-      text += everyChunk(chunks).map(deltaOf).join('');
+      text += arrival.chunks().map(deltaOf).join('');
       taking -= 1;
     });
     expect({ text, most }).toEqual({ text: 'Hello world', most: 1 });

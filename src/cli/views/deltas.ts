@@ -1,34 +1,19 @@
-import { type Arrived, ChunkRun } from '../../protocol/chunk-run.ts';
-import { textOfDelta } from '../../protocol/delta-text.ts';
-
-/** A piece of what the model says (`message`) or thinks (`reasoning`). */
-export interface TextDelta {
-  type: 'message' | 'reasoning';
-  content: string;
-}
+import type { Arrival, TextDelta } from '../../protocol/arrival.ts';
 
 /**
- * The text and the reasoning of choice 0, in the order they came; neighbours of one kind are one piece. A character
- * beyond the BMP that a delta cut in half is held until its other half comes: no encoding can carry a half of it.
+ * The text and the reasoning of choice 0, read by read. A character beyond the BMP that a delta cut in half is held until
+ * its other half comes: no encoding can carry a half of it.
  */
 export class DeltaReader {
   #half: TextDelta | null = null;
 
-  read(chunks: readonly Arrived[]): TextDelta[] {
-    const deltas: TextDelta[] = [];
-    if (this.#half !== null) deltas.push(this.#half);
-    this.#half = null;
-    for (const chunk of chunks) {
-      if (chunk instanceof ChunkRun) {
-        if ((chunk.index ?? 0) === 0) append(deltas, chunk.key === 'content' ? 'message' : 'reasoning', chunk.text);
-        continue;
-      }
-      for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
-        if ((choice?.index ?? 0) !== 0 || !choice?.delta) continue;
-        const { content, reasoning } = textOfDelta(choice.delta);
-        append(deltas, 'reasoning', reasoning);
-        append(deltas, 'message', content);
-      }
+  read(arrival: Arrival): TextDelta[] {
+    const deltas = arrival.deltas();
+    if (this.#half !== null) {
+      const [first] = deltas;
+      if (first?.type === this.#half.type) first.content = this.#half.content + first.content;
+      else deltas.unshift(this.#half);
+      this.#half = null;
     }
     const last = deltas.at(-1);
     if (last !== undefined && isHighSurrogate(last.content.charCodeAt(last.content.length - 1))) {
@@ -45,13 +30,6 @@ export class DeltaReader {
     this.#half = null;
     return rest;
   }
-}
-
-function append(deltas: TextDelta[], type: TextDelta['type'], content: unknown): void {
-  if (typeof content !== 'string' || content === '') return;
-  const last = deltas.at(-1);
-  if (last?.type === type) last.content += content;
-  else deltas.push({ type, content });
 }
 
 function isHighSurrogate(code: number): boolean {

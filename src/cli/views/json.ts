@@ -1,11 +1,11 @@
 import { resultObject, type ResultObject, schemaVersion } from '../../conversation/result-object.ts';
 import { exits } from '../../outcome/exits.ts';
 import { decidingChoice, repliedCalls, type ReplyCall } from '../../protocol/reply-content.ts';
-import type { Arrived } from '../../protocol/chunk-run.ts';
+import type { Arrival, TextDelta } from '../../protocol/arrival.ts';
 import { maskError } from '../../protocol/redact-secrets.ts';
 import type { RetryNotice } from '../../client/reply/completion-stream.ts';
 import type { Output } from '../../terminal/output.ts';
-import { DeltaReader, type TextDelta } from './deltas.ts';
+import { DeltaReader } from './deltas.ts';
 import { jsonLine as line } from '../../terminal/terminal-safe.ts';
 import type { TurnOutcome, View } from './view.ts';
 
@@ -67,8 +67,8 @@ export class EventsView implements View {
     void this.#options.stdout.write(line(event));
   }
 
-  async chunks(chunks: readonly Arrived[]): Promise<void> {
-    await this.#options.stdout.write(this.#lines(this.#deltas.read(chunks)));
+  async arrival(arrival: Arrival): Promise<void> {
+    await this.#options.stdout.write(this.#lines(this.#deltas.read(arrival)));
   }
 
   async end(outcome: TurnOutcome): Promise<void> {

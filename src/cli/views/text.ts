@@ -1,11 +1,11 @@
 import type { RetryNotice } from '../../client/reply/completion-stream.ts';
-import type { Arrived } from '../../protocol/chunk-run.ts';
+import type { Arrival, TextDelta } from '../../protocol/arrival.ts';
 import { decidingChoice, repliedCalls } from '../../protocol/reply-content.ts';
 import { textOf } from '../../conversation/result-object.ts';
 import type { Io } from '../io.ts';
 import type { Output } from '../../terminal/output.ts';
 import type { TerminalHolder } from '../process/terminal-hold.ts';
-import { DeltaReader, type TextDelta } from './deltas.ts';
+import { DeltaReader } from './deltas.ts';
 import type * as MarkdownModule from './markdown-printer.ts';
 import { PlainPrinter } from './plain-printer.ts';
 import { receiptLine } from './receipt-line.ts';
@@ -72,8 +72,8 @@ export class TextView implements View {
     this.#spinner?.start();
   }
 
-  chunks(chunks: readonly Arrived[]): Promise<void> | void {
-    const deltas = this.#deltas.read(chunks);
+  arrival(arrival: Arrival): Promise<void> | void {
+    const deltas = this.#deltas.read(arrival);
     // Nearly every read of a reply under way: its words go out in the same breath.
     const [first] = deltas;
     if (this.#printer !== null && deltas.length === 1 && first?.type === 'message' && this.#lastReasoning === '\n')

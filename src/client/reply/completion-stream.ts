@@ -1,6 +1,6 @@
 import { CllmError, DeadlineError, InterruptedError, ProxyError } from '../../outcome/errors.ts';
 import type { Verdict } from '../../outcome/exits.ts';
-import { type Arrived, everyChunk } from '../../protocol/chunk-run.ts';
+import { Arrival } from '../../protocol/arrival.ts';
 import { type Reply, ReplyReader } from '../../protocol/reply-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from '../../protocol/types.ts';
 import type { StreamEnd } from '../../protocol/verdict.ts';
@@ -9,7 +9,7 @@ import { Deadlines, type DeadlineLimits } from './deadlines.ts';
 import { readErrorBody } from '../answer/error-body.ts';
 import { errorFromResponse } from '../answer/error-response.ts';
 import { Handoff } from './handoff.ts';
-import { type ChunkSink, IncomingReply } from './incoming-reply.ts';
+import { type ArrivalSink, IncomingReply } from './incoming-reply.ts';
 import type { Masking } from '../masking.ts';
 import { receiptOf, type Receipt } from '../receipt.ts';
 import { retryDelay, type RetryNotice } from './retry.ts';
@@ -82,7 +82,7 @@ interface Attempt {
   verdict: Verdict | null;
   reply: Reply | null;
   /** Chunks that were not handed on yet. */
-  chunks: Arrived[];
+  arrival: Arrival;
   /** The next attempt would repeat nothing that was handed on. */
   isRepeatable: boolean;
 }
@@ -140,22 +140,22 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   }
 
   /**
-   * Calls a function with the chunks of each read, and waits for the promise that it may return before it reads on: the
+   * Calls a function with what each read brought, and waits for the promise that it may return before it reads on: the
    * shortest way from the socket, for what shows each delta as it comes.
    *
    * @internal
    * @throws what the function throws, which ends the reply like `abort()`; how else it ended says `result()`
    */
-  async consume(take: (chunks: Arrived[]) => Promise<void> | void): Promise<void> {
+  async consume(take: (arrival: Arrival) => Promise<void> | void): Promise<void> {
     const failures: unknown[] = [];
     const fail = (thrown: unknown): void => {
       failures.push(thrown);
       this.abort();
     };
     this.#claim();
-    await this.#run((chunks) => {
+    await this.#run((arrival) => {
       try {
-        return take(chunks)?.catch(fail);
+        return take(arrival)?.catch(fail);
       } catch (thrown) {
         fail(thrown);
         return undefined;
@@ -201,7 +201,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
       (give) => {
         this.#claim();
         isOurs = true;
-        return this.#run((arrived) => give(everyChunk(arrived)));
+        return this.#run((arrival) => give(arrival.chunks()));
       },
       () => {
         if (isOurs || !this.#isTaken) this.abort();
@@ -209,7 +209,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     );
   }
 
-  async #run(sink: ChunkSink): Promise<void> {
+  async #run(sink: ArrivalSink): Promise<void> {
     const { signal, clock, retries, random } = this.#plan;
     const onAbort = () => this.#stop({ type: 'signal', signal: signalOf(signal?.reason) });
     this.#startedAt = clock();
@@ -226,7 +226,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         if (error === null || delay === null) {
           // Settled before the last chunks are handed on: who leaves the loop at the last one has the whole reply.
           this.#settle(attempt);
-          if (attempt.chunks.length > 0) await sink(attempt.chunks);
+          if (!attempt.arrival.isEmpty) await sink(attempt.arrival);
           return;
         }
         this.#retries += 1;
@@ -243,7 +243,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         // A tap, or a function that was to be told something, has thrown: what arrived is kept, and no more is wanted.
         this.#response?.destroy();
         const reply = this.#whatArrived();
-        this.#settle({ error, verdict: reply?.verdict ?? null, reply, chunks: [], isRepeatable: false });
+        this.#settle({ error, verdict: reply?.verdict ?? null, reply, arrival: new Arrival(), isRepeatable: false });
       }
     } finally {
       signal?.removeEventListener('abort', onAbort);
@@ -308,10 +308,10 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   }
 
   #ended(incoming: IncomingReply): Attempt {
-    const { reply, chunks, isRepeatable } = incoming.finish();
+    const { reply, arrival, isRepeatable } = incoming.finish();
     const said = reply.end.type === 'error' ? textsOf(reply.completion) : [];
     const error = reply.error && this.#withoutQuotations(reply.error, said);
-    return { error, verdict: reply.verdict, reply, chunks, isRepeatable };
+    return { error, verdict: reply.verdict, reply, arrival, isRepeatable };
   }
 
   /** The answer is no reply: its body, as far as it comes soon, says why. */
@@ -342,7 +342,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     if (this.#settled !== null) return;
     const reply = this.#incoming?.stop(end) ?? new ReplyReader({ status: 200, contentType: null }).finish(end).reply;
     const error = reply.error instanceof DeadlineError ? withRequest(reply.error, this.#plan.url) : reply.error;
-    this.#settle({ error, verdict: reply.verdict, reply, chunks: [], isRepeatable: false });
+    this.#settle({ error, verdict: reply.verdict, reply, arrival: new Arrival(), isRepeatable: false });
     this.#controller.abort(error ?? undefined);
     this.#response?.destroy();
   }
@@ -413,7 +413,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   }
 }
 
-const nothing: Attempt = { error: null, verdict: null, reply: null, chunks: [], isRepeatable: false };
+const nothing: Attempt = { error: null, verdict: null, reply: null, arrival: new Arrival(), isRepeatable: false };
 
 /** A reply is over whatever a tap makes of it; one that can not write has its own way to say so. */
 function endTap(tap: ReplyTap, end: StreamEnd): void {

@@ -1,21 +1,21 @@
 import { CllmError } from '../../outcome/errors.ts';
 import { replyHead, type Reply, ReplyReader, type ReplyReaderOptions } from '../../protocol/reply-reader.ts';
-import type { Arrived } from '../../protocol/chunk-run.ts';
+import { Arrival } from '../../protocol/arrival.ts';
 import type { StreamEnd } from '../../protocol/verdict.ts';
 import type { ReplyTap } from './completion-stream.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { HttpResponse } from '../http/transport.ts';
 
 /** A server that keeps itself alive with chunks that say nothing must not fill the memory. */
-const mostHeldChunks = 1_000;
+const mostHeld = 1_000;
 
 /** Seconds that a finished reply is waited for when its stream stays open: for usage, `[DONE]` or an error frame. */
 const grace = 2;
 /** After the usage that was asked for, which is the last but `[DONE]`: as long as that takes to come along. */
 const graceAfterUsage = 0.1;
 
-/** Takes the chunks of one read; the next one is read once the promise resolves, at once without one. Never throws. */
-export type ChunkSink = (chunks: Arrived[]) => Promise<void> | undefined;
+/** Takes what one read brought; the next one is read once the promise resolves, at once without one. Never throws. */
+export type ArrivalSink = (arrival: Arrival) => Promise<void> | undefined;
 
 export interface IncomingOptions {
   taps: readonly ReplyTap[];
@@ -34,7 +34,7 @@ export class IncomingReply {
   readonly #options: IncomingOptions;
   readonly #reader: ReplyReader;
   /** Until content comes a retry is possible, and it must not repeat a role or an id to the consumer. */
-  #held: Arrived[] = [];
+  #held = new Arrival();
   #hasHandedOn = false;
   #end: StreamEnd = { type: 'end' };
   #isStopped = false;
@@ -47,12 +47,12 @@ export class IncomingReply {
   }
 
   /**
-   * Gives the chunks of each read to the sink, and waits for it if need be, until no more comes. The last ones are in
+   * Gives what each read brought to the sink, and waits for it if need be, until no more comes. The last ones are in
    * `finish()`.
    *
    * @throws what a tap throws
    */
-  async pump(sink: ChunkSink): Promise<void> {
+  async pump(sink: ArrivalSink): Promise<void> {
     const { deadlines } = this.#options;
     deadlines.startWaiting();
     try {
@@ -70,11 +70,11 @@ export class IncomingReply {
   }
 
   /** How it ended, once it is pumped. */
-  finish(): { reply: Reply; chunks: Arrived[]; isRepeatable: boolean } {
-    const { chunks, reply } = this.#reader.finish(this.#end);
+  finish(): { reply: Reply; arrival: Arrival; isRepeatable: boolean } {
+    const { arrival, reply } = this.#reader.finish(this.#end);
     return {
       reply,
-      chunks: [...this.#held, ...chunks],
+      arrival: this.#heldBefore(arrival),
       isRepeatable: !this.#hasHandedOn && !this.#reader.hasContent,
     };
   }
@@ -91,7 +91,7 @@ export class IncomingReply {
     this.#response.destroy();
   }
 
-  async #pumpBody(sink: ChunkSink): Promise<void> {
+  async #pumpBody(sink: ArrivalSink): Promise<void> {
     const { body } = this.#response;
     const { deadlines } = this.#options;
     let isTaken: Promise<void> | undefined;
@@ -125,31 +125,37 @@ export class IncomingReply {
     deadlines.grace(isUsageAsked && this.#reader.hasLastUsage ? graceAfterUsage : grace);
   }
 
-  #handOn(bytes: Uint8Array, sink: ChunkSink): Promise<void> | undefined {
-    const chunks = this.#chunksOf(bytes);
+  #handOn(bytes: Uint8Array, sink: ArrivalSink): Promise<void> | undefined {
+    const arrival = this.#arrivalOf(bytes);
     if (this.#reader.isOver) {
-      this.#held = [...this.#held, ...chunks];
+      this.#held.append(arrival);
       return undefined;
     }
-    if (chunks.length === 0) return undefined;
+    if (arrival.isEmpty) return undefined;
     this.#hasHandedOn = true;
-    return sink(chunks);
+    return sink(arrival);
   }
 
-  #chunksOf(bytes: Uint8Array): Arrived[] {
+  #arrivalOf(bytes: Uint8Array): Arrival {
     const { taps, deadlines, onContent } = this.#options;
     for (const tap of taps) tap.read(bytes);
-    const chunks = this.#reader.push(bytes);
+    const arrival = this.#reader.push(bytes);
     if (this.#reader.broughtContent) {
       onContent();
       deadlines.content();
-    } else if (!this.#hasHandedOn && !this.#reader.hasContent && this.#held.length < mostHeldChunks) {
-      this.#held = [...this.#held, ...chunks];
-      return [];
+    } else if (!this.#hasHandedOn && !this.#reader.hasContent && this.#held.size < mostHeld) {
+      this.#held.append(arrival);
+      return new Arrival();
     }
-    if (this.#held.length === 0) return chunks;
-    const all = [...this.#held, ...chunks];
-    this.#held = [];
+    return this.#heldBefore(arrival);
+  }
+
+  /** What was held back, and behind it what came now. */
+  #heldBefore(arrival: Arrival): Arrival {
+    if (this.#held.isEmpty) return arrival;
+    const all = this.#held;
+    this.#held = new Arrival();
+    all.append(arrival);
     return all;
   }
 }

@@ -60,8 +60,8 @@ export class CompareProgress implements TerminalHolder {
     const deltas = new DeltaReader();
     return {
       retry: ({ attempt, maxRetries }) => void (standing.state = `try ${attempt + 1} of ${maxRetries + 1}`),
-      chunks: (chunks) => {
-        for (const { type, content } of deltas.read(chunks)) {
+      arrival: (arrival) => {
+        for (const { type, content } of deltas.read(arrival)) {
           standing.state = type === 'reasoning' ? 'thinking' : 'writing';
           standing.characters += Array.from(content).length;
         }
