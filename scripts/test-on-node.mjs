@@ -25,10 +25,8 @@ for (const major of wanted) {
     tests.map((name) => `__tests__/e2e/${name && `${name}.test`}`),
     { CLLM_TEST_NODE: node },
   );
-  // In its own process: the history has that Node's own SQLite there, which Node 22 calls experimental.
-  jest(node, ['__tests__/history/', '__tests__/conversation/'], {
-    NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
-  });
+  // In its own process: the history has that Node's own SQLite there.
+  jest(node, ['__tests__/history/', '__tests__/conversation/'], {});
 }
 
 function jest(node, patterns, env) {

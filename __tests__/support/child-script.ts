@@ -6,6 +6,9 @@ import { build } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '../..');
 
+/** Node 22 says at each start that its SQLite is experimental; the command itself keeps that from people. */
+const quiet = '--disable-warning=ExperimentalWarning';
+
 export interface ChildRun {
   child: ChildProcess;
   /** Lines of stdout as they come. */
@@ -43,8 +46,9 @@ export function useChildScript(
       logLevel: 'error',
     });
     await built;
-    const [file = '', ...rest] = shell?.([process.execPath, bundle, ...args].map(quoted).join(' ')) ?? [
+    const [file = '', ...rest] = shell?.([process.execPath, quiet, bundle, ...args].map(quoted).join(' ')) ?? [
       process.execPath,
+      quiet,
       bundle,
       ...args,
     ];
