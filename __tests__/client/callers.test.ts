@@ -124,7 +124,7 @@ describe('what a program without types may give', () => {
     ['a user agent', { baseUrl: 'http://h', userAgent: 5 }],
     ['a glob', { baseUrl: 'http://h', requireModel: /a/ }],
     ['fallbacks', { baseUrl: 'http://h', allowFallbacks: 'no' }],
-    ['an HTTP proxy', { baseUrl: 'http://h', proxy: 'http://p' }],
+    ['an HTTP proxy', { baseUrl: 'http://h', httpProxy: 'http://p' }],
     ['a callback', { baseUrl: 'http://h', onDebug: 'log' }],
   ])('%s as options of a client is a usage error', (_what, options) => {
     expect(() => new LiteLLMClient(options as ClientOptions)).toThrow(UsageError);

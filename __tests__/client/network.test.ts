@@ -148,7 +148,16 @@ describe('TLS', () => {
     const server = await faultServer(['HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n'], {
       tls: { ...certificates.server, ca: certificates.ca, requestCert: true },
     });
-    expect((await call({ baseUrl: server.baseUrl, ca: certificates.ca, ...certificates.client })).code).toBe('no_key');
+    expect(
+      (
+        await call({
+          baseUrl: server.baseUrl,
+          ca: certificates.ca,
+          cert: certificates.client.cert,
+          certKey: certificates.client.key,
+        })
+      ).code,
+    ).toBe('no_key');
     expect((await call({ baseUrl: server.baseUrl, ca: certificates.ca })).code).toMatch(
       /^(tls_failed|connection_failed)$/,
     );
@@ -168,7 +177,7 @@ describe('TLS', () => {
     expect(secure.requests).toEqual([]);
   });
 
-  test.each([{ ca: 'not a certificate' }, { cert: 'x', key: 'y' }])(
+  test.each([{ ca: 'not a certificate' }, { cert: 'x', certKey: 'y' }])(
     'a certificate that can not be read is a bad setting',
     (options) => {
       expect(() => new LiteLLMClient({ baseUrl: secure.baseUrl, ...options })).toThrow(
@@ -219,7 +228,7 @@ describe('through an HTTP proxy', () => {
     const proxy = await proxyServer();
     const settings = { httpsProxy: proxy.url };
     expect(
-      (await call({ baseUrl: `https://litellm.test:${secure.port}`, ca: certificates.ca, proxy: settings })).code,
+      (await call({ baseUrl: `https://litellm.test:${secure.port}`, ca: certificates.ca, httpProxy: settings })).code,
     ).toBe('ok');
     expect(proxy.requests).toEqual([{ line: `CONNECT litellm.test:${secure.port}`, authorization: undefined }]);
   });
@@ -227,7 +236,7 @@ describe('through an HTTP proxy', () => {
   test('plain http is forwarded', async () => {
     const proxy = await proxyServer();
     expect(
-      (await call({ baseUrl: `http://litellm.test:${upstream.port}`, proxy: { httpProxy: proxy.url } })).code,
+      (await call({ baseUrl: `http://litellm.test:${upstream.port}`, httpProxy: { httpProxy: proxy.url } })).code,
     ).toBe('ok');
     expect(proxy.requests.map(({ line }) => line)).toEqual([
       `POST http://litellm.test:${upstream.port}/v1/chat/completions`,
@@ -239,15 +248,15 @@ describe('through an HTTP proxy', () => {
     const proxy = await proxyServer();
     const url = `http://us%40er:p%25ss@127.0.0.1:${proxy.port}`;
     const authorization = `Basic ${Buffer.from('us@er:p%ss').toString('base64')}`;
-    await call({ baseUrl: `https://litellm.test:${secure.port}`, ca: certificates.ca, proxy: { httpsProxy: url } });
-    await call({ baseUrl: `http://litellm.test:${upstream.port}`, proxy: { httpProxy: url } });
+    await call({ baseUrl: `https://litellm.test:${secure.port}`, ca: certificates.ca, httpProxy: { httpsProxy: url } });
+    await call({ baseUrl: `http://litellm.test:${upstream.port}`, httpProxy: { httpProxy: url } });
     expect(proxy.requests.map((request) => request.authorization)).toEqual([authorization, authorization]);
     expect(secure.requests[0]?.headers).not.toHaveProperty('proxy-authorization');
   });
 
   test('a proxy that itself speaks TLS', async () => {
     const proxy = await proxyServer({ tls: certificates.server });
-    const options = { ca: certificates.ca, proxy: { httpsProxy: proxy.url, httpProxy: proxy.url } };
+    const options = { ca: certificates.ca, httpProxy: { httpsProxy: proxy.url, httpProxy: proxy.url } };
     expect((await call({ baseUrl: `https://litellm.test:${secure.port}`, ...options })).code).toBe('ok');
     expect((await call({ baseUrl: `http://litellm.test:${upstream.port}`, ...options })).code).toBe('ok');
     expect(proxy.requests).toHaveLength(2);
@@ -262,7 +271,7 @@ describe('through an HTTP proxy', () => {
     proxy.refusal = status;
     const { code, message, hint } = await call({
       baseUrl: `https://litellm.test:${secure.port}`,
-      proxy: { httpsProxy: `http://me:hush@127.0.0.1:${proxy.port}` },
+      httpProxy: { httpsProxy: `http://me:hush@127.0.0.1:${proxy.port}` },
     });
     expect(code).toBe('http_proxy_failed');
     expect(message).toContain(
@@ -276,12 +285,12 @@ describe('through an HTTP proxy', () => {
     const proxy = await proxyServer();
     proxy.refusal = 407;
     expect(
-      (await call({ baseUrl: `http://litellm.test:${upstream.port}`, proxy: { httpProxy: proxy.url } })).code,
+      (await call({ baseUrl: `http://litellm.test:${upstream.port}`, httpProxy: { httpProxy: proxy.url } })).code,
     ).toBe('http_proxy_failed');
   });
 
   test('a loopback address is never asked for through a proxy', async () => {
-    const { code } = await call({ baseUrl: upstream.baseUrl, proxy: { httpProxy: 'http://127.0.0.1:1' } });
+    const { code } = await call({ baseUrl: upstream.baseUrl, httpProxy: { httpProxy: 'http://127.0.0.1:1' } });
     expect(code).toBe('ok');
   });
 
@@ -290,7 +299,7 @@ describe('through an HTTP proxy', () => {
     proxy.isSilent = true;
     const options = {
       baseUrl: `https://litellm.test:${secure.port}`,
-      proxy: { httpsProxy: proxy.url },
+      httpProxy: { httpsProxy: proxy.url },
       connectTimeout: 0.1,
     };
     expect((await call(options)).code).toBe('connect_timeout');
@@ -298,7 +307,10 @@ describe('through an HTTP proxy', () => {
 
   test('the host’s certificate is still checked behind a tunnel', async () => {
     const proxy = await proxyServer();
-    const { code } = await call({ baseUrl: `https://litellm.test:${secure.port}`, proxy: { httpsProxy: proxy.url } });
+    const { code } = await call({
+      baseUrl: `https://litellm.test:${secure.port}`,
+      httpProxy: { httpsProxy: proxy.url },
+    });
     expect(code).toBe('tls_failed');
     expect(secure.requests).toHaveLength(0);
   });
@@ -306,7 +318,7 @@ describe('through an HTTP proxy', () => {
   test.each([{ value: 'socks5://127.0.0.1:1' }, { value: 'http://[nonsense' }, { value: 'http://' }])(
     '$value is a bad setting',
     async ({ value }) => {
-      const { code, message } = await call({ baseUrl: 'http://litellm.test', proxy: { httpProxy: value } });
+      const { code, message } = await call({ baseUrl: 'http://litellm.test', httpProxy: { httpProxy: value } });
       expect(code).toBe('config_invalid');
       expect(message).toContain('HTTP_PROXY');
     },

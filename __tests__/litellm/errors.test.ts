@@ -56,7 +56,7 @@ describeLitellm('an error of the real LiteLLM', () => {
       const result = await client.stream(requestFor(provider, 'text', 'status=429 retry-after=7')).result();
       expect(result).toMatchObject({
         ...noStream,
-        error: { code: 'rate_limited', retryAfter: 7_000, isRetryable: true },
+        error: { code: 'rate_limited', retryAfterMs: 7_000, isRetryable: true },
       });
     },
   );
@@ -212,7 +212,7 @@ describeLitellm('a key of the real LiteLLM', () => {
     await ask(client);
     const { error } = await ask(client);
     expect(error).toMatchObject({ code: 'rate_limited', status: 429, isRetryable: true });
-    expect((error as CllmError & { retryAfter: number }).retryAfter).toBeGreaterThan(0);
+    expect((error as CllmError & { retryAfterMs: number }).retryAfterMs).toBeGreaterThan(0);
   });
 
   test('past its parallel requests', async () => {

@@ -162,5 +162,5 @@ function endOf(item: BatchItem, turn: TurnResult | null, error: CllmError | null
 }
 
 function waitOf(error: CllmError): { retryAfterMs: number | null } {
-  return { retryAfterMs: error instanceof ProxyError ? error.retryAfter : null };
+  return { retryAfterMs: error instanceof ProxyError ? error.retryAfterMs : null };
 }

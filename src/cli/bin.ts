@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import path from 'node:path';
 import { launch } from './loader/launch.ts';
-import { PackagedChunks } from './loader/packaged-chunks.ts';
+import { PackagedCode } from './loader/packaged-code.ts';
 
-launch(process, (whose) => new PackagedChunks(path.join(__dirname, 'chunks'), whose));
+launch(process, (whose) => new PackagedCode(path.join(__dirname, 'chunks'), whose));

@@ -36,8 +36,8 @@ export interface ClientOptions {
   ca?: string | string[];
   /** PEM client certificate and its key. */
   cert?: string;
-  key?: string;
-  proxy?: TransportOptions['proxy'];
+  certKey?: string;
+  httpProxy?: TransportOptions['httpProxy'];
   /** A glob (`*`, `?`) that the model that answers must match; another one fails with `served_elsewhere`. */
   requireModel?: string;
   /** False asks the proxy for no fallback, and fails with `served_elsewhere` when one answers. Default true. */
@@ -139,13 +139,13 @@ export class LiteLLMClient {
     this.#onDebug = onDebug && unharmed((line: string) => onDebug(masking.text(line)));
     this.#random = internals.random ?? Math.random;
     this.#policy = new ServedPolicy(options);
-    const { ca, cert, key, proxy } = options;
+    const { ca, cert, certKey, httpProxy } = options;
     this.#transport = new Transport({
       connectTimeout: options.connectTimeout ?? 10,
       ...(ca !== undefined && { ca: Array.isArray(ca) ? ca : [ca] }),
       ...(cert !== undefined && { cert }),
-      ...(key !== undefined && { key }),
-      ...(proxy !== undefined && { proxy }),
+      ...(certKey !== undefined && { certKey }),
+      ...(httpProxy !== undefined && { httpProxy }),
     });
   }
 

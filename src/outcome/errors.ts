@@ -150,7 +150,7 @@ export class ProxyError extends CllmError {
   /** `x-litellm-call-id`: what an admin needs to find the call; null when the answer had none. */
   readonly callId: string | null;
   /** Milliseconds that the answer asked to wait before another try (`retry-after-ms`, `retry-after`); null when it did not. */
-  readonly retryAfter: number | null;
+  readonly retryAfterMs: number | null;
 
   constructor(
     code: ErrorCode,
@@ -159,14 +159,14 @@ export class ProxyError extends CllmError {
       status: number;
       type?: string | null;
       callId?: string | null;
-      retryAfter?: number | null;
+      retryAfterMs?: number | null;
     },
   ) {
     super(code, message, options);
     this.status = options.status;
     this.type = options.type ?? null;
     this.callId = options.callId ?? null;
-    this.retryAfter = options.retryAfter ?? null;
+    this.retryAfterMs = options.retryAfterMs ?? null;
   }
 }
 

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { expect, test } from '@jest/globals';
 import { launch } from '../../../src/cli/loader/launch.ts';
 
-/** A process that runs one chunk: its `start` is the text given. */
+/** A process that runs one part: its `start` is the text given. */
 function launched(
   start: string,
   node = '24.0.0',

@@ -495,7 +495,7 @@ describe('the words', () => {
     const error = errorOf(500, lite('x', 'internal_server_error'), {
       headers: { 'x-litellm-call-id': 'abc-1', 'retry-after': '3' },
     });
-    expect(error).toMatchObject({ callId: 'abc-1', retryAfter: 3000, type: 'internal_server_error' });
+    expect(error).toMatchObject({ callId: 'abc-1', retryAfterMs: 3000, type: 'internal_server_error' });
   });
 
   test('a hint names the next command', () => {

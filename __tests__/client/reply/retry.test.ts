@@ -3,8 +3,8 @@ import { retryAfterOf, retryDelay } from '../../../src/client/reply/retry.ts';
 import { CllmError, ProxyError } from '../../../src/outcome/errors.ts';
 
 const lost = new CllmError('connection_failed', 'x', { isRetryable: true });
-const busy = (retryAfter: number | null) =>
-  new ProxyError('rate_limited', 'x', { status: 429, isRetryable: true, retryAfter });
+const busy = (retryAfterMs: number | null) =>
+  new ProxyError('rate_limited', 'x', { status: 429, isRetryable: true, retryAfterMs });
 
 describe('the wait before another try', () => {
   test('is random below a bound that doubles, up to eight seconds', () => {

@@ -85,7 +85,7 @@ describe('the wait before another try', () => {
     upstream.reply(errorReply(429, 'closed', { headers: { 'retry-after': '3600' } }), textReply('late'));
     const { result, retries, elapsedMs } = await ask({ retries: 5 });
     expect(result.error).toMatchObject({ code: 'rate_limited' });
-    expect((result.error as ProxyError).retryAfter).toBe(3_600_000);
+    expect((result.error as ProxyError).retryAfterMs).toBe(3_600_000);
     expect({ retries, isSoon: elapsedMs < soon, asked: upstream.chatRequests.length }).toEqual({
       retries: [],
       isSoon: true,

@@ -71,7 +71,7 @@ export async function clientOptions(
     retries: settings.retries.value,
     headers: requestHeaders(values, settings, attribution),
     // The demo is on this machine, whatever the environment says of proxies.
-    ...(demo === null && { proxy: proxySettingsOf(env) }),
+    ...(demo === null && { httpProxy: proxySettingsOf(env) }),
     ...(Object.fromEntries(
       Object.entries(optional).filter(([, value]) => value !== undefined),
     ) as Partial<ClientOptions>),
@@ -99,11 +99,11 @@ export function requestHeaders(
 async function clientCertificate(
   files: Pick<ContextValues, 'cert' | 'certKey'>,
   io: FlagFileIo,
-): Promise<{ cert?: string; key?: string }> {
+): Promise<{ cert?: string; certKey?: string }> {
   const cert = files.cert === undefined ? undefined : await readFlagFile('--cert', files.cert, io);
-  const key = files.certKey === undefined ? cert : await readFlagFile('--cert-key', files.certKey, io);
-  if (cert !== undefined && key !== undefined) return { cert, key };
-  if (key === undefined) return {};
+  const certKey = files.certKey === undefined ? cert : await readFlagFile('--cert-key', files.certKey, io);
+  if (cert !== undefined && certKey !== undefined) return { cert, certKey };
+  if (certKey === undefined) return {};
   throw new UsageError('--cert-key without --cert', { hint: 'name the certificate too: --cert FILE' });
 }
 

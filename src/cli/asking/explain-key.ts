@@ -17,12 +17,12 @@ export function explainKey(
     return refusal;
   const hint = hintOf(origin, baseUrl);
   if (hint === null) return refusal;
-  const { status, type, callId, retryAfter, cause, isRetryable, completion } = refusal;
+  const { status, type, callId, retryAfterMs, cause, isRetryable, completion } = refusal;
   return new ProxyError(refusal.code, refusal.message, {
     status,
     type,
     callId,
-    retryAfter,
+    retryAfterMs,
     cause,
     isRetryable,
     completion,

@@ -28,7 +28,7 @@ export interface CodeCacheOptions {
   tag: string;
 }
 
-/** Code of a chunk, made when it is asked for. */
+/** Code of a part, made when it is asked for. */
 export interface FreshCode {
   name: string;
   code: () => Buffer;

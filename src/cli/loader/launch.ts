@@ -1,25 +1,25 @@
 import path from 'node:path';
 import { cachedDataVersionTag, setFlagsFromString } from 'node:v8';
 import { version } from '../version.ts';
-import { ChunkLoader, type ChunkSource } from './chunk-loader.ts';
+import { CodeLoader, type CodeSource } from './code-loader.ts';
 import type { CodeCacheOptions } from './code-cache.ts';
 
-/** The chunk that holds `start.ts`, put in by the build. */
+/** The part that holds `start.ts`, put in by the build. */
 declare const __START_CHUNK__: string;
 
-/** Tells this build's chunks from those of another. Put in by the build. */
+/** Tells this build's parts from those of another. Put in by the build. */
 declare const __BUILD_ID__: string;
 
-/** What the first chunk gives. */
-interface StartChunk {
+/** What the first part gives. */
+interface StartPart {
   /** @returns the exit code */
   start(argv: readonly string[], cwd: string): Promise<number>;
 }
 
-/** Runs the command out of its chunks. `--version` needs none of them. */
+/** Runs the command out of its parts. `--version` needs none of them. */
 export function launch(
   host: NodeJS.Process,
-  chunksFor: (whose: Omit<CodeCacheOptions, 'installation'>) => ChunkSource,
+  codeFor: (whose: Omit<CodeCacheOptions, 'installation'>) => CodeSource,
 ): void {
   const argv = host.argv.slice(2);
   if (argv.length === 1 && argv[0] === '--version') {
@@ -31,7 +31,7 @@ export function launch(
   if (host.versions.node.startsWith('22.')) keepSqliteQuiet(host);
   const cwd = workingDirectory(host);
   const tag = `${cachedDataVersionTag().toString(16)}-${__BUILD_ID__}`;
-  const loader = new ChunkLoader(chunksFor({ env: host.env, cwd, uid: host.getuid?.() ?? null, tag }));
+  const loader = new CodeLoader(codeFor({ env: host.env, cwd, uid: host.getuid?.() ?? null, tag }));
   // A promise that nothing settles any more ends the process as if all were well. Until the command has ended, nothing is.
   host.exitCode = 1;
   const unsettled = (): void => {
@@ -42,7 +42,7 @@ export function launch(
   void run();
 
   async function run(): Promise<void> {
-    host.exitCode = await (loader.load(__START_CHUNK__) as StartChunk).start(argv, cwd);
+    host.exitCode = await (loader.load(__START_CHUNK__) as StartPart).start(argv, cwd);
     host.off('beforeExit', unsettled);
     loader.keep();
   }

@@ -45,7 +45,7 @@ export function errorFromResponse(response: ErrorResponse, context: ErrorContext
     status,
     type: frame.type,
     callId: callId === undefined ? null : safeText(callId, context.secrets),
-    retryAfter: retryAfterOf(headers),
+    retryAfterMs: retryAfterOf(headers),
     isRetryable,
     hint,
     guardrail: frame.guardrail,

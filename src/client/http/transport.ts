@@ -17,8 +17,8 @@ export interface TransportOptions {
   ca?: string[];
   /** PEM client certificate and its key. */
   cert?: string;
-  key?: string;
-  proxy?: ProxySettings;
+  certKey?: string;
+  httpProxy?: ProxySettings;
 }
 
 export interface TransportRequest {
@@ -90,7 +90,7 @@ export class Transport {
     if (this.#isClosed) throw new UsageError('the client was closed', { hint: 'make a new LiteLLMClient' });
     const url = new URL(options.url);
     const line = { method: options.method, url: url.origin + url.pathname };
-    const proxy = proxyFor(url, this.#options.proxy ?? {});
+    const proxy = proxyFor(url, this.#options.httpProxy ?? {});
     // RFC 9112 section 3.2.2: plain http goes to a proxy as it is, with the whole URL in the request line.
     const isForwarded = proxy !== null && url.protocol === 'http:';
     const path = url.pathname + url.search;
@@ -156,7 +156,7 @@ export class Transport {
         isHttps: url.protocol === 'https:',
         host: url.hostname.replace(/^\[|\]$/g, ''),
         port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
-        proxy: proxyFor(url, this.#options.proxy ?? {}),
+        proxy: proxyFor(url, this.#options.httpProxy ?? {}),
         secureContext: this.#secureContext,
       },
       settle,
@@ -257,8 +257,8 @@ function received(
   };
 }
 
-export function secureContextOf({ ca, cert, key }: TransportOptions): SecureContext | undefined {
-  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+export function secureContextOf({ ca, cert, certKey }: TransportOptions): SecureContext | undefined {
+  if (ca === undefined && cert === undefined && certKey === undefined) return undefined;
   for (const pem of ca ?? []) {
     if (!/-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----/.test(pem))
       throw badCertificate('the certificate authority file holds no PEM certificate');
@@ -268,7 +268,7 @@ export function secureContextOf({ ca, cert, key }: TransportOptions): SecureCont
       // Node's `ca` replaces the authorities that it trusts; a company's is meant beside them.
       ...(ca && { ca: [...trusted(), ...ca] }),
       ...(cert !== undefined && { cert }),
-      ...(key !== undefined && { key }),
+      ...(certKey !== undefined && { key: certKey }),
     });
   } catch {
     // The thrown error may quote a private key's file; it stays out of `cause`.

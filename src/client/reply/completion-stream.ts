@@ -403,8 +403,8 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     const { code, hint, isRetryable, completion, guardrail } = error;
     const options = { hint, isRetryable, completion, guardrail };
     if (!(error instanceof ProxyError)) return new CllmError(code, message, options);
-    const { status, type, callId, retryAfter } = error;
-    return new ProxyError(code, message, { ...options, status, type, callId, retryAfter });
+    const { status, type, callId, retryAfterMs } = error;
+    return new ProxyError(code, message, { ...options, status, type, callId, retryAfterMs });
   }
 
   #debug(...lines: string[]): void {

@@ -26,8 +26,8 @@ const longestRetryAfter = 60_000;
  */
 export function retryDelay(error: CllmError, attempt: number, maxRetries: number, random: () => number): number | null {
   if (attempt >= maxRetries || !error.isRetryable) return null;
-  const retryAfter = error instanceof ProxyError ? error.retryAfter : null;
-  if (retryAfter !== null) return retryAfter <= longestRetryAfter ? retryAfter : null;
+  const retryAfterMs = error instanceof ProxyError ? error.retryAfterMs : null;
+  if (retryAfterMs !== null) return retryAfterMs <= longestRetryAfter ? retryAfterMs : null;
   return Math.round(random() * Math.min(longestDelay, firstDelay * 2 ** attempt));
 }
 

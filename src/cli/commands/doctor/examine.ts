@@ -95,7 +95,7 @@ async function findWay(context: Examined): Promise<Way> {
   const options = { ...(await context.clientOptions(key)), retries: 0 };
   const client = await context.client();
   const url = new URL(settings.baseUrl.value);
-  const httpProxy = proxyFor(url, options.proxy ?? {});
+  const httpProxy = proxyFor(url, options.httpProxy ?? {});
   return { settings, options, client, url, httpProxy, hop: hopOf(httpProxy ?? url) };
 }
 
@@ -151,7 +151,7 @@ async function examineTls(way: Way, caName: string | null): Promise<Finding> {
     connectTimeout: 0,
     ...(options.ca !== undefined && { ca: [options.ca].flat() }),
     ...(options.cert !== undefined && { cert: options.cert }),
-    ...(options.key !== undefined && { key: options.key }),
+    ...(options.certKey !== undefined && { certKey: options.certKey }),
   });
   const target = { ...hopOf(url), isHttps: true, proxy: httpProxy, secureContext: context };
   try {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { ChunkSource } from './chunk-loader.ts';
+import type { CodeSource } from './code-loader.ts';
 
 /** The assets of a single executable: `node:sea`, whose bytes are not copied and may not be written to. */
 export interface Assets {
@@ -7,8 +7,8 @@ export interface Assets {
   getRawAsset(name: string): ArrayBuffer;
 }
 
-/** The chunks inside a single executable, with the code that the same Node compiled of them. No file lies beside it. */
-export class EmbeddedChunks implements ChunkSource {
+/** The parts inside a single executable, with the code that the same Node compiled of them. No file lies beside it. */
+export class EmbeddedCode implements CodeSource {
   readonly directory: string;
   readonly #assets: Assets;
 

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { ChunkSource } from './chunk-loader.ts';
+import type { CodeSource } from './code-loader.ts';
 import { CodeCache, type CodeCacheOptions, type FreshCode } from './code-cache.ts';
 
 /**
- * The chunks of an installed package. The caches for the Node that ran the build lie in the package; those for another are
+ * The parts of an installed package. The caches for the Node that ran the build lie in the package; those for another are
  * written to the user's cache directory after the first run. A cache of another V8 has another name, and one that V8
  * rejects is made anew.
  */
-export class PackagedChunks implements ChunkSource {
+export class PackagedCode implements CodeSource {
   readonly directory: string;
   readonly #cache: CodeCache;
 

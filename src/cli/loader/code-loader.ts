@@ -30,11 +30,11 @@ const lazy = new Set([
   'zlib',
 ]);
 
-/** Where chunks come from, and their compiled code. */
-export interface ChunkSource {
-  /** The folder that chunks are told to lie in; nothing has to be there. */
+/** Where parts come from, and their compiled code. */
+export interface CodeSource {
+  /** The folder that parts are told to lie in; nothing has to be there. */
   readonly directory: string;
-  /** A chunk's text, which is ASCII. */
+  /** A part's text, which is ASCII. */
   text(name: string): string;
   /** Its code as V8 compiled it; null when there is none to be trusted. */
   code(name: string): Buffer | null;
@@ -43,21 +43,21 @@ export interface ChunkSource {
 }
 
 /**
- * Runs the chunks of the built command, with V8's code cache beside them: compiling them again costs every start more
+ * Runs the parts of the built command, with V8's code cache beside them: compiling them again costs every start more
  * than Node itself does. Node's own compile cache needs 22.1; this one serves every Node alike.
  */
-export class ChunkLoader {
-  readonly #source: ChunkSource;
+export class CodeLoader {
+  readonly #source: CodeSource;
   readonly #require: NodeJS.Require;
-  readonly #chunks = new Map<string, Loaded>();
+  readonly #parts = new Map<string, Loaded>();
 
-  constructor(source: ChunkSource) {
+  constructor(source: CodeSource) {
     this.#source = source;
-    this.#require = createRequire(path.join(source.directory, 'chunk.js'));
+    this.#require = createRequire(path.join(source.directory, 'part.js'));
   }
 
   load(name: string): unknown {
-    const known = this.#chunks.get(name);
+    const known = this.#parts.get(name);
     if (known !== undefined) return known.module.exports;
     const { directory } = this.#source;
     const filename = path.join(directory, name);
@@ -69,7 +69,7 @@ export class ChunkLoader {
     });
     const module = { exports: {} };
     const isFromCache = cachedData !== null && script.cachedDataRejected !== true;
-    this.#chunks.set(name, { module, script, isFromCache });
+    this.#parts.set(name, { module, script, isFromCache });
     const run = script.runInThisContext() as Wrapped;
     run(module.exports, (wanted) => this.#required(wanted), module, filename, directory);
     return module.exports;
@@ -77,7 +77,7 @@ export class ChunkLoader {
 
   /** Keeps the compiled code of this run for the next, where there is none yet. */
   keep(): void {
-    const fresh = [...this.#chunks].filter(([, { isFromCache }]) => !isFromCache);
+    const fresh = [...this.#parts].filter(([, { isFromCache }]) => !isFromCache);
     this.#source.keep(fresh.map(([name, { script }]) => ({ name, code: () => script.createCachedData() })));
   }
 
