@@ -10,6 +10,9 @@ import {
   textChunk,
   textReply,
 } from '../support/fake-upstream.ts';
+import { useClosing } from '../support/closed-after.ts';
+
+const closing = useClosing();
 
 let upstream: FakeUpstream;
 beforeAll(async () => {
@@ -29,7 +32,7 @@ describe('a callback that throws', () => {
     ['at once', fail],
     ['later', failLater],
   ])('%s keeps neither the chunks nor the result from coming', async (_when, callback) => {
-    const client = new LiteLLMClient({ baseUrl: upstream.baseUrl, onDebug: callback });
+    const client = closing(new LiteLLMClient({ baseUrl: upstream.baseUrl, onDebug: callback }));
     const again = errorReply(500, 'once', { headers: { 'retry-after': '0' } });
     upstream.reply(again, textReply('whole'));
     const stream = client.stream(request, { onRetry: callback });
@@ -41,13 +44,12 @@ describe('a callback that throws', () => {
     expect((await client.probe('/health/readiness')).status).toBe(200);
     upstream.reply(errorReply(401, 'no'));
     expect(await client.stream(request).result()).toMatchObject({ verdict: null, error: { code: 'no_key' } });
-    await client.close();
   });
 });
 
 describe('an iterator', () => {
   test('that is taken and never asked keeps nothing from the result', async () => {
-    const client = new LiteLLMClient({ baseUrl: upstream.baseUrl });
+    const client = closing(new LiteLLMClient({ baseUrl: upstream.baseUrl }));
     upstream.reply(textReply('whole'), textReply('whole'));
     const stream = client.stream(request);
     const iterator = stream[Symbol.asyncIterator]();
@@ -60,11 +62,10 @@ describe('an iterator', () => {
     const unwanted = client.stream(request);
     await unwanted[Symbol.asyncIterator]().return?.();
     expect((await unwanted.result()).verdict).toBe('interrupted');
-    await client.close();
   });
 
   test('is the only one: a second one is refused when it is asked', async () => {
-    const client = new LiteLLMClient({ baseUrl: upstream.baseUrl });
+    const client = closing(new LiteLLMClient({ baseUrl: upstream.baseUrl }));
     upstream.reply(textReply('whole'));
     const stream = client.stream(request);
     const [first, second] = [stream[Symbol.asyncIterator](), stream[Symbol.asyncIterator]()];
@@ -74,7 +75,6 @@ describe('an iterator', () => {
     await second.return?.();
     while ((await first.next()).done !== true);
     expect((await stream.result()).verdict).toBe('complete');
-    await client.close();
   });
 
   const leave = useChildScript('client/leave-iterator.ts');
@@ -169,16 +169,14 @@ describe('what a program without types may give', () => {
     ['taps', request, { taps: {} }],
     ['a tap', request, { taps: [{}] }],
   ])('%s of a request is a usage error', async (_what, body, options = {}) => {
-    const client = new LiteLLMClient({ baseUrl: upstream.baseUrl });
+    const client = closing(new LiteLLMClient({ baseUrl: upstream.baseUrl }));
     expect(() => client.stream(body as RequestInput, options as CallOptions)).toThrow(UsageError);
     await expect(client.complete(body as RequestInput, options as CallOptions)).rejects.toBeInstanceOf(UsageError);
-    await client.close();
   });
 
   test.each([null, 'now', { signal: {} }])('%j as options of a question is a usage error', async (options) => {
-    const client = new LiteLLMClient({ baseUrl: upstream.baseUrl });
+    const client = closing(new LiteLLMClient({ baseUrl: upstream.baseUrl }));
     for (const asked of [client.models(options as CallOptions), client.probe('/', options as CallOptions)])
       await expect(asked).rejects.toBeInstanceOf(UsageError);
-    await client.close();
   });
 });

@@ -5,6 +5,9 @@ import type { StreamResult } from '../../src/client/reply/completion-stream.ts';
 import { finishChunk, textChunk } from '../support/fake-upstream.ts';
 import { errorFrame, faultScenarios, goodReply, streamed } from '../support/fault-scenarios.ts';
 import { coded, event, head, lastChunk, startFaultServer, type FaultServer } from '../support/fault-server.ts';
+import { useClosing } from '../support/closed-after.ts';
+
+const closing = useClosing();
 
 const canary = 'sk-canary-0123456789abcdef';
 
@@ -124,7 +127,7 @@ describe('a broken upstream', () => {
   });
 
   test('a redirect is named by its host, and nothing is sent there', async () => {
-    const other = await startFaultServer(streamed(...goodReply));
+    const other = closing(await startFaultServer(streamed(...goodReply)));
     for (const status of [301, 302, 303, 307, 308]) {
       server.script = [head(status, { Location: `${other.baseUrl}/v1/chat/completions?token=hush` }), lastChunk];
       const { error: refused } = await ask();
@@ -133,7 +136,6 @@ describe('a broken upstream', () => {
       expect(refused?.message).not.toContain('hush');
     }
     expect(other.connectionCount).toBe(0);
-    await other.close();
   });
 
   test('nothing that came out of all this holds the key or the prompt', () => {

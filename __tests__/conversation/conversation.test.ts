@@ -5,6 +5,9 @@ import type { TurnObserver } from '../../src/conversation/turn.ts';
 import { textOf } from '../../src/conversation/result-object.ts';
 import { type FakeUpstream, errorReply, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
 import { openHistory } from '../support/history-samples.ts';
+import { useClosing } from '../support/closed-after.ts';
+
+const closing = useClosing();
 
 let upstream: FakeUpstream;
 beforeAll(async () => {
@@ -27,7 +30,7 @@ describe('an observer that throws', () => {
   ])('%s: the reply is taken to its end and committed, and then it is said', async (_when, observer) => {
     upstream.reply(errorReply(500, 'once', { headers: { 'retry-after': '0' } }), textReply('a whole reply, in pieces'));
     const history = openHistory();
-    const client = new LiteLLMClient({ baseUrl: upstream.baseUrl });
+    const client = closing(new LiteLLMClient({ baseUrl: upstream.baseUrl }));
     const conversation = new Conversation(client, { history, journal: null, problem: null });
     const sent = conversation.send({
       messages: [{ role: 'user', content: 'hi' }],
@@ -39,6 +42,5 @@ describe('an observer that throws', () => {
     expect(turn).toMatchObject({ verdict: 'complete', error: null });
     expect(textOf(turn?.completion ?? null)).toBe('a whole reply, in pieces');
     history.close();
-    await client.close();
   });
 });

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
 import { startDemoProxy, type DemoProxy } from '../../src/demo/demo-proxy.ts';
+import { useClosing } from '../support/closed-after.ts';
+
+const closing = useClosing();
 
 let proxy: DemoProxy;
 let client: LiteLLMClient;
@@ -78,13 +81,11 @@ describe('the demo through the real client', () => {
   });
 
   test('a break closes the socket, and the demo answers on', async () => {
-    const slow = await startDemoProxy({ pace: 5 });
-    const reader = new LiteLLMClient({ baseUrl: slow.baseUrl, apiKey: slow.apiKey });
+    const slow = closing(await startDemoProxy({ pace: 5 }));
+    const reader = closing(new LiteLLMClient({ baseUrl: slow.baseUrl, apiKey: slow.apiKey }));
     const stream = reader.stream({ model: 'demo', messages: 'hi' });
     for await (const chunk of stream) if (chunk.choices[0]?.delta.content) break;
     expect(await stream.result()).toMatchObject({ verdict: 'interrupted' });
     expect((await reader.models()).length).toBe(1);
-    await reader.close();
-    await slow.close();
   });
 });

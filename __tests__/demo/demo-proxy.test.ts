@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startDemoProxy, type DemoProxy } from '../../src/demo/demo-proxy.ts';
 import type { ChatCompletion, ChatCompletionChunk } from '../../src/protocol/types.ts';
+import { useClosing } from '../support/closed-after.ts';
+
+const closing = useClosing();
 
 let proxy: DemoProxy;
 beforeEach(async () => {
@@ -107,7 +110,7 @@ describe('a stream', () => {
   });
 
   test('that its client leaves does no harm', async () => {
-    const slow = await startDemoProxy({ pace: 60_000 });
+    const slow = closing(await startDemoProxy({ pace: 60_000 }));
     const aborter = new AbortController();
     const response = await fetch(`${slow.baseUrl}/v1/chat/completions`, {
       method: 'POST',
@@ -119,7 +122,6 @@ describe('a stream', () => {
     aborter.abort();
     await response.text().catch(() => 'left');
     await expect(fetch(`${slow.baseUrl}/health/liveliness`).then((alive) => alive.json())).resolves.toBe("I'm alive!");
-    await slow.close();
   });
 });
 

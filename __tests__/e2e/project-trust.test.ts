@@ -5,6 +5,9 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startFakeUpstream, type FakeUpstream } from '../support/fake-upstream.ts';
 import { type CliOptions, CliHome, type CliResult } from '../support/run-cli.ts';
 import { Terminal } from '../support/terminal.ts';
+import { useClosing } from '../support/closed-after.ts';
+
+const closing = useClosing();
 
 const key = 'sk-canary-1234567890abcd';
 
@@ -147,12 +150,11 @@ describe('is allowed', () => {
   });
 
   test('not any more when a pull changes the URL, and again when it is put back', async () => {
-    const other = await startFakeUpstream();
+    const other = closing(await startFakeUpstream());
     await inClone(['config', 'trust']);
     project(`base_url: ${other.baseUrl}\n`);
     expect(await inClone(['hi'])).toMatchObject({ code: 2, stderr: expect.stringContaining(other.baseUrl) });
     expect(other.requests).toEqual([]);
-    await other.close();
     project(`base_url: ${upstream.baseUrl}/v1/ # the same\n`);
     expect(await inClone(['hi'])).toMatchObject({ code: 0 });
   });

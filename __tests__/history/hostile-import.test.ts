@@ -163,7 +163,8 @@ test('a chain of forks is exported, and imported, in the time that its turns tak
 
 test('a new id is never the name of another conversation', () => {
   let zeros = 0;
-  const history = openHistory(':memory:', { random: () => (zeros-- > 0 ? 0 : Math.random()) });
+  let other = 0.1;
+  const history = openHistory(':memory:', { random: () => (zeros-- > 0 ? 0 : (other = (other * 7.3) % 1)) });
   addTurn(history, 'one', 'I', { name: '00000000', system: null });
   zeros = 8;
   expect(addTurn(history, 'two', 'II')).not.toBe('00000000');

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { cleanErrorMessage, isBudgetRefusal } from '../../../src/protocol/error/error-message.ts';
 import { redactSecrets } from '../../../src/protocol/redact-secrets.ts';
 import { ReplyReader } from '../../../src/protocol/reply-reader.ts';
+import { seed } from '../../support/seed.ts';
 
 describe('an error text is reduced to what it says', () => {
   test.each([
@@ -86,7 +87,7 @@ describe('an error text is reduced to what it says', () => {
         expect(clean.length).toBeLessThanOrEqual(500);
         expect(clean).not.toMatch(/[\p{Cc}\p{Cf}]/u);
       }),
-      { seed: Number(process.env['CLLM_SEED'] ?? Date.now()) },
+      { seed },
     );
   });
 
