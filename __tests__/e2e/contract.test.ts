@@ -96,10 +96,9 @@ test('docs/events.md has the tables that the program and these runs make', () =>
   const file = fileURLToPath(new URL('../../docs/events.md', import.meta.url));
   const page = readFileSync(file, 'utf8');
   const made = filled(filled(page, 'exit codes', exitTable()), 'situations', table());
-  // CLLM_UPDATE=1 writes them anew.
-  const isUpdate = process.env['CLLM_UPDATE'] === '1';
-  if (isUpdate) writeFileSync(file, made);
-  expect(made).toBe(isUpdate ? made : page);
+  // CLLM_UPDATE=1 writes them anew, to be looked at: the run that did so fails, and the next one passes.
+  if (process.env['CLLM_UPDATE'] === '1') writeFileSync(file, made);
+  expect(made).toBe(page);
 });
 
 /** The page with the text between its two marks. */

@@ -84,6 +84,8 @@ export interface FakeUpstream {
   readonly chatRequests: RecordedRequest[];
   /** The connections that were ever accepted. */
   readonly connectionCount: number;
+  /** Whether it waits for a client to take what it has written. */
+  readonly isHeldUp: boolean;
   /** What answers when the queue is empty. Default: `textReply('Hello.')` and the small routes. */
   fallback: Responder;
   /** Queues replies for the next chat requests, one each. */
@@ -146,6 +148,9 @@ export async function startFakeUpstream(
     },
     get connectionCount() {
       return connectionCount;
+    },
+    get isHeldUp() {
+      return [...sockets].some(({ writableNeedDrain }) => writableNeedDrain);
     },
     fallback: defaultReply,
     reply(...replies) {
