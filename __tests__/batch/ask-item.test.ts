@@ -179,7 +179,7 @@ describe('a refusal for lack of room', () => {
     upstream.reply(busy(seconds));
     const { throttled, error, result } = await ask();
     expect({ throttled, code: error?.code, completion: result.completion }).toEqual({
-      throttled: { retryAfterMs },
+      throttled: { retryAfterMs, parallelLimit: null },
       code: 'rate_limited',
       completion: null,
     });

@@ -15,7 +15,7 @@ describe('the limit of requests in flight', () => {
       () => 0,
     );
     now = 100;
-    for (let n = 0; n < 5; n += 1) limit.refused(50, 1_000);
+    for (let n = 0; n < 5; n += 1) limit.refused(50, { retryAfterMs: 1_000, parallelLimit: null });
     expect(limit.limit).toBe(8);
     now = 2_000;
     for (let n = 0; n < 8; n += 1) limit.succeeded();
@@ -32,12 +32,12 @@ describe('the limit of requests in flight', () => {
       () => 1,
     );
     now = 10;
-    limit.refused(5, 2_500);
+    limit.refused(5, { retryAfterMs: 2_500, parallelLimit: null });
     expect(limit.pauseMs).toBe(2_500);
     const pauses: number[] = [];
     for (let n = 0; n < 9; n += 1) {
       now += limit.pauseMs + 1;
-      limit.refused(now, null);
+      limit.refused(now, { retryAfterMs: null, parallelLimit: null });
       pauses.push(limit.pauseMs);
       now += 1;
     }
@@ -57,26 +57,26 @@ describe('the limit of requests in flight', () => {
 
   test('of an odd one the smaller half is left', () => {
     const { limit } = at(5);
-    limit.refused(1, 1);
+    limit.refused(1, { retryAfterMs: 1, parallelLimit: null });
     expect(limit.limit).toBe(2);
   });
 
   test('is lowered by a request that went out after it was lowered, and by none that went out before or then', () => {
     const { limit, pass } = at(16);
     const lowered = pass(9);
-    limit.refused(lowered, 1);
+    limit.refused(lowered, { retryAfterMs: 1, parallelLimit: null });
     pass(1);
-    limit.refused(lowered, 1);
+    limit.refused(lowered, { retryAfterMs: 1, parallelLimit: null });
     expect(limit.limit).toBe(8);
-    limit.refused(lowered + 1, 1);
+    limit.refused(lowered + 1, { retryAfterMs: 1, parallelLimit: null });
     expect(limit.limit).toBe(4);
   });
 
   test('what went well before it was lowered does not count for raising it', () => {
     const { limit, pass } = at(8);
-    limit.refused(1, 1);
+    limit.refused(1, { retryAfterMs: 1, parallelLimit: null });
     for (let count = 0; count < 3; count += 1) limit.succeeded();
-    limit.refused(pass(1), 1);
+    limit.refused(pass(1), { retryAfterMs: 1, parallelLimit: null });
     expect(limit.limit).toBe(2);
     limit.succeeded();
     expect(limit.limit).toBe(2);
@@ -86,8 +86,8 @@ describe('the limit of requests in flight', () => {
 
   test('a refusal that asks for less does not shorten a wait', () => {
     const { limit, pass } = at(8);
-    limit.refused(1, 5_000);
-    limit.refused(1, 10);
+    limit.refused(1, { retryAfterMs: 5_000, parallelLimit: null });
+    limit.refused(1, { retryAfterMs: 10, parallelLimit: null });
     expect(limit.pauseMs).toBe(5_000);
     pass(1_000);
     expect(limit.pauseMs).toBe(4_000);
@@ -101,18 +101,18 @@ describe('the limit of requests in flight', () => {
     [0.999_999, 1_000],
   ])('without a word of the proxy it waits in the upper half of a second: %d', (random, pause) => {
     const { limit } = at(8, random);
-    limit.refused(1, null);
+    limit.refused(1, { retryAfterMs: null, parallelLimit: null });
     expect(Math.round(limit.pauseMs)).toBe(pause);
   });
 
   test('after one that went well, the doubling begins anew', () => {
     const { limit, pass } = at(8, 1);
-    limit.refused(1, null);
+    limit.refused(1, { retryAfterMs: null, parallelLimit: null });
     pass(limit.pauseMs);
-    limit.refused(pass(1), null);
+    limit.refused(pass(1), { retryAfterMs: null, parallelLimit: null });
     pass(limit.pauseMs);
     limit.succeeded();
-    limit.refused(pass(1), null);
+    limit.refused(pass(1), { retryAfterMs: null, parallelLimit: null });
     expect(limit.pauseMs).toBe(1_000);
   });
 
@@ -128,7 +128,7 @@ describe('the limit of requests in flight', () => {
         for (const isGood of answers) {
           now += 1;
           if (isGood) limit.succeeded();
-          else limit.refused(now, null);
+          else limit.refused(now, { retryAfterMs: null, parallelLimit: null });
           expect(limit.limit).toBeGreaterThanOrEqual(1);
           expect(limit.limit).toBeLessThanOrEqual(most);
         }
@@ -217,5 +217,32 @@ describe('the cap of a run', () => {
     cap.add(cost);
     expect(cap.spentUsd).toBeNull();
     expect(cap.refusal).toContain('does not say');
+  });
+});
+
+describe('a proxy that has as many requests under way as it takes', () => {
+  const full = (places: number) => ({ retryAfterMs: null, parallelLimit: places });
+
+  test('gets no more than that at a time, however well it goes, and is waited for shortly', () => {
+    let now = 0;
+    const limit = new AdaptiveLimit(
+      8,
+      () => now,
+      () => 0,
+    );
+    limit.refused(1, full(4));
+    expect({ limit: limit.limit, pause: limit.pauseMs }).toEqual({ limit: 4, pause: 50 });
+    for (let n = 0; n < 100; n += 1) limit.succeeded();
+    expect(limit.limit).toBe(4);
+    // Refused together, told once; then longer and longer, up to a second.
+    const pauses = [];
+    for (let n = 0; n < 8; n += 1) {
+      now += 10_000;
+      limit.refused(now - 1, full(4));
+      limit.refused(now - 2, full(4));
+      pauses.push(limit.pauseMs);
+    }
+    expect(pauses).toEqual([50, 100, 200, 400, 800, 1000, 1000, 1000]);
+    expect(limit.limit).toBe(4);
   });
 });

@@ -196,7 +196,10 @@ describe('a failure', () => {
 });
 
 describe('a refusal for lack of room', () => {
-  const refused = (retryAfterMs: number | null): End => ({ code: 'rate_limited', throttled: { retryAfterMs } });
+  const refused = (retryAfterMs: number | null): End => ({
+    code: 'rate_limited',
+    throttled: { retryAfterMs, parallelLimit: null },
+  });
 
   test('is no result: the item is asked again, before those that have not begun', async () => {
     const { asked, kept, stop } = await run([refused(1), {}], { count: 3 });
@@ -341,7 +344,7 @@ describe('the end', () => {
   test('by a signal while everything waits for the proxy: at once', async () => {
     const stopping = new AbortController();
     const began = performance.now();
-    const { stop } = await run([{ code: 'rate_limited', throttled: { retryAfterMs: 300_000 } }], {
+    const { stop } = await run([{ code: 'rate_limited', throttled: { retryAfterMs: 300_000, parallelLimit: null } }], {
       count: 3,
       signal: stopping.signal,
       onThrottled: () => stopping.abort(new InterruptedError('SIGINT', 'x')),

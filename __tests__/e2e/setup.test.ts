@@ -377,7 +377,7 @@ test('a budget that is used up: whose it is, and when it resets', async () => {
   );
   const { code, stderr } = await home.run(['-m', 'fake', 'hi'], { env: { LITELLM_PROXY_URL: upstream.baseUrl } });
   expect(code).toBe(7);
-  expect(stderr).toContain('It is the budget of the key ci; it resets 2099-12-01 00:00 UTC');
+  expect(stderr).toContain('it is the budget of the key ci; it resets 2099-12-01 00:00 UTC');
 });
 
 test('--require-model prints nothing of a reply from elsewhere, and keeps the turn', async () => {

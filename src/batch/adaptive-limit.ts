@@ -1,6 +1,11 @@
+import type { Throttle } from './ask-item.ts';
+
 /** How long to hold back when the proxy does not say: doubled with each refusal in a row. */
 const firstPause = 1_000;
 const longestPause = 60_000;
+/** A place is free 20 ms after the reply before it has ended (litellm 1.104.2). */
+const firstPlacePause = 50;
+const longestPlacePause = 1_000;
 
 /**
  * How many requests may be in flight, learnt from the proxy's answers: halved when it says 429, raised by one for each
@@ -8,7 +13,7 @@ const longestPause = 60_000;
  * every new request until the time that the proxy named.
  */
 export class AdaptiveLimit {
-  readonly #most: number;
+  #most: number;
   readonly #clock: () => number;
   readonly #random: () => number;
   #limit: number;
@@ -49,9 +54,14 @@ export class AdaptiveLimit {
    * @param startedAt when the refused request went out: those that were on their way when the limit was lowered say
    * nothing about the new one
    * @param retryAfterMs what the proxy asked for; null when it did not
+   * @param parallelLimit how many the proxy takes at a time, where that many were under way
    */
-  refused(startedAt: number, retryAfterMs: number | null): void {
+  refused(startedAt: number, { retryAfterMs, parallelLimit }: Throttle): void {
     const now = this.#clock();
+    if (parallelLimit !== null) {
+      this.#full(startedAt, now, parallelLimit);
+      return;
+    }
     if (startedAt > this.#loweredAt) {
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
       this.#loweredAt = now;
@@ -61,6 +71,22 @@ export class AdaptiveLimit {
     // Without a word of the proxy: random within the upper half, so that jobs which were refused together part.
     const pause =
       retryAfterMs ?? Math.min(longestPause, firstPause * 2 ** (this.#refusals - 1)) * (0.5 + this.#random() / 2);
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + pause);
+  }
+
+  /**
+   * All places are taken, by others too perhaps: no more than there are of them, and a short while until one is free. That
+   * is no word about how fast requests may come.
+   */
+  #full(startedAt: number, now: number, places: number): void {
+    this.#most = Math.min(this.#most, places);
+    this.#limit = Math.min(this.#limit, this.#most);
+    // Those that went out together were refused together.
+    if (startedAt > this.#loweredAt) {
+      this.#refusals += 1;
+      this.#loweredAt = now;
+    }
+    const pause = Math.min(longestPlacePause, firstPlacePause * 2 ** (this.#refusals - 1));
     this.#pausedUntil = Math.max(this.#pausedUntil, now + pause);
   }
 }

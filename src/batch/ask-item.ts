@@ -26,13 +26,19 @@ export interface ItemDefaults {
   complete: (body: RequestBody) => RequestBody;
 }
 
+/** What a proxy that had no room says: what to wait for, or how many requests it takes at a time. */
+export interface Throttle {
+  retryAfterMs: number | null;
+  parallelLimit: number | null;
+}
+
 /** How one try ended. */
 export interface ItemEnd {
   result: BatchResult;
   /** The error that decides; null is success. */
   error: CllmError | null;
   /** The proxy had no room for it: nothing came, and it may be tried again. */
-  throttled: { retryAfterMs: number | null } | null;
+  throttled: Throttle | null;
   receipt: TurnResult['receipt'];
 }
 
@@ -161,6 +167,7 @@ function endOf(item: BatchItem, turn: TurnResult | null, error: CllmError | null
   };
 }
 
-function waitOf(error: CllmError): { retryAfterMs: number | null } {
-  return { retryAfterMs: error instanceof ProxyError ? error.retryAfterMs : null };
+function waitOf(error: CllmError): Throttle {
+  const { retryAfterMs = null, parallelLimit = null } = error instanceof ProxyError ? error : {};
+  return { retryAfterMs, parallelLimit };
 }

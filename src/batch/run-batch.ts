@@ -123,10 +123,12 @@ class BatchRun {
     try {
       const end = await this.#plan.ask(item);
       if (end.throttled !== null && (end.throttled.retryAfterMs ?? 0) <= longestHold) {
-        limit.refused(startedAt, end.throttled.retryAfterMs);
+        limit.refused(startedAt, end.throttled);
         this.#adapt();
-        if (throttles < mostThrottles && !this.#isOver) {
-          this.#add(item, throttles + 1);
+        // A place is free as soon as a reply ends: however often it was taken, that says nothing of the item.
+        const isFull = end.throttled.parallelLimit !== null;
+        if ((isFull || throttles < mostThrottles) && !this.#isOver) {
+          this.#add(item, isFull ? throttles : throttles + 1);
           return;
         }
       } else if (end.error === null) {

@@ -151,6 +151,8 @@ export class ProxyError extends CllmError {
   readonly callId: string | null;
   /** Milliseconds that the answer asked to wait before another try (`retry-after-ms`, `retry-after`); null when it did not. */
   readonly retryAfterMs: number | null;
+  /** How many requests the key, user or team may have at a time, where that many were under way; null for all else. */
+  readonly parallelLimit: number | null;
 
   constructor(
     code: ErrorCode,
@@ -160,6 +162,7 @@ export class ProxyError extends CllmError {
       type?: string | null;
       callId?: string | null;
       retryAfterMs?: number | null;
+      parallelLimit?: number | null;
     },
   ) {
     super(code, message, options);
@@ -167,6 +170,7 @@ export class ProxyError extends CllmError {
     this.type = options.type ?? null;
     this.callId = options.callId ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
+    this.parallelLimit = options.parallelLimit ?? null;
   }
 }
 

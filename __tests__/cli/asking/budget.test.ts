@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../../src/client/client.ts';
-import { budgetOwner, explainBudget } from '../../../src/cli/asking/budget.ts';
+import { budgetOwner, budgetsOf, explainBudget } from '../../../src/cli/asking/budget.ts';
 import { moment } from '../../../src/cli/views/moment.ts';
 import { CllmError } from '../../../src/outcome/errors.ts';
 import { startFakeUpstream, type FakeUpstream } from '../../support/fake-upstream.ts';
@@ -11,6 +11,19 @@ test.each([
   ['Budget has been exceeded! User=ann Current cost: 2.0, Max budget: 1.0', 'user', 'ann'],
   ['ExceededBudget: End User=visitor-7, over budget', 'end user', 'visitor-7'],
   ['ExceededBudget: User=None over budget', 'user', null],
+  ['Budget has been exceeded! TeamMember=ann:search Current cost: 2.0, Max budget: 1.0', 'team member', 'ann:search'],
+  ['Budget has been exceeded! User=ann in Team=search Current cost: 2, Max budget: 1', 'team member', 'ann'],
+  ['Budget has been exceeded! Tag=repo:team/app Current cost: 2.0, Max budget: 1.0', 'tag', 'repo:team/app'],
+  ['Budget has been exceeded! Project=p-1 Current cost: 2.0, Max budget: 1.0', 'project', 'p-1'],
+  ['Budget has been exceeded! Organization=o Current cost: 2.0, Max budget: 1.0', 'organization', 'o'],
+  [
+    'Budget has been exceeded! Model access group=beta models Current cost: 2.0, Max budget: 1.0',
+    'model access group',
+    'beta models',
+  ],
+  ['ExceededBudget: Key over 1d budget. Spend=2, Budget=1', 'key', null],
+  ['ExceededBudget: Team=search over 1d budget. Spend=2, Budget=1', 'team', 'search'],
+  ['Exceeded budget for tag=nightly: 2 >= 1', 'tag', 'nightly'],
   [
     'No deployments available - crossed budget: Exceeded budget for provider openai: 2.16e-05 >= 2e-05',
     'provider',
@@ -25,7 +38,7 @@ test('a text that names nobody has no owner', () => {
   expect(budgetOwner('Budget has been exceeded!')).toBeNull();
 });
 
-describe('the hint of a refusal', () => {
+describe('asked of a proxy', () => {
   const now = new Date('2026-11-22T12:00:00Z');
   let upstream: FakeUpstream;
   let client: LiteLLMClient;
@@ -94,4 +107,34 @@ test.each([
   ['next week', 'next week'],
 ])('the moment %s is %s', (text, expected) => {
   expect(moment(text, new Date('2026-11-22T12:00:00Z'))).toBe(expected);
+
+  describe('the budgets that bind a key', () => {
+    const info = { key_alias: 'ci', spend: 1, max_budget: 4, team_id: 'team 1', user_id: 'u' };
+
+    test('are its own, its team’s and its user’s, the one with the least left first', async () => {
+      upstream.fallback = ({ path }) =>
+        path.startsWith('/team/info')
+          ? { body: { team_info: { team_alias: 'search', spend: 9, max_budget: 10, budget_reset_at: '2026-12-01' } } }
+          : { body: { user_info: { user_email: 'ann@x', spend: null, max_budget: 2 } } };
+      expect(await budgetsOf(info, null, client, new AbortController().signal)).toEqual([
+        { owner: 'team', name: 'search', spend: 9, max: 10, resetsAt: '2026-12-01' },
+        { owner: 'user', name: 'ann@x', spend: null, max: 2, resetsAt: null },
+        { owner: 'key', name: 'ci', spend: 1, max: 4, resetsAt: null },
+      ]);
+    });
+
+    test('and the one that refused, where it is none of these; what may not be asked is left out', async () => {
+      upstream.fallback = () => ({ status: 401, body: { error: { message: 'no' } } });
+      const refused = refusal('Budget has been exceeded! Tag=nightly Current cost: 3.5, Max budget: 3.0');
+      expect(await budgetsOf(info, refused, client, new AbortController().signal)).toEqual([
+        { owner: 'tag', name: 'nightly', spend: 3.5, max: 3, resetsAt: null },
+        { owner: 'key', name: 'ci', spend: 1, max: 4, resetsAt: null },
+      ]);
+    });
+
+    test('hold no figure that is none', async () => {
+      upstream.fallback = () => ({ body: { team_info: { max_budget: { toString: 1 }, spend: -1 }, user_info: [] } });
+      expect(await budgetsOf({ ...info, max_budget: -1 }, null, client, new AbortController().signal)).toEqual([]);
+    });
+  });
 });

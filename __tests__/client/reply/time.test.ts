@@ -179,3 +179,29 @@ describe('of two deadlines', () => {
     expect(result.error).toMatchObject({ code: 'total_timeout' });
   });
 });
+
+describe('a place among those that are under way at a time', () => {
+  const full = errorReply(
+    429,
+    'Rate limit exceeded. Limit type: max_parallel_requests. Current limit: 4, Remaining: 0.',
+    {
+      headers: { 'retry-after': '60' },
+    },
+  );
+
+  test('is waited for shortly and often, whatever retry-after says, and told once', async () => {
+    upstream.reply(full, full, full, full, full, textReply('Hello.'));
+    const { result, retries, elapsedMs } = await ask({ retries: 1 });
+    expect(result).toMatchObject({ verdict: 'complete', receipt: { retries: 0 } });
+    expect(retries).toHaveLength(1);
+    expect(retries[0]?.error).toMatchObject({ code: 'rate_limited', parallelLimit: 4, retryAfterMs: null });
+    expect(elapsedMs).toBeLessThan(soon);
+    expect(upstream.chatRequests).toHaveLength(6);
+  });
+
+  test('is not waited for with --retries 0', async () => {
+    upstream.reply(full, textReply('Hello.'));
+    expect((await ask({ retries: 0 })).result).toMatchObject({ error: { code: 'rate_limited', parallelLimit: 4 } });
+    expect(upstream.chatRequests).toHaveLength(1);
+  });
+});

@@ -15,14 +15,17 @@ export function explainKey(
 ): CllmError {
   if (!(refusal instanceof ProxyError) || (refusal.code !== 'no_key' && refusal.code !== 'key_rejected'))
     return refusal;
+  // A good key, which another one in its place would not help.
+  if (refusal.message.includes(' is blocked')) return refusal;
   const hint = hintOf(origin, baseUrl);
   if (hint === null) return refusal;
-  const { status, type, callId, retryAfterMs, cause, isRetryable, completion } = refusal;
+  const { status, type, callId, retryAfterMs, parallelLimit, cause, isRetryable, completion } = refusal;
   return new ProxyError(refusal.code, refusal.message, {
     status,
     type,
     callId,
     retryAfterMs,
+    parallelLimit,
     cause,
     isRetryable,
     completion,

@@ -1,6 +1,6 @@
 import { ProxyError } from '../../outcome/errors.ts';
 import { errorOfBody } from '../../protocol/error/error-text.ts';
-import { cleanErrorMessage } from '../../protocol/error/error-message.ts';
+import { cleanErrorMessage, parallelLimitOf } from '../../protocol/error/error-message.ts';
 import { classified } from '../../protocol/error/error-rules.ts';
 import type { RequestLine } from '../http/network-error.ts';
 import { retryAfterOf } from '../reply/retry.ts';
@@ -41,11 +41,13 @@ export function errorFromResponse(response: ErrorResponse, context: ErrorContext
   // Before the cleaning, which may cut a key in two, and after it, which may put a quotation together.
   const words = safeText(cleanErrorMessage(safeText(frame.message, context.secrets)), context.secrets);
   const callId = headers['x-litellm-call-id'];
+  const parallelLimit = code === 'rate_limited' ? parallelLimitOf(frame.message) : null;
   return new ProxyError(code, titled(words === '' ? what : `${what}: ${words}`, status, context), {
     status,
     type: frame.type,
     callId: callId === undefined ? null : safeText(callId, context.secrets),
-    retryAfterMs: retryAfterOf(headers),
+    retryAfterMs: parallelLimit === null ? retryAfterOf(headers) : null,
+    parallelLimit,
     isRetryable,
     hint,
     guardrail: frame.guardrail,

@@ -12,7 +12,7 @@ import { Handoff } from './handoff.ts';
 import { type ArrivalSink, IncomingReply } from './incoming-reply.ts';
 import type { Masking } from '../masking.ts';
 import { receiptOf, type Receipt } from '../receipt.ts';
-import { retryDelay, type RetryNotice } from './retry.ts';
+import { delayForPlace, retryDelay, type RetryNotice, wantsPlace } from './retry.ts';
 import { safeText, type Secrets } from '../safe-text.ts';
 import type { HttpResponse, Transport } from '../http/transport.ts';
 import { requestLines, responseLines, shownHeaders } from '../wire-log.ts';
@@ -105,6 +105,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   #hasHead = false;
   #headers: Record<string, string> = {};
   #retries = 0;
+  #waitsForPlace = 0;
   #startedAt = 0;
   #firstContentAt: number | null = null;
 
@@ -222,16 +223,25 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         if (this.#settled !== null) return;
         const attempt = begun instanceof IncomingReply ? this.#ended(begun) : begun;
         const error = this.#plan.masking.error(attempt.error);
-        const delay = error !== null && attempt.isRepeatable ? retryDelay(error, this.#retries, retries, random) : null;
+        const isFull = error !== null && wantsPlace(error);
+        const again = (failure: CllmError): number | null =>
+          isFull
+            ? delayForPlace(this.#waitsForPlace, retries, random)
+            : retryDelay(failure, this.#retries, retries, random);
+        const delay = error !== null && attempt.isRepeatable ? again(error) : null;
         if (error === null || delay === null) {
           // Settled before the last chunks are handed on: who leaves the loop at the last one has the whole reply.
           this.#settle(attempt);
           if (!attempt.arrival.isEmpty) await sink(attempt.arrival);
           return;
         }
-        this.#retries += 1;
-        this.#debug(`* attempt ${this.#retries} of ${retries} again in ${delay} ms (${error.code})`);
-        this.#plan.onRetry?.({ attempt: this.#retries, maxRetries: retries, delayMs: delay, error });
+        if (isFull) this.#waitsForPlace += 1;
+        else this.#retries += 1;
+        const attempts = Math.max(1, this.#retries);
+        this.#debug(`* attempt ${attempts} of ${retries} again in ${delay} ms (${error.code})`);
+        // Of the waits for a place, which are short and many, the first is told.
+        if (!isFull || this.#waitsForPlace === 1)
+          this.#plan.onRetry?.({ attempt: attempts, maxRetries: retries, delayMs: delay, error });
         await this.#pause(delay);
       }
     } catch (thrown) {
@@ -403,8 +413,8 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     const { code, hint, isRetryable, completion, guardrail } = error;
     const options = { hint, isRetryable, completion, guardrail };
     if (!(error instanceof ProxyError)) return new CllmError(code, message, options);
-    const { status, type, callId, retryAfterMs } = error;
-    return new ProxyError(code, message, { ...options, status, type, callId, retryAfterMs });
+    const { status, type, callId, retryAfterMs, parallelLimit } = error;
+    return new ProxyError(code, message, { ...options, status, type, callId, retryAfterMs, parallelLimit });
   }
 
   #debug(...lines: string[]): void {

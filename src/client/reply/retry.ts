@@ -31,6 +31,27 @@ export function retryDelay(error: CllmError, attempt: number, maxRetries: number
   return Math.round(random() * Math.min(longestDelay, firstDelay * 2 ** attempt));
 }
 
+/** About a minute in all: longer than most replies, one of which has to end. */
+const mostWaitsForPlace = 64;
+const firstWaitForPlace = 50;
+const longestWaitForPlace = 1_000;
+
+/** Whether the proxy has as many requests under way as it gives places. */
+export function wantsPlace(error: CllmError): boolean {
+  return error instanceof ProxyError && error.parallelLimit !== null;
+}
+
+/**
+ * Milliseconds to wait for a place: it is free as soon as a reply ends, and nobody says when. Not counted as tries, for the
+ * request was not looked at; null to give up.
+ *
+ * @param waits how many there were before
+ */
+export function delayForPlace(waits: number, maxRetries: number, random: () => number): number | null {
+  if (maxRetries === 0 || waits >= mostWaitsForPlace) return null;
+  return Math.round(Math.min(longestWaitForPlace, firstWaitForPlace * 2 ** waits) * (0.5 + random() / 2));
+}
+
 /**
  * Milliseconds that an answer asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date, else the
  * provider's own (which LiteLLM hands on with a prefix); null when it does not say or says nonsense. Several at once, a

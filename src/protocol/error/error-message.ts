@@ -9,6 +9,17 @@ import { redactSecrets } from '../redact-secrets.ts';
  * Source: the error bodies of LiteLLM 1.104.2, and of nginx and common load balancers.
  */
 
+/**
+ * How many requests may be under way at a time, where a proxy refuses one more; null for another refusal. A place is free
+ * as soon as a reply ends, whatever `retry-after` says: LiteLLM puts the length of its window there, 60 s, each time.
+ *
+ * Source: litellm 1.104.2, parallel_request_limiter_v3.py.
+ */
+export function parallelLimitOf(message: string): number | null {
+  const [, places] = /Limit type: max_parallel_requests\W+Current limit: (\d{1,6})\b/.exec(message) ?? [];
+  return places === undefined || Number(places) < 1 ? null : Number(places);
+}
+
 /** More than this of an error text is never looked at: an error body can be as large as a reply. */
 const longestInput = 32_768;
 

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../outcome/errors.ts';
 import type { ErrorFrame } from './error-frame.ts';
-import { isBudgetRefusal } from './error-message.ts';
+import { isBudgetRefusal, parallelLimitOf } from './error-message.ts';
 import { guardrailTitle } from './guardrail.ts';
 import { shellWord } from '../shell-word.ts';
 
@@ -86,6 +86,13 @@ const errorRules: ErrorRule[] = [
     hint: loginHint,
   },
   {
+    when: ({ status, message }) =>
+      (status === 401 || status === 403) && /\b(Key|Team|Project)\b.{0,80} is blocked\b/.test(message),
+    code: 'key_rejected',
+    what: 'the proxy rejected the key',
+    hint: 'an admin of the proxy has blocked it, and can unblock it: ask them',
+  },
+  {
     when: ({ status, type }) => status === 401 || (type !== null && gatewayKeyTypes.has(type)),
     code: 'key_rejected',
     what: ({ type }) => (type === 'expired_key' ? 'the key has expired' : 'the proxy rejected the key'),
@@ -103,6 +110,13 @@ const errorRules: ErrorRule[] = [
     code: 'rate_limited',
     what: "the provider's quota is used up",
     hint: "an admin of the proxy has to look at the provider's bill; another model may work: `cllm models`",
+  },
+  {
+    when: ({ status, message }) => status === 429 && parallelLimitOf(message) !== null,
+    code: 'rate_limited',
+    what: 'too many requests at a time',
+    isRetryable: true,
+    hint: 'ask when another call of this key has ended; `cllm whoami` shows how many it may have at a time',
   },
   {
     when: ({ status }) => status === 429,

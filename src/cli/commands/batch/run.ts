@@ -101,6 +101,7 @@ class BatchCommand {
   #display: ProgressDisplay | null = null;
   #spooled: BatchSource | null = null;
   #isWarned = false;
+  #toldPlaces: number | null = null;
 
   constructor(values: BatchValues, context: Context, options: BatchOptions) {
     this.#values = values;
@@ -172,8 +173,7 @@ class BatchCommand {
         isFailFast,
         signal: io.signal,
         clock: io.now,
-        onThrottled: (pauseMs) =>
-          this.#say(`the proxy asks to wait: on again in ${(pauseMs / 1000).toFixed(1)} s, ${limit.limit} at a time`),
+        onThrottled: (pauseMs) => this.#sayThrottled(pauseMs, limit.limit),
       });
     } finally {
       this.#display?.end();
@@ -294,6 +294,15 @@ class BatchCommand {
     });
     if (error !== null) throw error;
     return null;
+  }
+
+  /** A place at the proxy is waited for many times, and each time shortly: what is told is how many there are. */
+  #sayThrottled(pauseMs: number, places: number): void {
+    const isShort = pauseMs < 900;
+    if (isShort && this.#toldPlaces === places) return;
+    this.#toldPlaces = places;
+    const wait = `asks to wait: on again in ${(pauseMs / 1000).toFixed(1)} s`;
+    this.#say(`the proxy ${isShort ? 'has no more room' : wait}, ${places} at a time`);
   }
 
   #decide(stop: Stop | null): CllmError | null {

@@ -3,6 +3,7 @@ import type { ProbeAnswer } from '../../../client/answer/question.ts';
 import type { ApiKey } from '../../../config/api-key.ts';
 import type { Settings } from '../../../config/settings.ts';
 import { CllmError } from '../../../outcome/errors.ts';
+import { explainBudget } from '../../asking/budget.ts';
 import { explainKey } from '../../asking/explain-key.ts';
 import { asCllmError } from '../../thrown.ts';
 import { failed, ok, skipped, type Finding } from './finding.ts';
@@ -133,7 +134,7 @@ export async function examineKey(
     const key = apiKey.maskedKey === null ? 'none sent, and none asked for' : `${apiKey.maskedKey} is taken`;
     return { finding: ok('key', `${key} (${many})`, { ...facts, models: served.length }), served };
   } catch (thrown) {
-    const error = explainKey(asCllmError(thrown), apiKey, settings);
+    const error = explainKey(await explainBudget(asCllmError(thrown), client), apiKey, settings);
     const fix = apiKey.withheld ?? error.hint;
     return { finding: failed('key', error, { ...(fix !== undefined && { fix }), facts }), served: [] };
   }

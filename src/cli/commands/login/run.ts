@@ -26,16 +26,18 @@ export async function login(
   const baseUrl = normalizeBaseUrl(await whichProxy(named, context, settings));
   const key = readKey(await readSecret(io, `Key for ${baseUrl} (not shown): `, pipeHint), 'the key');
   const served = check ? await modelsFor(context, baseUrl, key) : null;
+  const isUsedUp = served === 'over budget';
 
   const { movedTo } = await new Credentials(paths.credentialsFile, io).set(baseUrl, key);
   if (movedTo !== null) context.remark(`the file of keys could not be read and was moved to ${movedTo}`);
-  const seen = served === null ? 'not checked' : served.length === 1 ? '1 model' : `${served.length} models`;
+  const seen = seenOf(served);
   context.remark(`the key ${maskKey(key)} is kept for ${baseUrl} (${seen})`);
   await makeDefault(named, context, baseUrl, settings);
   if (io.env['LITELLM_PROXY_API_KEY']) {
     context.remark('LITELLM_PROXY_API_KEY is set and comes first for your own base URL; unset it to use the kept key');
   }
-  if (settings.model.value === null && served !== null) {
+  if (isUsedUp) context.remark('its budget is used up: cllm whoami');
+  if (settings.model.value === null && served !== null && !isUsedUp) {
     const example = shellWord(served[0] ?? '', 'NAME');
     context.remark(`next: cllm config set model ${example}${served.length > 1 ? ' (cllm models lists them)' : ''}`);
   }
@@ -71,13 +73,21 @@ async function isProjectAllowed(context: Context): Promise<boolean> {
   }
 }
 
-async function modelsFor(context: Context, baseUrl: string, key: string): Promise<string[]> {
+function seenOf(served: string[] | 'over budget' | null): string {
+  if (served === null) return 'not checked';
+  if (served === 'over budget') return 'taken';
+  return served.length === 1 ? '1 model' : `${served.length} models`;
+}
+
+/** The models that a key may use; a key whose budget is used up is a good one all the same. */
+async function modelsFor(context: Context, baseUrl: string, key: string): Promise<string[] | 'over budget'> {
   const { LiteLLMClient } = await import('../../../client/client.ts');
   const client = new LiteLLMClient(await context.clientOptions(key, baseUrl));
   try {
     return (await client.models({ signal: context.io.signal })).map(({ id }) => id);
   } catch (error) {
     if (!(error instanceof CllmError) || error.code === 'interrupted') throw error;
+    if (error.code === 'budget_exceeded') return 'over budget';
     const isRefused = error.code === 'key_rejected' || error.code === 'no_key';
     throw new CllmError(error.code, `the key was not kept: ${redactSecrets(error.message)}`, {
       cause: error,

@@ -1,4 +1,6 @@
 import type { LiteLLMClient, ModelEntry, ModelInfo } from '../../../client/client.ts';
+import { CllmError } from '../../../outcome/errors.ts';
+import { explainBudget } from '../../asking/budget.ts';
 
 /** A model as `cllm models` shows it; null is what nobody knows. Prices are USD per token, the lowest and highest of its deployments. */
 export interface ServedModel {
@@ -19,7 +21,7 @@ export interface ServedModel {
  */
 export async function servedModels(client: LiteLLMClient, signal: AbortSignal): Promise<ServedModel[]> {
   const [entries, deployments] = await Promise.all([
-    client.models({ signal }),
+    listed(client, signal),
     client.modelInfo({ signal }).catch((): ModelInfo[] => []),
   ]);
   return entries.map((entry) =>
@@ -28,6 +30,25 @@ export async function servedModels(client: LiteLLMClient, signal: AbortSignal): 
       deployments.filter(({ model_name: name }) => name === entry.id),
     ),
   );
+}
+
+/** Over a budget the proxy lists nothing, but it still tells which models the key names, if it names some. */
+async function listed(client: LiteLLMClient, signal: AbortSignal): Promise<ModelEntry[]> {
+  try {
+    return await client.models({ signal });
+  } catch (error) {
+    if (!(error instanceof CllmError) || error.code !== 'budget_exceeded') throw error;
+    return await namedByKey(error, client, signal);
+  }
+}
+
+async function namedByKey(refusal: CllmError, client: LiteLLMClient, signal: AbortSignal): Promise<ModelEntry[]> {
+  const { models } = await client.keyInfo({ signal });
+  const names = (Array.isArray(models) ? models : []).filter(
+    (name) => typeof name === 'string' && !name.startsWith('all-'),
+  );
+  if (names.length === 0) throw await explainBudget(refusal, client);
+  return names.map((id) => ({ id }));
 }
 
 function describeModel(entry: ModelEntry, deployments: readonly ModelInfo[]): ServedModel {

@@ -2,7 +2,8 @@ import { formatUsd } from '../../../spending/usd.ts';
 import { command } from '../../command.ts';
 import { toggle } from '../../flags/flag.ts';
 import { limitFlags, proxyFlags } from '../../flags/flags.ts';
-import { keyFacts, type KeyFacts } from './key-facts.ts';
+import { keyFacts, type KeyFacts, overBudget } from './key-facts.ts';
+import { type Budget, leftOf } from '../../asking/budget.ts';
 import { moment } from '../../views/moment.ts';
 import { table, type Cell } from '../../views/table.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
@@ -37,6 +38,9 @@ export const whoami = command({
         rows.filter(([, value]) => value !== null),
       ),
     );
+    const [tightest] = facts.budgets;
+    if (tightest !== undefined && leftOf(tightest) === 0)
+      context.remark(`the budget of the ${tightest.owner}${named(tightest)} is used up`);
     if (facts.gap !== null) context.remark(facts.gap);
     return null;
   },
@@ -52,12 +56,24 @@ function rowsOf(facts: KeyFacts, now: Date): [string, Cell][] {
     ['spend', spend === null ? null : formatUsd(spend)],
     ['budget', maxBudget === null ? null : `${formatUsd(maxBudget)}${left(maxBudget, spend)}`],
     ['resets', budgetResetAt === null ? null : `${moment(budgetResetAt, now)}${every}`],
+    ...facts.budgets
+      .filter(({ owner }) => owner !== 'key')
+      .map((budget): [string, Cell] => [`${budget.owner} budget`, `${figuresOf(budget, now)}${named(budget, 'of ')}`]),
     ['expires', facts.expires === null ? null : moment(facts.expires, now)],
     ['requests/min', facts.requestLimit],
     ['tokens/min', facts.tokenLimit],
     ['at a time', facts.parallelLimit],
-    ['models', facts.models.join(', ') || 'none'],
+    ['models', facts.models.join(', ') || (facts.gap === overBudget ? null : 'none')],
   ];
+}
+
+function named({ name }: Budget, word = ''): string {
+  return name === null ? '' : ` ${word}${name}`;
+}
+
+function figuresOf({ max, spend, resetsAt }: Budget, now: Date): string {
+  const resets = resetsAt === null ? '' : `, resets ${moment(resetsAt, now)}`;
+  return `${formatUsd(max)}${left(max, spend)}${resets}`;
 }
 
 function left(maxBudget: number, spend: number | null): string {
@@ -68,7 +84,7 @@ function toJson(facts: KeyFacts): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(facts).map(([name, value]) => [
       name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      value,
+      name === 'budgets' ? facts.budgets.map(({ resetsAt, ...budget }) => ({ ...budget, resets_at: resetsAt })) : value,
     ]),
   );
 }

@@ -1,6 +1,7 @@
 import type { KeyInfo, LiteLLMClient } from '../../../client/client.ts';
 import { CllmError, ProxyError } from '../../../outcome/errors.ts';
 import { count, usd } from '../../../protocol/figures.ts';
+import { type Budget, budgetsOf } from '../../asking/budget.ts';
 
 /** What is known of a key; null is what nobody told. USD, and limits by the minute. */
 export interface KeyFacts {
@@ -19,27 +20,51 @@ export interface KeyFacts {
   requestLimit: number | null;
   tokenLimit: number | null;
   parallelLimit: number | null;
-  /** The names that the proxy lists for this key. */
+  /** The names that the proxy lists for this key; of a used-up budget those that the key itself names. */
   models: string[];
+  /** Those that bind, the one with the least left first. */
+  budgets: Budget[];
   /** Why the proxy could not tell all of it, in a sentence; null when it did. */
   gap: string | null;
 }
 
 /**
- * Whose key the client has. A proxy without a database knows no keys, and the master key is in no database: then what
+ * Whose key the client has, on a used-up budget as well. A proxy without a database knows no keys, and the master key is in no database: then what
  * the headers tell is all there is.
  *
  * @throws CllmError when the key is refused or the proxy is not there
  */
 export async function keyFacts(client: LiteLLMClient, signal: AbortSignal): Promise<KeyFacts> {
-  const models = (await client.models({ signal })).map(({ id }) => id);
+  // First: over a budget it is answered all the same, and the list of models is not.
+  let info: KeyInfo = {};
+  let gap: string | null = null;
+  let refusal: CllmError | null = null;
   try {
-    return { ...factsOfInfo(await client.keyInfo({ signal })), models, gap: null };
+    info = await client.keyInfo({ signal });
   } catch (error) {
-    const gap = gapOf(error);
+    refusal = budgetRefusal(error);
+    gap = refusal === null ? gapOf(error) : overBudget;
     if (gap === null) throw error;
-    return { ...factsOfHeaders(await client.keyHeaders({ signal })), models, gap };
   }
+  let models = Array.isArray(info.models) ? info.models.filter((name) => typeof name === 'string') : [];
+  try {
+    models = (await client.models({ signal })).map(({ id }) => id);
+  } catch (error) {
+    const refused = budgetRefusal(error);
+    if (refused === null) throw error;
+    refusal ??= refused;
+    gap ??= overBudget;
+  }
+  const hasInfo = Object.keys(info).length > 0;
+  const facts = hasInfo || refusal !== null ? factsOfInfo(info) : factsOfHeaders(await client.keyHeaders({ signal }));
+  return { ...facts, models, budgets: await budgetsOf(info, refusal, client, signal), gap };
+}
+
+/** Why some of it is missing. */
+export const overBudget = 'over its budget the proxy answers no more than this';
+
+function budgetRefusal(error: unknown): CllmError | null {
+  return error instanceof CllmError && error.code === 'budget_exceeded' ? error : null;
 }
 
 function gapOf(error: unknown): string | null {
@@ -53,7 +78,7 @@ function gapOf(error: unknown): string | null {
   return null;
 }
 
-function factsOfInfo(info: KeyInfo): Omit<KeyFacts, 'models' | 'gap'> {
+function factsOfInfo(info: KeyInfo): Omit<KeyFacts, 'models' | 'budgets' | 'gap'> {
   return {
     alias: text(info.key_alias),
     name: text(info.key_name),
@@ -70,7 +95,7 @@ function factsOfInfo(info: KeyInfo): Omit<KeyFacts, 'models' | 'gap'> {
   };
 }
 
-function factsOfHeaders(headers: Readonly<Record<string, string>>): Omit<KeyFacts, 'models' | 'gap'> {
+function factsOfHeaders(headers: Readonly<Record<string, string>>): Omit<KeyFacts, 'models' | 'budgets' | 'gap'> {
   const of = (name: string): string | undefined => headers[`x-litellm-key-${name}`];
   return {
     alias: null,
