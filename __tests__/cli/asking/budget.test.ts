@@ -100,13 +100,6 @@ describe('asked of a proxy', () => {
     const other = new CllmError('rate_limited', 'Budget has been exceeded! Key=ci');
     expect(await explainBudget(other, client, now)).toBe(other);
   });
-});
-
-test.each([
-  ['2026-11-20T12:00:00+02:00', '2026-11-20 10:00 UTC (2 days ago)'],
-  ['next week', 'next week'],
-])('the moment %s is %s', (text, expected) => {
-  expect(moment(text, new Date('2026-11-22T12:00:00Z'))).toBe(expected);
 
   describe('the budgets that bind a key', () => {
     const info = { key_alias: 'ci', spend: 1, max_budget: 4, team_id: 'team 1', user_id: 'u' };
@@ -137,4 +130,11 @@ test.each([
       expect(await budgetsOf({ ...info, max_budget: -1 }, null, client, new AbortController().signal)).toEqual([]);
     });
   });
+});
+
+test.each([
+  ['2026-11-20T12:00:00+02:00', '2026-11-20 10:00 UTC (2 days ago)'],
+  ['next week', 'next week'],
+])('the moment %s is %s', (text, expected) => {
+  expect(moment(text, new Date('2026-11-22T12:00:00Z'))).toBe(expected);
 });
