@@ -3,7 +3,7 @@ import { decodedMedia, mediaOf, type ReplyMedia } from '../../../protocol/media.
 import type { ChatCompletion } from '../../../protocol/types.ts';
 import { decidingChoice } from '../../../protocol/verdict.ts';
 import type { Io } from '../../io.ts';
-import { OutputFile } from './output-file.ts';
+import { OutputFile } from '../../input/output-file.ts';
 
 /** What became of the images or recordings of a reply that -o asked for. */
 export interface WrittenMedia {

@@ -12,7 +12,7 @@ import type { PromptWords, Values } from '../../flags/flag.ts';
 import { readFlagFile } from '../../input/flag-file.ts';
 import type { askFlags } from '../../flags/flags.ts';
 import type { Io } from '../../io.ts';
-import { mediaKindOf, OutputFile } from './output-file.ts';
+import { mediaKindOf, OutputFile } from '../../input/output-file.ts';
 import { promptMessage } from '../../input/message.ts';
 import { openRecording, type RecordTap } from '../../asking/record.ts';
 import { createView } from '../../views/create-view.ts';

@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { OutputFile } from '../../../../src/cli/commands/ask/output-file.ts';
-import { memoryIo } from '../../../support/memory-io.ts';
+import { OutputFile } from '../../../src/cli/input/output-file.ts';
+import { memoryIo } from '../../support/memory-io.ts';
 
 let directory: string;
 

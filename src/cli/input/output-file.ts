@@ -1,10 +1,10 @@
 import { accessSync, constants, realpathSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { failureReason } from '../../../files/file-error.ts';
-import { CllmError, InterruptedError, UsageError } from '../../../outcome/errors.ts';
-import { replaceFile } from '../../../files/replace-file.ts';
-import type { Io } from '../../io.ts';
-import { writeToPipe } from '../../input/named-file.ts';
+import { failureReason } from '../../files/file-error.ts';
+import { CllmError, InterruptedError, UsageError } from '../../outcome/errors.ts';
+import { replaceFile } from '../../files/replace-file.ts';
+import type { Io } from '../io.ts';
+import { writeToPipe } from './named-file.ts';
 
 /**
  * The file of `-o`: written whole or not at all, beside it first and then renamed over it. A pipe or a device
@@ -20,7 +20,9 @@ export class OutputFile {
   constructor(name: string, cwd: string) {
     this.name = name;
     if (name === '-') {
-      throw new UsageError('-o takes a file, and - is none', { hint: 'the reply goes to standard output anyway' });
+      throw new UsageError('-o takes a file, and - is none', {
+        hint: 'without -o it goes to standard output, where that is no terminal',
+      });
     }
     try {
       const wanted = path.resolve(cwd, name);
