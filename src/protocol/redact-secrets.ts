@@ -1,18 +1,33 @@
+/** A known shape of a secret, and what stands in its place. */
+export interface SecretShape {
+  kind: 'key' | 'token' | 'password in a URL' | 'hash';
+  pattern: RegExp;
+  replacement: string;
+}
+
+/** LiteLLM's keys and the common providers', tokens, what stands before the host of a URL, the key hashes that LiteLLM prints. */
+export const secretShapes: readonly SecretShape[] = [
+  { kind: 'token', pattern: /\b(bearer|basic)\s+[\w.~+/=-]{6,}/gi, replacement: '$1 ****' },
+  { kind: 'key', pattern: /\b(sk|pk|rk|xai|nvapi|pplx)-[\w-]{6,}/gi, replacement: '$1-****' },
+  { kind: 'key', pattern: /\bAIza[\w-]{20,}/g, replacement: 'AIza****' },
+  { kind: 'key', pattern: /\b(AKIA|ASIA)[0-9A-Z]{16}\b/g, replacement: '$1****' },
+  { kind: 'token', pattern: /\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, replacement: 'eyJ****' },
+  {
+    kind: 'token',
+    pattern: /\b(gh[opsu]|ghr|github_pat|xox[abprs]|hf|gsk|glpat)[_-][\w-]{16,}/g,
+    replacement: '$1_****',
+  },
+  { kind: 'password in a URL', pattern: /:\/\/[^/\s@"]+@/g, replacement: '://****@' },
+  { kind: 'hash', pattern: /\b[0-9a-f]{64}\b/g, replacement: '****' },
+];
+
 /**
  * Takes keys out of a text: LiteLLM's and the common providers' (`sk-…`, `AIza…`), anything behind `Bearer`, tokens, what
  * stands before the host of a URL, and the key hashes that LiteLLM prints. Its own masked form (`sk-...1234`) stays, for
  * it says which key was meant.
  */
 export function redactSecrets(text: string): string {
-  return text
-    .replaceAll(/\b(bearer|basic)\s+[\w.~+/=-]{6,}/gi, '$1 ****')
-    .replaceAll(/\b(sk|pk|rk|xai|nvapi|pplx)-[\w-]{6,}/gi, '$1-****')
-    .replaceAll(/\bAIza[\w-]{20,}/g, 'AIza****')
-    .replaceAll(/\b(AKIA|ASIA)[0-9A-Z]{16}\b/g, '$1****')
-    .replaceAll(/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, 'eyJ****')
-    .replaceAll(/\b(gh[opsu]|ghr|github_pat|xox[abprs]|hf|gsk|glpat)[_-][\w-]{16,}/g, '$1_****')
-    .replaceAll(/:\/\/[^/\s@"]+@/g, '://****@')
-    .replaceAll(/\b[0-9a-f]{64}\b/g, '****');
+  return secretShapes.reduce((safe, { pattern, replacement }) => safe.replaceAll(pattern, replacement), text);
 }
 
 /** Masks keys that are known, wherever and however they stand: in small letters where a URL has made a host of one. */

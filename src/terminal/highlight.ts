@@ -135,39 +135,44 @@ const tabSize = 4;
 /** Minified code stands on lines that no colour makes readable. */
 const longestLine = 2000;
 
+/** A piece of a line of code, and what it is shown in; null for what has no colour. */
+export interface CodeToken {
+  text: string;
+  style: Style | null;
+}
+
 /**
- * Styles code line by line: after a line it holds the grammar's state, so a finished line is never read again.
+ * Reads code line by line: after a line it holds the grammar's state, so a finished line is never read again. The texts of
+ * a line's tokens are the line.
  */
-export class Highlighter {
+export class CodeLexer {
   readonly #grammar: Grammar | null;
-  readonly #paint: Paint;
   #state: unknown;
 
-  constructor(language: string, paint: Paint) {
-    this.#paint = paint;
+  constructor(language: string) {
     this.#grammar = loaded.get(nameOf(language)) ?? null;
     this.#state = this.#grammar?.startState?.(tabSize) ?? {};
   }
 
   /** The next line of the code, finished. */
-  line(code: string): string {
-    return this.#styled(code, this.#state);
+  line(code: string): CodeToken[] {
+    return this.#read(code, this.#state);
   }
 
   /** A line that is still being written. */
-  openLine(code: string): string {
-    return this.#grammar === null ? terminalSafe(code) : this.#styled(code, this.#copied());
+  openLine(code: string): CodeToken[] {
+    return this.#grammar === null ? plain(code) : this.#read(code, this.#copied());
   }
 
-  #styled(code: string, state: unknown): string {
+  #read(code: string, state: unknown): CodeToken[] {
     const grammar = this.#grammar;
-    if (grammar === null || code.length > longestLine) return terminalSafe(code);
+    if (grammar === null || code.length > longestLine) return plain(code);
     if (code === '') {
       grammar.blankLine?.(state, tabSize);
-      return '';
+      return [];
     }
     const stream = new StringStream(code, tabSize, tabSize);
-    let text = '';
+    const tokens: CodeToken[] = [];
     try {
       for (let idle = 0; !stream.eol();) {
         stream.start = stream.pos;
@@ -178,18 +183,12 @@ export class Highlighter {
           continue;
         }
         idle = 0;
-        text += this.#token(stream.current(), kind);
+        tokens.push({ text: stream.current(), style: styleOf(kind) });
       }
     } catch {
-      text += terminalSafe(code.slice(stream.start));
+      tokens.push({ text: code.slice(stream.start), style: null });
     }
-    return text;
-  }
-
-  #token(code: string, kind: string | null): string {
-    const name = kind === null ? '' : (/^[A-Za-z]+/.exec(kind)?.[0] ?? '');
-    const style = Object.hasOwn(styles, name) ? styles[name] : undefined;
-    return style === undefined ? terminalSafe(code) : this.#paint(style, terminalSafe(code));
+    return tokens;
   }
 
   #copied(): unknown {
@@ -199,5 +198,42 @@ export class Highlighter {
     return Object.fromEntries(
       Object.entries(state).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value]),
     );
+  }
+}
+
+function plain(code: string): CodeToken[] {
+  return code === '' ? [] : [{ text: code, style: null }];
+}
+
+function styleOf(kind: string | null): Style | null {
+  const name = kind === null ? '' : (/^[A-Za-z]+/.exec(kind)?.[0] ?? '');
+  return Object.hasOwn(styles, name) ? (styles[name] ?? null) : null;
+}
+
+/** Styles code for a terminal, line by line. */
+export class Highlighter {
+  readonly #lexer: CodeLexer;
+  readonly #paint: Paint;
+
+  constructor(language: string, paint: Paint) {
+    this.#lexer = new CodeLexer(language);
+    this.#paint = paint;
+  }
+
+  /** The next line of the code, finished. */
+  line(code: string): string {
+    return this.#painted(this.#lexer.line(code));
+  }
+
+  /** A line that is still being written. */
+  openLine(code: string): string {
+    return this.#painted(this.#lexer.openLine(code));
+  }
+
+  #painted(tokens: readonly CodeToken[]): string {
+    let line = '';
+    for (const { text, style } of tokens)
+      line += style === null ? terminalSafe(text) : this.#paint(style, terminalSafe(text));
+    return line;
   }
 }

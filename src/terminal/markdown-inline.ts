@@ -95,7 +95,8 @@ const entities: Readonly<Record<string, string>> = {
   euro: '€',
 };
 
-function decodeEntities(text: string): string {
+/** What the entities of a text stand for, of the few that models write; another one stays as it is. */
+export function decodeEntities(text: string): string {
   if (!text.includes('&')) return text;
   return text.replace(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([a-zA-Z]{2,8}));/g, (whole, decimal, hex, name) => {
     if (name !== undefined) return Object.hasOwn(entities, name) ? (entities[name] as string) : whole;

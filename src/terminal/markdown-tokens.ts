@@ -1,4 +1,12 @@
-import { Lexer, type MarkedToken, Tokenizer, type TokenizerExtensionFunction, type Tokens } from 'marked';
+import {
+  Lexer,
+  type MarkedToken,
+  type Token,
+  Tokenizer,
+  type TokenizerExtensionFunction,
+  type Tokens,
+  type TokensList,
+} from 'marked';
 import { indexOfCjkPunctuation } from './cjk.ts';
 import { type DelimiterRun, type Emphasis, emphasisOf } from './emphasis.ts';
 import { mathBlock, mathEnd, nextMathBlock } from './math.ts';
@@ -13,6 +21,8 @@ export type Block = MarkedToken;
 export type Inline = MarkedToken | MathToken;
 export type ListItem = Tokens.ListItem;
 export type Table = Tokens.Table;
+/** Where the references of a text lead, by their names; without a prototype, for a model chooses the names. */
+export type LinkDefinitions = Record<string, Pick<Tokens.Def, 'href' | 'title'>>;
 
 /** Deeper quotes and lists nobody reads, and each level takes marked several frames of the stack. */
 const mostLevels = 24;
@@ -53,6 +63,8 @@ class ReplyTokenizer extends Tokenizer {
 /** marked, with emphasis by the rules of CommonMark and its CJK-friendly amendment, and with mathematics. */
 class ReplyLexer extends Lexer {
   #readings: Reading[] = [];
+  /** Null before the first search of a source, 0 when there is none in it. */
+  #mathBlockEnd: number | null = null;
 
   constructor() {
     super({
@@ -62,11 +74,24 @@ class ReplyLexer extends Lexer {
         renderers: {},
         childTokens: {},
         block: [mathParagraph],
-        startBlock: [(source) => nextMathBlock(source)],
+        startBlock: [(source) => this.#nextMathBlock(source)],
         inline: [(source) => this.#marked(source)],
         startInline: [(source) => this.#nextMath(source)],
       },
     });
+  }
+
+  override blockTokens(source: string, tokens?: Token[], isLastClipped?: boolean): Token[];
+  override blockTokens(source: string, tokens?: TokensList, isLastClipped?: boolean): TokensList;
+  override blockTokens(source: string, tokens?: Token[] | TokensList, isLastClipped?: boolean): Token[] | TokensList {
+    // What is inside a quote or an item is another source.
+    const outer = this.#mathBlockEnd;
+    this.#mathBlockEnd = null;
+    try {
+      return super.blockTokens(source, tokens as Token[], isLastClipped);
+    } finally {
+      this.#mathBlockEnd = outer;
+    }
   }
 
   override inlineTokens(text: string, tokens?: MarkedToken[]): MarkedToken[] {
@@ -107,6 +132,18 @@ class ReplyLexer extends Lexer {
     while (source[length] === mark && !reading.marks.emphasis.has(at + length)) length += 1;
     const raw = source.slice(0, length);
     return { type: 'text', raw, text: raw, escaped: false };
+  }
+
+  /**
+   * Where the next formula of several lines begins. Remembered by its distance from the end of the source: every paragraph
+   * of a long reply asks, and each would look through the rest of it.
+   */
+  #nextMathBlock(source: string): number | undefined {
+    if (this.#mathBlockEnd === null || source.length < this.#mathBlockEnd) {
+      const at = nextMathBlock(source);
+      this.#mathBlockEnd = at === undefined ? 0 : source.length - at;
+    }
+    return this.#mathBlockEnd === 0 ? undefined : source.length - this.#mathBlockEnd;
   }
 
   #nextMath(source: string): number | undefined {
@@ -178,17 +215,18 @@ function lengthOf(pattern: RegExp, text: string, at: number): number {
  * written.
  */
 export function readBlocks(source: string): Block[] {
-  const blocks: Block[] = [];
+  let blocks: Block[] = [];
   let rest = source;
   for (let deep = tooDeep.exec(rest); deep !== null; deep = tooDeep.exec(rest)) {
-    if (deep.index > 0) blocks.push(...lexed(rest.slice(0, deep.index)));
+    if (deep.index > 0) blocks = blocks.concat(lexed(rest.slice(0, deep.index)));
     const blank = /\n[ \t]*\n\s*/g;
     blank.lastIndex = deep.index;
     const end = blank.exec(rest) === null ? rest.length : blank.lastIndex;
     blocks.push(asWritten(rest.slice(deep.index, end)));
     rest = rest.slice(end);
   }
-  if (rest !== '') blocks.push(...lexed(rest));
+  // Not as arguments: a reply may have more blocks than a stack takes.
+  if (rest !== '') blocks = blocks.concat(lexed(rest));
   return blocks;
 }
 
@@ -208,16 +246,22 @@ function asWritten(raw: string): Block {
 const words = new ReplyLexer();
 
 /**
- * The words of a paragraph. References (`[text][1]`) stay as they are written: what they refer to stands at the end of a
- * reply, long after they were shown.
+ * The words of a paragraph. References (`[text][1]`) stay as they are written unless `definitions` says where they lead:
+ * that stands at the end of a reply, long after they were shown on a terminal.
  */
-export function readInline(text: string): Inline[] {
+export function readInline(text: string, definitions?: LinkDefinitions): Inline[] {
   if (!isPlain(text)) {
     try {
-      return words.inlineTokens(text, []);
+      return (definitions === undefined ? words : lexerWith(definitions)).inlineTokens(text, []);
     } catch {
       // Nested too deep for the stack: it is as it was written.
     }
   }
   return [{ type: 'text', raw: text, text, escaped: false }];
+}
+
+function lexerWith(definitions: LinkDefinitions): ReplyLexer {
+  const lexer = new ReplyLexer();
+  Object.assign(lexer.tokens.links, definitions);
+  return lexer;
 }

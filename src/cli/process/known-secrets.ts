@@ -35,7 +35,10 @@ export class KnownSecrets {
   }
 
   /** Without the keys that are known, and whatever else looks like one. */
-  readonly masked = (text: string): string => redactSecrets(this.#keyMask().mask(text));
+  readonly masked = (text: string): string => redactSecrets(this.withoutKnown(text));
+
+  /** Without the keys that are known, whatever they look like. */
+  readonly withoutKnown = (text: string): string => this.#keyMask().mask(text);
 
   /** Whether a word is a key, and so can not be meant as a name. */
   isKey(word: string): boolean {
