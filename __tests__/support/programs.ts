@@ -10,7 +10,7 @@ export const programPath = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
  * how to get it. In CI (`CI=true`) nothing is skipped: there it is a failure.
  */
 export function describeWithPrograms(...programs: string[]): typeof describe | typeof describe.skip {
-  const missing = programs.filter((program) => !isThere(program));
+  const missing = programs.filter((program) => programAt(program) === null);
   if (missing.length === 0) return describe;
   const lack = `tests that need ${missing.join(' and ')}, which this machine has not (apt-get install ${missing.join(' ')})`;
   if (process.env['CI'] === 'true') throw new Error(lack);
@@ -18,13 +18,17 @@ export function describeWithPrograms(...programs: string[]): typeof describe | t
   return describe.skip;
 }
 
-function isThere(program: string): boolean {
-  return programPath.split(':').some((directory) => {
-    try {
-      accessSync(path.join(directory, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+/** Where a program is; null for one that the machine has not. */
+export function programAt(program: string): string | null {
+  const places = programPath.split(':').map((directory) => path.join(directory, program));
+  return places.find(isExecutable) ?? null;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

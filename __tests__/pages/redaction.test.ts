@@ -1,0 +1,69 @@
+import { expect, test } from '@jest/globals';
+import { Redaction } from '../../src/pages/redaction.ts';
+import { redactSecrets } from '../../src/protocol/redact-secrets.ts';
+
+const redaction = (): Redaction =>
+  new Redaction({ homeDirectory: '/root', maskKnown: (text) => text.replaceAll('hunter2!', '****') });
+
+test.each([
+  ['key sk-proj-abcdefghijklmnop done', 'key sk-… done', '1 key'],
+  ['AKIAABCDEFGHIJKLMNOP and sk_live_abcdefghijkl', 'AKIA… and sk_live_…', '2 keys'],
+  ['Authorization: Bearer abcdefgh.ijkl', 'Authorization: Bearer …', '1 token'],
+  ['postgres://joe:pw@db.example/x', 'postgres://…@db.example/x', '1 password in a URL'],
+  [
+    '-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nrest',
+    '(private key)\nrest',
+    '1 private key',
+  ],
+  ['-----BEGIN PRIVATE KEY-----\nMIIE cut', '(private key)', '1 private key'],
+  ['Jane <jane.doe+x@mail.example.com>, 3@4, a@b', 'Jane <…@…>, 3@4, a@b', '1 e-mail address'],
+  ['/home/jane/src/a.ts /Users/joe, file:///home/jane', '~/src/a.ts ~, file://~', '3 home paths'],
+  ['C:\\Users\\jane\\x "C:\\\\Users\\\\jane\\\\x" c:/Users/jane/x', '~\\x "~\\x" ~/x', '3 home paths'],
+  ['cd /root/x; ls /root; /rooted x/root', 'cd ~/x; ls ~; /rooted x/root', '2 home paths'],
+  ['https://x.example/home/jane is a page', 'https://x.example/home/jane is a page', ''],
+  ['the word is hunter2! twice: hunter2!', 'the word is … twice: …', '2 known keys'],
+  ['jane\\_doe@x.example and ghp\\_abcdefghij\\_klmnopqrst', '…@… and ghp_…', '1 token, 1 e-mail address'],
+  ['jane&#64;x.example', '…@…', '1 e-mail address'],
+  ['"\\/home\\/jane\\/x" and a\\_b', '"~/x" and a\\_b', '1 home path'],
+  ['**** stays: hunter2!', '**** stays: …', '1 known key'],
+  ['nothing of it: sk-...1234, x@y, ~/a', 'nothing of it: sk-...1234, x@y, ~/a', ''],
+])('%j', (text, expected, summary) => {
+  const own = redaction();
+  expect(own.redacted(text)).toBe(expected);
+  expect(own.summary).toBe(summary);
+  // What has been taken out is not taken out again.
+  expect(own.redacted(expected)).toBe(expected);
+  expect(own.summary).toBe(summary);
+});
+
+test('what stays as it is is counted all the same, secrets alone', () => {
+  const own = redaction();
+  own.noticeSecrets('sk-abcdefghijkl of jane@x.example in /home/jane: hunter2!');
+  expect(own.summary).toBe('1 key, 1 known key');
+});
+
+test('secrets are what the rest of cllm takes for them', () => {
+  const text =
+    'sk-abcdefghijkl eyJabcdefghij.abc.def ghp_abcdefghijklmnopqrst basic abcdefgh https://a:b@c/ xai-abcdef';
+  expect(redaction().redacted(text)).toBe(redactSecrets(text).replaceAll('****', '…'));
+});
+
+test.each([
+  'a',
+  'a.',
+  '@',
+  'a@',
+  'a@a',
+  '/home/',
+  'x://',
+  '-----BEGIN PRIVATE KEY-----',
+  '\\_',
+  '&#64;',
+  'sk-',
+  '\\',
+  'C:\\Users\\',
+])('a megabyte of %j takes a moment', (unit) => {
+  const started = performance.now();
+  redaction().redacted(unit.repeat(1_000_000 / unit.length));
+  expect(performance.now() - started).toBeLessThan(5000);
+});
