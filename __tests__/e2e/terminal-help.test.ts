@@ -139,7 +139,7 @@ describe('completion', () => {
   test('works in bash, whose own function asks for the words', async () => {
     const line =
       'source <(cllm completion bash); COMP_WORDS=(cllm history sh); COMP_CWORD=2; _cllm; echo "${COMPREPLY[@]}"';
-    expect((await home.shell(line)).stdout).toBe('show\n');
+    expect((await home.shell(line)).stdout).toBe('show share\n');
   });
 
   test.each<[string, string, string[]]>([
