@@ -144,6 +144,26 @@ describe('history', () => {
     expect(await stdout('history', 'search', '"course OR (', '*', 'NEAR')).toBe('');
   });
 
+  test('list and search show those that are meant, by model, time, end and cost', async () => {
+    const names = async (...words: string[]): Promise<unknown[]> =>
+      rows(await stdout('history', ...words)).map((row) => row[1]);
+    const today = new Date().toISOString().slice(0, 4);
+    expect(await names('list', '--model', 'test-model', '--verdict', 'complete', '--since', '1h')).toHaveLength(2);
+    expect(await names('search', 'capital', '--since', `${today}-01-01`, '--until', '1h')).toEqual([]);
+    expect(await names('search', 'capital', '--model', 'test-model')).toEqual(['italy', 'france']);
+    expect(await names('list', '--cost-over', '1')).toEqual([]);
+    expect((await home.run(['history', 'list', '--verdict', 'cut'])).stderr).toContain(
+      'no conversation has such a turn',
+    );
+    for (const words of [
+      ['--since', 'soon'],
+      ['--verdict', 'bad'],
+      ['--cost-over', '-1'],
+      ['--model', 'a', '--model', 'b'],
+    ])
+      expect(await home.run(['history', 'list', ...words])).toMatchObject({ code: 2, stdout: '' });
+  });
+
   test('rename, fork, delete and prune do what they say', async () => {
     await stdout('history', 'rename', 'italy', 'roma');
     const forked = (await stdout('history', 'fork', 'france', '--as', 'paris')).trim();

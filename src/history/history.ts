@@ -6,6 +6,7 @@ import { type ImportReport, exportConversation, exportHistory, importConversatio
 import { prefixEnd } from './identifiers.ts';
 import { Records } from './records.ts';
 import { searchQuery } from './search-query.ts';
+import { conversationCondition, hitCondition, type TurnFilter } from './turn-filter.ts';
 import {
   type ConversationRow,
   type ConversationSummary,
@@ -24,6 +25,7 @@ import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
 export type { ConversationSummary, ConversationTotals, NewTurn, Turn, TurnEnd } from './rows.ts';
+export type { TurnFilter } from './turn-filter.ts';
 
 export interface HistoryOptions extends DatabaseOptions {
   /** In [0, 1), for new ids. Default `Math.random`. */
@@ -178,21 +180,27 @@ export class History {
     return row === undefined ? null : summaryOf(row as ConversationRow);
   }
 
-  /** The latest first. */
-  list(options: { limit?: number } = {}): ConversationSummary[] {
-    const latest = (columns: string): string => `SELECT ${columns} FROM conversations ORDER BY activity DESC LIMIT ?`;
+  /**
+   * The latest first. With a filter those of which a turn of their own is meant; `costOver` is then what the meant turns
+   * of a conversation cost together.
+   */
+  list(options: { limit?: number; filter?: TurnFilter } = {}): ConversationSummary[] {
+    const { sql, values } = conversationCondition(options.filter ?? {});
+    const latest = (columns: string): string =>
+      `SELECT ${columns} FROM conversations ${sql} ORDER BY activity DESC LIMIT ?`;
     const limit = options.limit ?? -1;
     return this.#database.read(() => {
       const names = [...summaryColumns, 'activity'] as const;
       const columns = this.#database.columns<Pick<ConversationRow, (typeof names)[number]>>(
         names,
         latest(names.join()),
+        ...values,
         limit,
       );
       // Apart from the rest: a system prompt may be long, and most conversations have none.
       const systems = new Map(
         this.#database
-          .all<ConversationRow>(`SELECT * FROM (${latest('id, system')}) WHERE system IS NOT NULL`, limit)
+          .all<ConversationRow>(`SELECT * FROM (${latest('id, system')}) WHERE system IS NOT NULL`, ...values, limit)
           .map(({ id, system }) => [id, system]),
       );
       const { id: ids, activity } = columns;
@@ -241,11 +249,12 @@ export class History {
 
   /**
    * The turns whose prompt or reply has every word of the query, the latest first. A word may be the beginning of a
-   * longer one; words in double quotes stand together.
+   * longer one; words in double quotes stand together. With a filter those that are meant, `costOver` by the cost of each.
    */
-  search(query: string, options: { limit?: number } = {}): SearchHit[] {
+  search(query: string, options: { limit?: number; filter?: TurnFilter } = {}): SearchHit[] {
     const expression = searchQuery(query);
     if (expression === null) return [];
+    const { sql, values } = hitCondition(options.filter ?? {});
     type Row = {
       conversation_id: string;
       name: string | null;
@@ -259,10 +268,11 @@ export class History {
         `SELECT conversation_id, name, title, seq, turns.created_at, excerpt
         FROM (
           SELECT rowid AS position, snippet(turns_search, -1, '${matchStart}', '${matchEnd}', '…', 16) AS excerpt
-          FROM turns_search WHERE turns_search MATCH ? ORDER BY rowid DESC LIMIT ?
+          FROM turns_search WHERE turns_search MATCH ? ${sql} ORDER BY rowid DESC LIMIT ?
         ) JOIN turns USING (position) JOIN conversations ON conversations.id = conversation_id
         ORDER BY turns.position DESC`,
         expression,
+        ...values,
         options.limit ?? 50,
       )
       .map((row) => ({

@@ -1,31 +1,46 @@
 import { conversationMarkdown } from '../../../history/markdown.ts';
+import { verdicts } from '../../../outcome/exits.ts';
 import { command } from '../../command.ts';
-import { choice, number, optionalWord, wordList } from '../../flags/flag.ts';
+import { choice, type Flag, mapped, number, optionalWord, text, type Values, wordList } from '../../flags/flag.ts';
 import { jsonFlag } from '../../flags/flags.ts';
 import type { Output } from '../../../terminal/output.ts';
-import type { ConversationSummary, ConversationTotals } from '../../../history/history.ts';
+import type { ConversationSummary, ConversationTotals, TurnFilter } from '../../../history/history.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import { conversationJson, conversationText, listedConversationJson } from '../../views/conversation.ts';
 import { type Cell, table } from '../../views/table.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
+import { pointInTime } from './point-in-time.ts';
 import { assertWhole, named, print, reference } from './common.ts';
 
 const nothingKnown: ConversationTotals = { costUsd: null, inputTokens: null, outputTokens: null };
+
+const moment = (describe: string, isEnd: boolean): Flag<Date | undefined> =>
+  mapped(text(describe), (value, name) => pointInTime(value, name, { now: new Date(), isEnd }));
+
+/** Which turns are meant. */
+const filters = {
+  model: text('turns that asked for this model, or that it served', { completes: 'models' }),
+  since: moment('turns from then on: 2026-01-31, or how long ago (12h, 7d, 4w, 6m, 1y)', false),
+  until: moment('turns up to then, a day as a whole', true),
+  verdict: choice('turns that ended so', verdicts),
+  'cost-over': number('that cost more than this in USD; of list, their turns together', { least: 0 }),
+};
 
 const limit = { limit: number('how many at most', { least: 1, isWhole: true, alias: 'n' }) };
 
 export const list = command({
   usage: 'list',
   describe: 'the conversations, the latest first',
-  flags: { ...limit, ...jsonFlag },
-  async run({ limit: most, json }, context) {
+  flags: { ...limit, ...filters, ...jsonFlag },
+  async run({ limit: most, json, ...meant }, context) {
     const { stdout } = context.io;
     const history = await context.history();
-    const conversations = history.list(limitOf(most));
-    const totals = history.totals(limitOf(most));
+    const conversations = history.list({ ...limitOf(most), filter: filterOf(meant) });
+    const totals = history.totals(isFiltered(meant) ? {} : limitOf(most));
     const totalsOf = ({ id }: ConversationSummary): ConversationTotals => totals.get(id) ?? nothingKnown;
     if (json) return print(stdout, jsonLine(conversations.map((each) => listedConversationJson(each, totalsOf(each)))));
-    if (conversations.length === 0) context.remark('the history is empty');
+    if (conversations.length === 0)
+      context.remark(isFiltered(meant) ? 'no conversation has such a turn' : 'the history is empty');
     const facts = (each: ConversationSummary): Cell[] => [
       each.id,
       each.name,
@@ -79,10 +94,13 @@ export const search = command({
   usage: 'search <query..>',
   describe: 'turns whose prompt or reply has every word; "two words" together',
   words: { query: wordList('words') },
-  flags: { ...limit, ...jsonFlag },
-  async run({ query, limit: most, json }, context) {
+  flags: { ...limit, ...filters, ...jsonFlag },
+  async run({ query, limit: most, json, ...meant }, context) {
     const { stdout } = context.io;
-    const hits = (await context.history()).search(query.join(' '), limitOf(most));
+    const hits = (await context.history()).search(query.join(' '), {
+      ...limitOf(most),
+      filter: filterOf(meant),
+    });
     if (json) return print(stdout, jsonLine(hits));
     const rows = hits.map((hit) => [
       hit.conversationId,
@@ -100,6 +118,14 @@ export const path = command({
   describe: 'where the history is',
   run: async (_values, { io, paths }) => print(io.stdout, `${paths.historyFile}\n`),
 });
+
+function filterOf(meant: Values<typeof filters>): TurnFilter {
+  return Object.fromEntries(Object.entries(meant).filter(([, value]) => value !== undefined));
+}
+
+function isFiltered(meant: Values<typeof filters>): boolean {
+  return Object.values(meant).some((value) => value !== undefined);
+}
 
 function limitOf(most: number | undefined): { limit?: number } {
   return most === undefined ? {} : { limit: most };

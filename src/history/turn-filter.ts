@@ -1,0 +1,76 @@
+import type { Verdict } from '../outcome/exits.ts';
+
+/** Which turns are meant; a member that is missing means all of them. */
+export interface TurnFilter {
+  /** The model that was asked for, or the one that served. */
+  model?: string;
+  /** Prompts from then on. */
+  since?: Date;
+  /** Prompts before then. */
+  until?: Date;
+  verdict?: Verdict;
+  /** USD. What nobody knows is not over anything. */
+  costOver?: number;
+}
+
+interface Condition {
+  /** Empty for none. */
+  sql: string;
+  values: (string | number)[];
+}
+
+/** A receipt that is damaged has no members, and takes nothing else with it. */
+const receiptMember = (name: string, types: string): string =>
+  `CASE WHEN json_valid(turns.receipt) AND json_type(turns.receipt, '$.${name}') IN (${types})
+    THEN json_extract(turns.receipt, '$.${name}') END`;
+
+const servedModel = receiptMember('model_served', "'text'");
+const said = `CAST(${receiptMember('cost_usd', "'integer', 'real', 'text'")} AS REAL)`;
+
+/** The cost of a turn in USD, by the rule of protocol/figures.ts: null for what nobody knows, and for what nothing costs. */
+const turnCost = `CASE WHEN ${said} BETWEEN 0 AND 1e9 THEN ${said} END`;
+
+/** What the columns of a turn have to be, but for the cost. */
+function turnCondition({ model, since, until, verdict }: TurnFilter): Condition {
+  const conditions: string[] = [];
+  const values: Condition['values'] = [];
+  if (model !== undefined) {
+    conditions.push(`(turns.model = ? OR ${servedModel} = ?)`);
+    values.push(model, model);
+  }
+  if (since !== undefined) {
+    conditions.push('turns.created_at >= ?');
+    values.push(since.toISOString());
+  }
+  if (until !== undefined) {
+    conditions.push('turns.created_at < ?');
+    values.push(until.toISOString());
+  }
+  if (verdict !== undefined) {
+    conditions.push('turns.verdict = ?');
+    values.push(verdict);
+  }
+  return { sql: conditions.map((condition) => ` AND ${condition}`).join(''), values };
+}
+
+/** Which conversations: `WHERE …`. */
+export function conversationCondition(filter: TurnFilter): Condition {
+  const { sql, values } = turnCondition(filter);
+  const { costOver } = filter;
+  if (costOver === undefined && values.length === 0) return { sql: '', values };
+  const own = `FROM turns WHERE turns.conversation_id = conversations.id${sql}`;
+  if (costOver === undefined) return { sql: `WHERE EXISTS (SELECT 1 ${own})`, values };
+  return { sql: `WHERE (SELECT total(${turnCost}) ${own}) > ?`, values: [...values, costOver] };
+}
+
+/** Which rows of the search index: `AND …`. */
+export function hitCondition(filter: TurnFilter): Condition {
+  const { sql, values } = turnCondition(filter);
+  const { costOver } = filter;
+  if (costOver === undefined && values.length === 0) return { sql: '', values };
+  const cost = costOver === undefined ? '' : ` AND ${turnCost} > ?`;
+  return {
+    sql: `AND EXISTS (SELECT 1 FROM turns WHERE turns.position = turns_search.rowid${sql}${cost})`,
+    values: costOver === undefined ? values : [...values, costOver],
+  };
+}
