@@ -28,6 +28,21 @@ describe('what a model writes for people', () => {
     expect(markdownHtml(source).toString()).toBe(expected);
   });
 
+  test('a formula of several lines holds no list, in a quote, in an item, before and after them', () => {
+    const formula = '$$\n- a\n$$';
+    const quoted = `> quoted\n${formula.replaceAll(/^/gm, '> ')}`;
+    const item = `1. item\n${formula.replaceAll(/^/gm, '   ')}`;
+    for (const parts of [
+      [formula, quoted, item],
+      [quoted, formula, item],
+      [item, quoted, 'words', formula],
+    ]) {
+      const shown = page(parts.map((part) => `before\n${part}`).join('\n\n'));
+      expect(shown.named('ul')).toEqual([]);
+      expect(shown.text.split('$$\n- a\n$$')).toHaveLength(4);
+    }
+  });
+
   test('tasks have their box, in a tight list and in a loose one', () => {
     for (const source of ['- [x] done\n- [ ] open', '- [x] done\n\n- [ ] open'])
       expect(
