@@ -110,7 +110,7 @@ describe('links', () => {
 });
 
 describe('what a model writes for a browser', () => {
-  test.each(hostileTexts)('%.60j runs nothing and loads nothing', (source) => {
+  test.each(hostileTexts.map((text) => [text.slice(0, 60), text]))('%j runs nothing and loads nothing', (_, source) => {
     expect(livePartsOf(page(source))).toEqual([]);
   });
 
