@@ -52,7 +52,7 @@ async function ask(
     client,
     item,
     { ...defaults, ...changed },
-    { holds, timestamp: () => '2026-01-01T00:00:00Z', mayWait },
+    { holds, timestamp: () => '2026-01-01T00:00:00Z', sessionId: 'run-1', mayWait },
   );
 }
 
@@ -222,7 +222,7 @@ describe('a signal', () => {
     const stopping = new AbortController();
     upstream.reply({ steps: [{ stall: true }] }, { steps: [{ stall: true }] });
     const holds = new Holds(stopping.signal);
-    const options = { holds, timestamp: () => '2026-01-01T00:00:00Z', mayWait: true };
+    const options = { holds, timestamp: () => '2026-01-01T00:00:00Z', sessionId: 'run-1', mayWait: true };
     const asking = [1, 2].map(() => askItem(client, itemOf(), defaults, options));
     while (upstream.chatRequests.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
     stopping.abort(new InterruptedError('SIGINT', 'stopped'));

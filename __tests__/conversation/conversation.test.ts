@@ -1,3 +1,4 @@
+import { UsageError } from '../../src/outcome/errors.ts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
 import { Conversation } from '../../src/conversation/conversation.ts';
@@ -43,4 +44,31 @@ describe('an observer that throws', () => {
     expect(textOf(turn?.completion ?? null)).toBe('a whole reply, in pieces');
     history.close();
   });
+});
+
+test('the proxy gets a session with each turn: the conversation, or one of its own where none is kept', async () => {
+  const history = openHistory();
+  const client = closing(new LiteLLMClient({ baseUrl: upstream.baseUrl }));
+  const before = upstream.chatRequests.length;
+  const sessions = (): unknown[] =>
+    upstream.chatRequests.slice(before).map(({ headers }) => headers['x-litellm-session-id']);
+  const ask = { messages: [{ role: 'user' as const, content: 'hi' }], body: { model: 'fake' } };
+  const kept = new Conversation(client, { history, journal: null, problem: null });
+  await kept.send(ask);
+  await kept.send(ask);
+  const free = new Conversation(client, { history: null, journal: null, problem: null });
+  await free.send(ask);
+  await free.send(ask);
+  await new Conversation(client, { history: null, journal: null, problem: null }).send({ ...ask, sessionId: 'a-run' });
+  const [first, second, third, fourth, fifth] = sessions();
+  expect([first, second]).toEqual([kept.state.id, kept.state.id]);
+  expect(third).toMatch(/^cllm-\w+-\w+$/);
+  expect(fourth).toBe(third);
+  expect(fifth).toBe('a-run');
+  const named = closing(new LiteLLMClient({ baseUrl: upstream.baseUrl, headers: { 'x-litellm-session-id': 'mine' } }));
+  await named.stream({ model: 'fake', messages: 'hi' }, { sessionId: 'ours' }).result();
+  expect(sessions().at(-1)).toBe('mine');
+  for (const sessionId of ['', 'a b', 'a\r\nx: y', 'x'.repeat(201)])
+    expect(() => client.stream({ model: 'fake', messages: 'hi' }, { sessionId })).toThrow(UsageError);
+  history.close();
 });

@@ -46,6 +46,8 @@ export interface AskOptions {
   holds: Holds;
   /** ISO 8601, UTC. */
   timestamp: () => string;
+  /** What the proxy groups the calls of the run by. */
+  sessionId: string;
   /** `--retries 0` says no: then a refusal for lack of room is a failure like any other. */
   mayWait: boolean;
 }
@@ -82,7 +84,7 @@ export async function askItem(
   client: LiteLLMClient,
   item: BatchItem,
   defaults: ItemDefaults,
-  { holds, timestamp, mayWait }: AskOptions,
+  { holds, timestamp, sessionId, mayWait }: AskOptions,
 ): Promise<ItemEnd> {
   const prepared = prepare(item, defaults);
   if (prepared instanceof CllmError) return endOf(item, null, prepared, timestamp());
@@ -100,6 +102,7 @@ export async function askItem(
     messages: prepared.messages,
     body: prepared.body,
     signal: hold.signal,
+    sessionId,
     observer: {
       retry({ error }) {
         if (error.code !== 'rate_limited') return;

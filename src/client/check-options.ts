@@ -53,7 +53,12 @@ const clientKinds: Readonly<Record<Exclude<keyof ClientOptions, 'baseUrl'>, Kind
   onDebug: 'function',
 };
 
-const callKinds: Readonly<Record<keyof CallOptions, Kind>> = { signal: 'signal', onRetry: 'function', taps: 'taps' };
+const callKinds: Readonly<Record<keyof CallOptions, Kind>> = {
+  signal: 'signal',
+  onRetry: 'function',
+  taps: 'taps',
+  sessionId: 'text',
+};
 
 /**
  * Checks what a program without types may give.
@@ -74,6 +79,10 @@ export function checkCallOptions(options: CallOptions): void {
   const given: unknown = options;
   if (!isJsonObject(given)) throw wrong('the options of a call', 'object', given);
   check(given, callKinds);
+  const { sessionId } = options;
+  // It becomes a header.
+  if (sessionId !== undefined && !/^[\x21-\x7e]{1,200}$/.test(sessionId))
+    throw invalid('sessionId has to be 1 to 200 visible characters of ASCII', 'config_invalid');
 }
 
 /** @throws UsageError `input_invalid` */

@@ -55,6 +55,8 @@ export interface CallOptions {
   /** Told before a request is sent again. What it throws goes nowhere. */
   onRetry?: (retry: RetryNotice) => void;
   taps?: ReplyTap[];
+  /** What LiteLLM groups calls by: a conversation, or a run. Sent as `x-litellm-session-id`, unless `headers` have one. */
+  sessionId?: string;
 }
 
 /** A request in the wire's own names; a string is the one message of a user. */
@@ -182,6 +184,7 @@ export class LiteLLMClient {
       transport: this.#transport,
       url: `${this.baseUrl}/v1/chat/completions`,
       headers: {
+        ...(options.sessionId !== undefined && { 'x-litellm-session-id': options.sessionId }),
         ...this.#headers,
         'content-type': 'application/json',
         accept: isStreamed ? 'text/event-stream, application/json' : 'application/json',

@@ -40,6 +40,8 @@ export class Conversation {
   readonly #client: LiteLLMClient;
   readonly #store: Store;
   readonly state: ConversationState;
+  /** Of turns that are not kept. */
+  #session: string | null = null;
 
   constructor(client: LiteLLMClient, store: Store, state: Partial<ConversationState> = {}) {
     this.#client = client;
@@ -75,6 +77,7 @@ export class Conversation {
     );
     const request = { ...turn.body, messages: [...messages, ...turn.messages] };
     const stream = this.#begun(keeper, request, {
+      sessionId: turn.sessionId ?? this.state.id ?? (this.#session ??= newSession()),
       taps: [keeper, ...(turn.taps ?? [])],
       ...(turn.signal && { signal: turn.signal }),
       onRetry: (retry) => void watched.tell((observer) => observer.retry?.(retry)),
@@ -99,4 +102,9 @@ export class Conversation {
       throw thrown;
     }
   }
+}
+
+/** Only has to differ from others: a run that keeps nothing has no id. */
+export function newSession(): string {
+  return `cllm-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
 }

@@ -47,6 +47,8 @@ export interface TurnRequest {
   observer?: TurnObserver;
   /** Further takers of the bytes, `--record` say. */
   taps?: ReplyTap[];
+  /** What the proxy groups calls by. Default: the conversation, or one of its own where none is kept. */
+  sessionId?: string;
 }
 
 export interface TurnResult {

@@ -1,3 +1,4 @@
+import { newSession } from '../../../conversation/conversation.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
 import { AdaptiveLimit } from '../../../batch/adaptive-limit.ts';
@@ -156,6 +157,7 @@ class BatchCommand {
 
     const client = await this.#context.client();
     const holds = new Holds(io.signal);
+    const sessionId = newSession();
     const limit = new AdaptiveLimit(concurrency, io.now, Math.random);
     const mayWait = (await this.#context.settings()).retries.value !== 0;
     if (!isQuiet) this.#display = new ProgressDisplay(io.stderr, this.#progress, io.now, every, io.hold);
@@ -163,7 +165,7 @@ class BatchCommand {
     try {
       stop = await runBatch({
         items: withoutDone(readItems(source.bytes(), selection), results, () => this.#skipped()),
-        ask: (item) => askItem(client, item, defaults, { holds, timestamp, mayWait }),
+        ask: (item) => askItem(client, item, defaults, { holds, timestamp, sessionId, mayWait }),
         keep: async (end) => {
           await results.append(end.result);
           this.#ended(end);

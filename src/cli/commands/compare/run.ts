@@ -1,6 +1,6 @@
 import { formatUsd } from '../../../spending/usd.ts';
 import { followAlias, paramValues } from '../../../config/settings.ts';
-import { Conversation } from '../../../conversation/conversation.ts';
+import { Conversation, newSession } from '../../../conversation/conversation.ts';
 import type { TurnResult } from '../../../conversation/turn.ts';
 import { CllmError, UsageError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
@@ -65,6 +65,7 @@ export async function runCompare(
   const isWatched = isShown && io.stderr.isStyled && !(isJson && io.stdout.isTTY);
   const progress = isWatched ? new CompareProgress(io.stderr, models, io.now, every, io.hold) : null;
   if (!isJson && progress === null && isShown) void remark(io.stderr, `asking ${models.join(', ')}`);
+  const sessionId = newSession();
   const ask = async (model: string, at: number): Promise<Answer> => {
     const conversation = new Conversation(
       client,
@@ -72,6 +73,7 @@ export async function runCompare(
       { system: settings.system.value },
     );
     const turn = await conversation.send({
+      sessionId,
       messages: [message],
       body: { ...body, model },
       signal: io.signal,
