@@ -35,8 +35,8 @@ export interface SseDecoderOptions {
 }
 
 /**
- * Reads blocks that it knows off a text, from where one begins; null when it does not know the first. What it takes is
- * given in their place, and is not parsed.
+ * Takes known blocks off a text without parsing them, from the place `from` where a block begins. It gives one item for
+ * all of them and the place where they end; null when it does not know the first block.
  */
 export type BlockShortcut<Known> = (text: string, from: number) => { item: Known; end: number } | null;
 

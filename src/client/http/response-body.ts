@@ -21,9 +21,8 @@ interface Waiting {
 }
 
 /**
- * The bytes of an answer: undici pushes them, whoever reads pulls them, all that have arrived at each read. No stream of
- * Node's is in between, and no promise where bytes are there: what stands between the socket and the screen is waited
- * for at every delta.
+ * The bytes of an answer. undici pushes them, and a reader pulls them: each read takes all that have arrived. This is no
+ * stream of Node's, and it makes no promise for bytes that are there, because every delta would wait for either.
  */
 export class ResponseBody implements AsyncIterator<Uint8Array> {
   readonly #source: BodySource;
