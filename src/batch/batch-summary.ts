@@ -1,5 +1,5 @@
 import type { BatchResult } from './batch-result.ts';
-import { Histogram } from './histogram.ts';
+import { Timings } from './timings.ts';
 
 /** Results that ended alike. */
 export interface VerdictGroup {
@@ -9,7 +9,7 @@ export interface VerdictGroup {
   /** The sum of the costs that are known; null when none is. */
   costUsd: number | null;
   /** Milliseconds to the first token. */
-  ttft: Histogram;
+  ttft: Timings;
 }
 
 /** Failures with one code. */
@@ -47,9 +47,9 @@ export class BatchSummary {
   inputTokens = 0;
   outputTokens = 0;
   /** Milliseconds to the first token. */
-  readonly ttft = new Histogram();
+  readonly ttft = new Timings();
   /** Milliseconds a reply took. */
-  readonly duration = new Histogram();
+  readonly duration = new Timings();
 
   get succeeded(): number {
     return this.total - this.failed;
@@ -94,7 +94,7 @@ export class BatchSummary {
       verdict: name,
       count: 0,
       costUsd: null,
-      ttft: new Histogram(),
+      ttft: new Timings(),
     }));
     group.count += 1;
     if (typeof cost === 'number') {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { UsageError } from '../outcome/errors.ts';
 import type { OwnProcess } from '../files/own-process.ts';
+import { isJsonObject } from '../protocol/json.ts';
 import type { Json } from '../protocol/types.ts';
 import { changeUserFile, readUserFile } from './user-file.ts';
 import { validateSettings } from './validation.ts';
@@ -53,9 +54,9 @@ export function listUserSettings(userFile: string, uid: number | null): { name: 
 
 function flatten(values: Values, prefix: string): { name: string; value: Json }[] {
   return Object.entries(values).flatMap(([name, value]) => {
-    if (!groups.includes(name) || !isValues(value)) return [{ name: prefix + name, value: value as Json }];
+    if (!groups.includes(name) || !isJsonObject(value)) return [{ name: prefix + name, value: value as Json }];
     return Object.entries(value).flatMap(([entry, inner]) =>
-      name === 'profiles' && isValues(inner)
+      name === 'profiles' && isJsonObject(inner)
         ? flatten(inner, `${prefix}profiles.${entry}.`)
         : [{ name: `${prefix}${name}.${entry}`, value: inner as Json }],
     );
@@ -100,7 +101,10 @@ function parseJson(text: string): unknown {
 }
 
 function valueAt(values: Values, path: readonly string[]): unknown {
-  return path.reduce<unknown>((at, name) => (isValues(at) && Object.hasOwn(at, name) ? at[name] : undefined), values);
+  return path.reduce<unknown>(
+    (at, name) => (isJsonObject(at) && Object.hasOwn(at, name) ? at[name] : undefined),
+    values,
+  );
 }
 
 /** The same values with one changed, or taken out (undefined) together with the groups that this leaves empty. */
@@ -108,13 +112,9 @@ function withValue(values: Values, path: readonly string[], value: unknown): Rec
   const [name = '', ...rest] = path;
   const entries = new Map(Object.entries(values));
   const inner = entries.get(name);
-  const changed = rest.length === 0 ? value : withValue(isValues(inner) ? inner : {}, rest, value);
-  const isLeftEmpty = value === undefined && isValues(changed) && Object.keys(changed).length === 0;
+  const changed = rest.length === 0 ? value : withValue(isJsonObject(inner) ? inner : {}, rest, value);
+  const isLeftEmpty = value === undefined && isJsonObject(changed) && Object.keys(changed).length === 0;
   if (changed === undefined || isLeftEmpty) entries.delete(name);
   else entries.set(name, changed);
   return Object.fromEntries(entries);
-}
-
-function isValues(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { formatUsd } from '../../spending/usd.ts';
-import type { Histogram } from '../histogram.ts';
+import type { Timings } from '../timings.ts';
 import type { ReportFacts } from './report-facts.ts';
 
 /** How many failures are named one by one. */
@@ -63,7 +63,7 @@ function cost(usd: number | null): string {
   return usd === null ? 'unknown' : formatUsd(usd);
 }
 
-function times(ttft: Histogram): string[] {
+function times(ttft: Timings): string[] {
   return [ttft.quantile(0.5), ttft.quantile(0.95), ttft.most].map((ms) =>
     ms === null ? '' : `${(ms / 1000).toFixed(2)} s`,
   );

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../../protocol/json.ts';
 import type { LiteLLMClient } from '../../../client/client.ts';
 import type { ProbeAnswer } from '../../../client/answer/question.ts';
 import type { ApiKey } from '../../../config/api-key.ts';
@@ -143,7 +144,7 @@ export async function examineKey(
 function jsonOf(body: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+    return isJsonObject(value) ? value : null;
   } catch {
     return null;
   }
