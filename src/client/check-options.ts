@@ -46,6 +46,8 @@ const clientKinds: Readonly<Record<Exclude<keyof ClientOptions, 'baseUrl'>, Kind
   cert: 'text',
   certKey: 'text',
   httpProxy: 'object',
+  untaggedHeaders: 'object',
+  onTagsRefused: 'function',
   requireModel: 'text',
   allowFallbacks: 'boolean',
   allowCache: 'boolean',

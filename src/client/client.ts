@@ -32,6 +32,13 @@ export interface ClientOptions {
   maxEventBytes?: number;
   /** Sent with every request. */
   headers?: Record<string, string>;
+  /**
+   * Sent in place of `headers`, from then on, once the proxy has said that it takes no tags from its clients: those without
+   * the tags that nobody asked for. A request is sent again once for that.
+   */
+  untaggedHeaders?: Record<string, string>;
+  /** Told when that happens, once. What it throws goes nowhere. */
+  onTagsRefused?: () => void;
   /** PEM certificates of authorities, beside the built-in ones. */
   ca?: string | string[];
   /** PEM client certificate and its key. */
@@ -118,7 +125,9 @@ export class LiteLLMClient {
   readonly baseUrl: string;
   readonly #options: ClientOptions;
   readonly #transport: Transport;
-  readonly #headers: Record<string, string>;
+  #headers: Record<string, string>;
+  /** Null when there are none, or they are in use. */
+  #untaggedHeaders: Record<string, string> | null;
   readonly #keys: string[];
   readonly #masking: Masking;
   readonly #onDebug: ((line: string) => void) | undefined;
@@ -134,6 +143,8 @@ export class LiteLLMClient {
     this.baseUrl = normalizeBaseUrl(options.baseUrl);
     this.#options = options;
     this.#headers = headersOf(options);
+    const { untaggedHeaders: headers } = options;
+    this.#untaggedHeaders = headers === undefined ? null : headersOf({ ...options, headers });
     this.#keys = secretValues(this.#headers);
     const masking = new Masking(this.#keys);
     this.#masking = masking;
@@ -180,14 +191,19 @@ export class LiteLLMClient {
       stream: isStreamed,
       ...(isStreamed && { stream_options: { include_usage: true, ...request.stream_options } }),
     };
+    const headersWith = (own: Readonly<Record<string, string>>): Record<string, string> => ({
+      ...(options.sessionId !== undefined && { 'x-litellm-session-id': options.sessionId }),
+      ...own,
+      'content-type': 'application/json',
+      accept: isStreamed ? 'text/event-stream, application/json' : 'application/json',
+    });
     return new CompletionStream({
       transport: this.#transport,
       url: `${this.baseUrl}/v1/chat/completions`,
-      headers: {
-        ...(options.sessionId !== undefined && { 'x-litellm-session-id': options.sessionId }),
-        ...this.#headers,
-        'content-type': 'application/json',
-        accept: isStreamed ? 'text/event-stream, application/json' : 'application/json',
+      headers: headersWith(this.#headers),
+      untagged: () => {
+        const headers = this.#withoutTags();
+        return headers && headersWith(headers);
       },
       body: jsonOf(body),
       modelRequested: request.model,
@@ -208,6 +224,18 @@ export class LiteLLMClient {
       ...(options.onRetry && { onRetry: unharmed(options.onRetry) }),
       ...(onDebug && { onDebug }),
     });
+  }
+
+  /** The headers for a proxy that takes no tags from its clients; null when there were none that could be left out. */
+  #withoutTags(): Record<string, string> | null {
+    if (this.#options.untaggedHeaders === undefined) return null;
+    if (this.#untaggedHeaders !== null) {
+      this.#headers = this.#untaggedHeaders;
+      this.#untaggedHeaders = null;
+      const { onTagsRefused } = this.#options;
+      if (onTagsRefused) unharmed((_proxy: string) => onTagsRefused())(this.baseUrl);
+    }
+    return this.#headers;
   }
 
   /**

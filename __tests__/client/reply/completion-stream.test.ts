@@ -607,3 +607,53 @@ test('what fails while it is folded, and again while it is given up, ends the st
     finish.mockRestore();
   }
 });
+
+describe('a proxy that takes no tags from its clients', () => {
+  const refusal = errorReply(
+    400,
+    "Client-side 'metadata.tags' not allowed in request. Tags can only be set via API key metadata.",
+  );
+  const tags = (): unknown[] => upstream.chatRequests.map(({ headers }) => headers['x-litellm-tags'] ?? null);
+
+  test('is asked once more without those of the job, and from then on, and that is told once', async () => {
+    let told = 0;
+    const client = clientWith({
+      headers: { 'x-litellm-tags': 'ci:x', 'x-own': '1' },
+      untaggedHeaders: { 'x-own': '1' },
+      onTagsRefused: () => (told += 1),
+      retries: 0,
+    });
+    upstream.reply(refusal, refusal, textReply('one'), textReply('two'), textReply('three'));
+    const results = await Promise.all([client.stream(request).result(), client.stream(request).result()]);
+    results.push(await client.stream(request).result());
+    expect(results.map(({ verdict, receipt }) => [verdict, receipt?.retries])).toEqual([
+      ['complete', 0],
+      ['complete', 0],
+      ['complete', 0],
+    ]);
+    expect({ told, tags: tags() }).toEqual({ told: 1, tags: ['ci:x', 'ci:x', null, null, null] });
+    expect(upstream.chatRequests.every(({ headers }) => headers['x-own'] === '1')).toBe(true);
+  });
+
+  test('says so of tags that somebody asked for', async () => {
+    const client = clientWith({
+      headers: { 'x-litellm-tags': 'mine,ci:x' },
+      untaggedHeaders: { 'x-litellm-tags': 'mine' },
+    });
+    upstream.reply(refusal, refusal);
+    expect((await client.stream(request).result()).error).toMatchObject({
+      code: 'bad_request',
+      message: expect.stringContaining("'metadata.tags' not allowed"),
+    });
+    expect(tags()).toEqual(['mine,ci:x', 'mine']);
+    upstream.reply(refusal);
+    expect(
+      (
+        await clientWith({ headers: { 'x-litellm-tags': 'mine' } })
+          .stream(request)
+          .result()
+      ).error?.code,
+    ).toBe('bad_request');
+    expect(upstream.chatRequests).toHaveLength(3);
+  });
+});

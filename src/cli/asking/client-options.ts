@@ -10,6 +10,7 @@ import type { ContextValues } from '../flags/flags.ts';
 import type { Io } from '../io.ts';
 import { flagParams } from './request-body.ts';
 import { ours } from '../../terminal/own-text.ts';
+import { remark } from '../views/report.ts';
 
 /** What the command line says, under the names that the settings files use. */
 export async function flagSettings(
@@ -70,6 +71,10 @@ export async function clientOptions(
     timeout: settings.timeouts.total.value,
     retries: settings.retries.value,
     headers: requestHeaders(values, settings, attribution),
+    ...(attribution !== null && {
+      untaggedHeaders: requestHeaders(values, settings, { ...attribution, tags: [] }),
+      onTagsRefused: () => void remark(io.stderr, tagsRefused),
+    }),
     // The demo is on this machine, whatever the environment says of proxies.
     ...(demo === null && { httpProxy: proxySettingsOf(env) }),
     ...(Object.fromEntries(
@@ -77,6 +82,9 @@ export async function clientOptions(
     ) as Partial<ClientOptions>),
   };
 }
+
+const tagsRefused =
+  'this proxy takes no tags from its clients: those of the job are left out (--no-attribution sends none)';
 
 function switchOf(value: boolean | undefined): 'on' | 'off' | undefined {
   return value === undefined ? undefined : value ? 'on' : 'off';

@@ -1,6 +1,7 @@
 import { CllmError, DeadlineError, InterruptedError, ProxyError } from '../../outcome/errors.ts';
 import type { Verdict } from '../../outcome/exits.ts';
 import { Arrival } from '../../protocol/arrival.ts';
+import { isTagRefusal } from '../../protocol/error/error-message.ts';
 import { type Reply, ReplyReader } from '../../protocol/reply-reader.ts';
 import type { ChatCompletion, ChatCompletionChunk } from '../../protocol/types.ts';
 import type { StreamEnd } from '../../protocol/verdict.ts';
@@ -54,6 +55,8 @@ export interface StreamPlan {
   transport: Pick<Transport, 'send'>;
   url: string;
   headers: Record<string, string>;
+  /** The headers without the tags that nobody asked for, once the proxy has refused tags; null when there are no such. */
+  untagged?: () => Record<string, string> | null;
   body: string;
   modelRequested: string;
   /** Whether the body asks for usage at the end of the stream. */
@@ -106,6 +109,8 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   #headers: Record<string, string> = {};
   #retries = 0;
   #waitsForPlace = 0;
+  /** The headers without them, once the proxy has refused the tags. */
+  #untagged: Readonly<Record<string, string>> | null = null;
   #startedAt = 0;
   #firstContentAt: number | null = null;
 
@@ -223,6 +228,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         if (this.#settled !== null) return;
         const attempt = begun instanceof IncomingReply ? this.#ended(begun) : begun;
         const error = this.#plan.masking.error(attempt.error);
+        if (attempt.isRepeatable && error !== null && isTagRefusal(error.message) && this.#leaveTagsOut()) continue;
         const isFull = error !== null && wantsPlace(error);
         const again = (failure: CllmError): number | null =>
           isFull
@@ -270,9 +276,18 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     }
   }
 
+  /** Whether the request can be sent without the tags that nobody asked for. */
+  #leaveTagsOut(): boolean {
+    if (this.#untagged !== null) return false;
+    this.#untagged = this.#plan.untagged?.() ?? null;
+    if (this.#untagged !== null) this.#debug('* again without the tags of the job');
+    return this.#untagged !== null;
+  }
+
   /** Sends the request once; an attempt that is over already has no reply. */
   async #begin(): Promise<IncomingReply | Attempt> {
-    const { transport, url, headers, body } = this.#plan;
+    const { transport, url, body } = this.#plan;
+    const headers = this.#untagged ?? this.#plan.headers;
     const deadlines = this.#deadlines;
     this.#incoming = null;
     this.#headers = {};

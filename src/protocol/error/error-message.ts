@@ -9,6 +9,11 @@ import { redactSecrets } from '../redact-secrets.ts';
  * Source: the error bodies of LiteLLM 1.104.2, and of nginx and common load balancers.
  */
 
+/** Whether a proxy takes no tags from its clients (`reject_clientside_metadata_tags`). Source: litellm 1.104.2, auth_checks.py. */
+export function isTagRefusal(message: string): boolean {
+  return message.includes("Client-side 'metadata.tags' not allowed");
+}
+
 /**
  * How many requests may be under way at a time, where a proxy refuses one more; null for another refusal. A place is free
  * as soon as a reply ends, whatever `retry-after` says: LiteLLM puts the length of its window there, 60 s, each time.
