@@ -7,11 +7,13 @@ import { Terminal } from '../support/terminal.ts';
 let upstream: FakeUpstream;
 let home: CliHome;
 let keyInfo: Record<string, unknown> | null;
+let teamInfo: Record<string, unknown>;
 
 const usage = { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7 };
 
 beforeEach(async () => {
   keyInfo = null;
+  teamInfo = {};
   upstream = await startFakeUpstream();
   upstream.fallback = (request) => {
     if (request.path.endsWith('/model/info')) {
@@ -23,6 +25,7 @@ beforeEach(async () => {
       // Two deployments behind one name: it has a price only when both do.
       return { body: { data: [info('priced', 1e-6), info('free', 0), info('half', 1e-6), info('half', null)] } };
     }
+    if (request.path.startsWith('/team/info')) return { body: { team_info: teamInfo } };
     if (request.path.endsWith('/key/info')) {
       return keyInfo === null ? errorReply(500, 'Database not connected') : { body: { key: 'h', info: keyInfo } };
     }
@@ -187,7 +190,18 @@ describe("the key's budget", () => {
     keyInfo = { spend: 10, max_budget: 10 };
     const { code, stderr } = await home.run(['batch', input('one'), '-o', home.at('out.jsonl')]);
     expect(code).toBe(7);
-    expect(stderr).toContain('budget of this key is used up');
+    expect(stderr).toContain('the budget of the key is used up');
+    expect(upstream.chatRequests).toHaveLength(0);
+  });
+
+  test('and so is its team’s, by name', async () => {
+    keyInfo = { spend: 1, max_budget: null, team_id: 't' };
+    teamInfo = { team_alias: 'search', spend: 3, max_budget: 3 };
+    const { code, stderr } = await home.run(['batch', input('one'), '-o', home.at('out.jsonl')]);
+    expect({ code, stderr }).toEqual({
+      code: 7,
+      stderr: expect.stringContaining('the budget of the team search is used up'),
+    });
     expect(upstream.chatRequests).toHaveLength(0);
   });
 

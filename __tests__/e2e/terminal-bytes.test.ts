@@ -201,6 +201,19 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['history', 'search', 'needle'],
     ['history', 'search', 'needle', '--json'],
   ],
+  'history share': [
+    ['history', 'share', '{}'],
+    ['history', 'share', '{}', '--redact', '-o', 'shared.html'],
+    ['history', 'share', evilWord],
+  ],
+  'history recover': [
+    ['history', 'recover'],
+    ['history', 'recover', evilWord],
+  ],
+  'history replay': [
+    ['history', 'replay', 'x.rec', '--speed', 'max'],
+    ['history', 'replay', evilWord],
+  ],
   'history rename': [
     ['history', 'rename', '{}', `${evilWord}2`],
     ['history', 'rename', evilWord, evilWord],

@@ -3,7 +3,7 @@ import { CostCap } from '../../spending/cost-cap.ts';
 import type { LiteLLMClient } from '../../client/client.ts';
 import { pricedModels } from '../../spending/prices.ts';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
-import { usd } from '../../protocol/figures.ts';
+import { type Budget, budgetsOf, leftOf } from './budget.ts';
 import type { Origin, Settings } from '../../config/settings.ts';
 
 /** What a run may spend. */
@@ -35,10 +35,10 @@ const patience = 10_000;
 
 /**
  * Looks before a run whether what it may cost can be known and is there: the price of each model when there is a cap, and
- * what is left of the key's budget where `/key/info` answers (it needs a database).
+ * what is left of the budgets that bind the key where `/key/info` answers (it needs a database).
  *
  * @throws UsageError for a cap and a model of unknown price, unless --allow-unknown-cost
- * @throws CllmError `budget_exceeded` when the key has nothing left, `cost_cap` for a cap of 0
+ * @throws CllmError `budget_exceeded` when one of them has nothing left, `cost_cap` for a cap of 0
  */
 export async function prepareSpending(
   { maxCost, allowUnknownCost: isUnknownAllowed }: SpendingLimit,
@@ -87,24 +87,24 @@ async function checkBudget(
   stop: AbortSignal,
   remark: (text: string) => void,
 ): Promise<void> {
-  let left: number;
+  let tightest: Budget | undefined;
   try {
     const signal = AbortSignal.any([stop, AbortSignal.timeout(patience)]);
-    const info = await client.keyInfo({ signal });
-    const [spend, budget] = [usd(info.spend), usd(info.max_budget)];
-    if (spend === null || budget === null) return;
-    left = budget - spend;
+    [tightest] = await budgetsOf(await client.keyInfo({ signal }), null, client, signal);
   } catch {
-    // No database, or a key that may not ask: the proxy itself says no when the budget is gone.
+    // No database, or a key that may not ask: the proxy itself says no when a budget is gone.
     return;
   }
+  if (tightest === undefined) return;
+  const left = leftOf(tightest);
+  const whose = `the ${tightest.owner}${tightest.name === null ? '' : ` ${tightest.name}`}`;
   if (left <= 0) {
-    throw new CllmError('budget_exceeded', `the budget of this key is used up`, {
+    throw new CllmError('budget_exceeded', `the budget of ${whose} is used up`, {
       hint: '`cllm whoami` shows it and when it resets; an admin of the proxy can raise it',
     });
   }
   if (cap !== null && left < cap.mostUsd) {
-    remark(`this key has ${formatUsd(left)} of its budget left, less than ${cap.name} ${cap.mostUsd}`);
+    remark(`${whose} has ${formatUsd(left)} of its budget left, less than ${cap.name} ${cap.mostUsd}`);
   }
 }
 
