@@ -15,7 +15,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const layers: readonly (readonly string[])[] = [
   ['src/outcome/'],
   ['src/protocol/', 'src/files/'],
-  ['src/client/', 'src/journal/', 'src/history/', 'src/spending/', 'src/terminal/'],
+  ['src/client/', 'src/journal/', 'src/history/', 'src/schema/', 'src/spending/', 'src/terminal/'],
   ['src/conversation/', 'src/config/', 'src/demo/', 'src/local-proxy/', 'src/pages/'],
   ['src/batch/'],
   ['src/cli/thrown.ts', 'src/cli/version.ts'],

@@ -271,6 +271,25 @@ describe('--output-schema', () => {
     });
   });
 
+  test('is the schema itself as well, as JSON or in short', async () => {
+    upstream.reply(textReply('{"name": "Ann", "age": 7}'), textReply('{"name": "Ann"}'));
+    const short = ['--output-schema', 'name, age int', '--ephemeral', 'hi'];
+    expect(await home.run(short)).toMatchObject({ code: 0, stdout: '{"name": "Ann", "age": 7}\n' });
+    expect(upstream.chatRequests[0]?.body['response_format']).toMatchObject({
+      json_schema: { strict: true, schema: { required: ['name', 'age'] } },
+    });
+    const inline = ['--output-schema', '{"required": ["age"]}', '--ephemeral', 'hi'];
+    expect(await home.run(inline)).toMatchObject({ code: 9, stderr: expect.stringContaining("'age'") });
+    expect(upstream.chatRequests[1]?.body['response_format']).toEqual({
+      type: 'json_schema',
+      json_schema: { name: 'reply', schema: { required: ['age'] } },
+    });
+    expect(await home.run(['--output-schema', 'name, age years', 'hi'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('"age years" is no field'),
+    });
+  });
+
   test.each<[string, string, RegExp]>([
     ['does not match', '{"answer": "many"}', /at \/answer: must be integer/],
     ['lacks a member', '{}', /at the root: must have required property 'answer'/],

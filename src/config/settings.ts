@@ -6,6 +6,7 @@ import { configPaths, type Environment } from './paths.ts';
 import { findProjectFile, type ProjectFile, projectPath, readProjectFile, searchOptions } from './project-file.ts';
 import { type Limits, tightened } from './project-limits.ts';
 import { shellWord } from '../protocol/shell-word.ts';
+import { isInlineSchema } from '../schema/short-form.ts';
 import { readUserFile } from './user-file.ts';
 import { timeoutNames, validateSettings, type SettingValues, type TimeoutName } from './validation.ts';
 
@@ -321,6 +322,7 @@ function pickTimeouts(layers: readonly Layer[]): Settings['timeouts'] {
 function schemaPath(setting: Setting<string | null>, cwd: string): Setting<string | null> {
   const { value, origin } = setting;
   if (value === null) return setting;
+  if (origin.from === 'flag' && isInlineSchema(value)) return setting;
   if (origin.from === 'project file') return { value: projectPath(origin.file, value, 'output_schema'), origin };
   return { value: resolve(origin.from === 'user file' ? dirname(origin.file) : cwd, value), origin };
 }

@@ -22,7 +22,10 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
     exit: 'usage',
     nextStep: 'choose one of `cllm models` with -m, or as default: cllm config set model NAME',
   },
-  schema_invalid: { exit: 'usage', nextStep: '--output-schema takes a file with a JSON schema, draft 2020-12' },
+  schema_invalid: {
+    exit: 'usage',
+    nextStep: '--output-schema takes a JSON schema of draft 07, 2019-09 or 2020-12: a file, or the JSON itself',
+  },
   // The key.
   no_key: { exit: 'auth', nextStep: 'enter a key for this proxy with `cllm login`, or set LITELLM_PROXY_API_KEY' },
   key_rejected: {

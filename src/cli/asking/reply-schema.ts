@@ -1,17 +1,23 @@
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import type { ErrorObject, Options, ValidateFunction } from 'ajv';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
 import type { Verdict } from '../../outcome/exits.ts';
 import type { ChatCompletion } from '../../protocol/types.ts';
 import { textOf } from '../../conversation/result-object.ts';
+import { isJsonObject, type JsonObject } from '../../protocol/json.ts';
+import { isShortForm, isInlineSchema, shortSchema } from '../../schema/short-form.ts';
+import { type StrictProblem, strictProblem } from '../../schema/strict.ts';
+import { type FlagFileIo, readFlagFile } from '../input/flag-file.ts';
 import { inLimitedTime, TimeLimitError } from './limited-time.ts';
 
 /** Milliseconds for what a schema asks for: its patterns may be a stranger's, and some never end. */
 const longestCheckMs = 2_000;
 
-/** A JSON schema (2020-12) that a reply must match. */
+/** A JSON schema that a reply must match. */
 export interface ReplySchema {
   /** What is sent, so that the model knows; models and proxies may ignore it. */
   responseFormat: Record<string, unknown>;
+  /** Why it does not go out as a strict one, which providers keep by themselves; null when it does. */
+  strictProblem: StrictProblem | null;
   /**
    * Null when the reply's text is JSON and matches, and for a reply that broke off, which its own error describes. One
    * that its length limit cut is judged: it may have been allowed.
@@ -19,30 +25,51 @@ export interface ReplySchema {
   mismatch(reply: { completion: ChatCompletion | null; verdict: Verdict | null }, isKept: boolean): CllmError | null;
 }
 
-export function replySchema(text: string, file: string): ReplySchema {
+/**
+ * What `--output-schema` names: a schema as JSON, its short form, or else a file.
+ *
+ * @throws UsageError `schema_invalid`, or `input_invalid` for a file that can not be read
+ */
+export async function readReplySchema(given: string, io: FlagFileIo): Promise<ReplySchema> {
+  if (!isInlineSchema(given)) return replySchema(await readFlagFile('--output-schema', given, io), given);
+  if (!isShortForm(given)) return replySchema(given, 'as JSON');
+  let schema: JsonObject;
+  try {
+    schema = shortSchema(given);
+  } catch (cause) {
+    throw invalid('in short', `is no schema: ${(cause as Error).message}`, cause);
+  }
+  return replySchema(JSON.stringify(schema), 'in short');
+}
+
+export async function replySchema(text: string, file: string): Promise<ReplySchema> {
   let schema: unknown;
   try {
     schema = JSON.parse(text);
   } catch (cause) {
     throw invalid(file, 'is not JSON', cause);
   }
-  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) throw invalid(file, 'is no JSON object');
+  if (!isJsonObject(schema)) throw invalid(file, 'is no JSON object');
   // ajv would give a promise, which is true of every reply.
   if ('$async' in schema) throw invalid(file, 'is no JSON schema of the standard: $async');
-  let validate: ReturnType<Ajv2020['compile']>;
+  const draft = draftOf(schema['$schema']);
+  if (draft === null) throw invalid(file, 'names a $schema that is not known here: draft-07, 2019-09 and 2020-12 are');
+  let validate: ValidateFunction;
   try {
-    const validator = new Ajv2020({ allErrors: false, strict: false, validateFormats: false });
+    const validator = await validatorOf(draft);
     const asGiven = schema;
     validate = inLimitedTime(longestCheckMs, () => validator.compile(asGiven));
   } catch (cause) {
-    throw invalid(file, `is no JSON schema (draft 2020-12): ${(cause as Error).message}`, cause);
+    throw invalid(file, `is no JSON schema (draft ${draft}): ${(cause as Error).message}`, cause);
   }
-  const name = (schema as { title?: unknown }).title;
+  const name = schema['title'];
+  const problem = strictProblem(schema);
   return {
     responseFormat: {
       type: 'json_schema',
-      json_schema: { name: schemaName(name), schema, strict: true },
+      json_schema: { name: schemaName(name), schema, ...(problem === null && { strict: true }) },
     },
+    strictProblem: problem,
     mismatch({ completion, verdict }, isKept) {
       if (verdict !== 'complete' && verdict !== 'length') return null;
       let value: unknown;
@@ -64,6 +91,25 @@ export function replySchema(text: string, file: string): ReplySchema {
       }
     },
   };
+}
+
+type Draft = '07' | '2019-09' | '2020-12';
+
+/** The draft that `$schema` names, the newest where it names none; null for one that is not known here. */
+function draftOf(named: unknown): Draft | null {
+  if (named === undefined) return '2020-12';
+  if (typeof named !== 'string') return null;
+  if (/json-schema\.org\/draft-0[67]\/schema#?$/.test(named)) return '07';
+  const [, draft] = /json-schema\.org\/draft\/(2019-09|2020-12)\/schema#?$/.exec(named) ?? [];
+  return draft === undefined ? null : (draft as Draft);
+}
+
+/** Each draft's is loaded when a schema is of that draft. */
+async function validatorOf(draft: Draft): Promise<{ compile(schema: JsonObject): ValidateFunction }> {
+  const options: Options = { allErrors: false, strict: false, validateFormats: false };
+  if (draft === '07') return new (await import('ajv')).Ajv(options);
+  if (draft === '2019-09') return new (await import('ajv/dist/2019.js')).Ajv2019(options);
+  return new (await import('ajv/dist/2020.js')).Ajv2020(options);
 }
 
 /** OpenAI takes letters, digits, `_` and `-`, 64 at most. */

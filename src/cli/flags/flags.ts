@@ -1,4 +1,5 @@
 import { UsageError } from '../../outcome/errors.ts';
+import { isInlineSchema } from '../../schema/short-form.ts';
 import type { Json } from '../../protocol/types.ts';
 import {
   choice,
@@ -143,7 +144,15 @@ export const viewFlags = onPage(
 );
 
 export const schemaFlags = inGroup(groups.output, {
-  'output-schema': file('a JSON schema that the reply must match'),
+  'output-schema': filesOf(
+    text(
+      "a JSON schema that the reply must match: a file, the JSON itself, or in short 'name, age int, tags string[]'",
+      {
+        completes: 'files',
+      },
+    ),
+    (given) => (isInlineSchema(given) ? undefined : given),
+  ),
 });
 
 /** Flags of every command that takes a prompt from its words, from standard input and from files. */

@@ -9,7 +9,6 @@ import { explainBudget } from '../../asking/budget.ts';
 import { chooseConversation, modelFor } from '../../asking/choose-conversation.ts';
 import type { Context } from '../../context.ts';
 import type { PromptWords, Values } from '../../flags/flag.ts';
-import { readFlagFile } from '../../input/flag-file.ts';
 import type { askFlags } from '../../flags/flags.ts';
 import type { Io } from '../../io.ts';
 import { mediaKindOf, OutputFile } from '../../input/output-file.ts';
@@ -29,6 +28,10 @@ type AskValues = Values<typeof askFlags> & { readonly prompt: PromptWords };
 export async function runAsk(values: AskValues, context: Context): Promise<CllmError | null> {
   const settings = await context.settings();
   const schema = await schemaOf(settings.outputSchema.value, context.io);
+  if (values.debug && schema !== null && schema.strictProblem !== null) {
+    const { at, why } = schema.strictProblem;
+    context.remark(`the schema goes out without "strict": at ${at === '' ? 'the root' : at}, ${why}`);
+  }
   const view = createView(values, context.io, {
     isHeldBack: schema !== null,
     baseUrl: settings.baseUrl.value,
@@ -127,6 +130,6 @@ async function recordTap(values: AskValues, context: Context, model: string): Pr
 
 async function schemaOf(file: string | null, io: Io): Promise<ReplySchema | null> {
   if (file === null) return null;
-  const { replySchema } = await import('../../asking/reply-schema.ts');
-  return replySchema(await readFlagFile('--output-schema', file, io), file);
+  const { readReplySchema } = await import('../../asking/reply-schema.ts');
+  return readReplySchema(file, io);
 }

@@ -24,7 +24,6 @@ import type { Context } from '../../context.ts';
 import { refuseKey } from '../../asking/refuse-key.ts';
 import type { batchFlags } from './command.ts';
 import type { Values } from '../../flags/flag.ts';
-import { readFlagFile } from '../../input/flag-file.ts';
 import { remark } from '../../views/report.ts';
 import type { OwnText } from '../../../terminal/own-text.ts';
 import { table } from '../../views/table.ts';
@@ -202,12 +201,7 @@ class BatchCommand {
     const { model: _model, ...params } = await requestBody(this.#values, '', paramValues(settings.params), io);
     const schemaFile = settings.outputSchema.value;
     const schema =
-      schemaFile === null
-        ? null
-        : (await import('../../asking/reply-schema.ts')).replySchema(
-            await readFlagFile('--output-schema', schemaFile, io),
-            schemaFile,
-          );
+      schemaFile === null ? null : await (await import('../../asking/reply-schema.ts')).readReplySchema(schemaFile, io);
     const header = requestHeaders(this.#values, settings, await this.#context.attribution())['x-litellm-tags'];
     return {
       model: settings.model.value,
