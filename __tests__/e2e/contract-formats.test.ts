@@ -33,6 +33,7 @@ const schema = {
   type: 'object',
   properties: { answer: { type: 'integer' } },
   required: ['answer'],
+  additionalProperties: false,
 };
 
 interface KeptTurn {

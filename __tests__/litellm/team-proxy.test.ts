@@ -135,7 +135,7 @@ describeLitellm("the team's proxy", () => {
       const home = new CliHome({ LITELLM_PROXY_URL: nginx.baseUrl, CLLM_MODEL: 'gpt' });
       try {
         const broke = await home.run(['hi'], { env: { LITELLM_PROXY_API_KEY: 'sk-broke' } });
-        expect(broke).toMatchObject({ code: 7, stderr: expect.stringContaining('It is the budget of the key ci') });
+        expect(broke).toMatchObject({ code: 7, stderr: expect.stringContaining('it is the budget of the key ci') });
         const known = await home.run(['whoami', '--json'], { env: { LITELLM_PROXY_API_KEY: 'sk-good' } });
         expect(JSON.parse(known.stdout)).toMatchObject({
           models: ['gpt'],

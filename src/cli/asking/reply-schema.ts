@@ -1,4 +1,6 @@
-import type { ErrorObject, Options, ValidateFunction } from 'ajv';
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
 import type { Verdict } from '../../outcome/exits.ts';
 import type { ChatCompletion } from '../../protocol/types.ts';
@@ -42,7 +44,7 @@ export async function readReplySchema(given: string, io: FlagFileIo): Promise<Re
   return replySchema(JSON.stringify(schema), 'in short');
 }
 
-export async function replySchema(text: string, file: string): Promise<ReplySchema> {
+export function replySchema(text: string, file: string): ReplySchema {
   let schema: unknown;
   try {
     schema = JSON.parse(text);
@@ -56,7 +58,7 @@ export async function replySchema(text: string, file: string): Promise<ReplySche
   if (draft === null) throw invalid(file, 'names a $schema that is not known here: draft-07, 2019-09 and 2020-12 are');
   let validate: ValidateFunction;
   try {
-    const validator = await validatorOf(draft);
+    const validator = validatorOf(draft);
     const asGiven = schema;
     validate = inLimitedTime(longestCheckMs, () => validator.compile(asGiven));
   } catch (cause) {
@@ -104,12 +106,10 @@ function draftOf(named: unknown): Draft | null {
   return draft === undefined ? null : (draft as Draft);
 }
 
-/** Each draft's is loaded when a schema is of that draft. */
-async function validatorOf(draft: Draft): Promise<{ compile(schema: JsonObject): ValidateFunction }> {
+function validatorOf(draft: Draft): { compile(schema: JsonObject): ValidateFunction } {
   const options: Options = { allErrors: false, strict: false, validateFormats: false };
-  if (draft === '07') return new (await import('ajv')).Ajv(options);
-  if (draft === '2019-09') return new (await import('ajv/dist/2019.js')).Ajv2019(options);
-  return new (await import('ajv/dist/2020.js')).Ajv2020(options);
+  if (draft === '07') return new Ajv(options);
+  return draft === '2019-09' ? new Ajv2019(options) : new Ajv2020(options);
 }
 
 /** OpenAI takes letters, digits, `_` and `-`, 64 at most. */

@@ -144,14 +144,8 @@ export const viewFlags = onPage(
 );
 
 export const schemaFlags = inGroup(groups.output, {
-  'output-schema': filesOf(
-    text(
-      "a JSON schema that the reply must match: a file, the JSON itself, or in short 'name, age int, tags string[]'",
-      {
-        completes: 'files',
-      },
-    ),
-    (given) => (isInlineSchema(given) ? undefined : given),
+  'output-schema': filesOf(text("a JSON schema: FILE, or 'name, age int'", { completes: 'files' }), (given) =>
+    isInlineSchema(given) ? undefined : given,
   ),
 });
 
