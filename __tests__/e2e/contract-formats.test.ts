@@ -280,7 +280,12 @@ describe('--output-schema', () => {
       json_schema: { strict: true, schema: { required: ['name', 'age'] } },
     });
     const inline = ['--output-schema', '{"required": ["age"]}', '--ephemeral', 'hi'];
-    expect(await home.run(inline)).toMatchObject({ code: 9, stderr: expect.stringContaining("'age'") });
+    expect(await home.run(inline)).toMatchObject({
+      code: 9,
+      stderr: expect.stringContaining(
+        "the reply does not match its schema: at the root: must have required property 'age'",
+      ),
+    });
     expect(upstream.chatRequests[1]?.body['response_format']).toEqual({
       type: 'json_schema',
       json_schema: { name: 'reply', schema: { required: ['age'] } },

@@ -34,17 +34,18 @@ export interface ReplySchema {
  */
 export async function readReplySchema(given: string, io: FlagFileIo): Promise<ReplySchema> {
   if (!isInlineSchema(given)) return replySchema(await readFlagFile('--output-schema', given, io), given);
-  if (!isShortForm(given)) return replySchema(given, 'as JSON');
+  if (!isShortForm(given)) return replySchema(given, 'as JSON', 'its schema');
   let schema: JsonObject;
   try {
     schema = shortSchema(given);
   } catch (cause) {
     throw invalid('in short', `is no schema: ${(cause as Error).message}`, cause);
   }
-  return replySchema(JSON.stringify(schema), 'in short');
+  return replySchema(JSON.stringify(schema), 'in short', 'its schema');
 }
 
-export function replySchema(text: string, file: string): ReplySchema {
+/** @param name what a reply that does not match is told of */
+export function replySchema(text: string, file: string, name = file): ReplySchema {
   let schema: unknown;
   try {
     schema = JSON.parse(text);
@@ -64,12 +65,12 @@ export function replySchema(text: string, file: string): ReplySchema {
   } catch (cause) {
     throw invalid(file, `is no JSON schema (draft ${draft}): ${(cause as Error).message}`, cause);
   }
-  const name = schema['title'];
+  const { title } = schema;
   const problem = strictProblem(schema);
   return {
     responseFormat: {
       type: 'json_schema',
-      json_schema: { name: schemaName(name), schema, ...(problem === null && { strict: true }) },
+      json_schema: { name: schemaName(title), schema, ...(problem === null && { strict: true }) },
     },
     strictProblem: problem,
     mismatch({ completion, verdict }, isKept) {
@@ -78,15 +79,15 @@ export function replySchema(text: string, file: string): ReplySchema {
       try {
         value = JSON.parse(textOf(completion));
       } catch {
-        return mismatch(file, 'it is no JSON', isKept);
+        return mismatch(name, 'it is no JSON', isKept);
       }
       try {
         const isValid = inLimitedTime(longestCheckMs, () => validate(value));
-        return isValid ? null : mismatch(file, describe(validate.errors?.[0]), isKept);
+        return isValid ? null : mismatch(name, describe(validate.errors?.[0]), isKept);
       } catch (error) {
         if (!(error instanceof TimeLimitError)) throw error;
         return mismatch(
-          file,
+          name,
           `the check was given up, ${error.message}: a pattern of the schema may never end`,
           isKept,
         );
