@@ -232,6 +232,21 @@ describe('a refusal for lack of room', () => {
     expect({ asked: asked.length, kept }).toEqual({ asked: 9, kept: [1] });
   });
 
+  test('for want of a place is one too, after six hundred more tries: no proxy holds a batch for ever', async () => {
+    const limit = new (class extends AdaptiveLimit {
+      override get pauseMs(): number {
+        return 0;
+      }
+    })(
+      1,
+      () => 0,
+      () => 0,
+    );
+    const full: End = { code: 'rate_limited', throttled: { retryAfterMs: null, parallelLimit: 1 } };
+    const { asked, kept } = await run([full], { count: 1, limit });
+    expect({ asked: asked.length, kept }).toEqual({ asked: 601, kept: [1] });
+  });
+
   test('that holds for more than ten minutes is one at once', async () => {
     const { asked, kept } = await run([refused(600_001), {}], { count: 2 });
     expect({ asked, kept }).toEqual({ asked: [1, 2], kept: [1, 2] });

@@ -506,7 +506,7 @@ describe('the totals of conversations', () => {
     const totals = history.totals();
     const of = (name: string) => totals.get(history.find(name).id);
     expect(of('a')).toEqual({ costUsd: 0.75, inputTokens: 11, outputTokens: null });
-    expect(of('b')).toBeUndefined();
+    expect(of('b')).toEqual({ costUsd: null, inputTokens: null, outputTokens: null });
     expect(of('c')).toEqual({ costUsd: 1, inputTokens: null, outputTokens: null });
     expect([...history.totals({ limit: 1 }).keys()]).toEqual([history.find('c').id]);
   });
@@ -525,7 +525,7 @@ describe('the totals of conversations', () => {
     const rows = new DatabaseSync(path);
     const write = rows.prepare('UPDATE turns SET receipt = ? WHERE seq = ?');
     write.run('{"cost_usd": 1e400, "input_tokens": 9007199254740991, "output_tokens": -1}', 2);
-    write.run('{"cost_usd": {"toString": 1}, "input_tokens": "7", "output_tokens": [1]}', 3);
+    write.run('{"cost_usd": {"toString": 1}, "input_tokens": "seven", "output_tokens": [1]}', 3);
     write.run('{no JSON', 4);
     rows.close();
     expect([...history.totals().values()]).toEqual([

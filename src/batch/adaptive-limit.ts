@@ -1,11 +1,9 @@
+import { waitForPlace } from '../client/reply/retry.ts';
 import type { Throttle } from './ask-item.ts';
 
 /** How long to hold back when the proxy does not say: doubled with each refusal in a row. */
 const firstPause = 1_000;
 const longestPause = 60_000;
-/** A place is free 20 ms after the reply before it has ended (litellm 1.104.2). */
-const firstPlacePause = 50;
-const longestPlacePause = 1_000;
 
 /**
  * How many requests may be in flight, learnt from the proxy's answers: halved when it says 429, raised by one for each
@@ -86,7 +84,6 @@ export class AdaptiveLimit {
       this.#refusals += 1;
       this.#loweredAt = now;
     }
-    const pause = Math.min(longestPlacePause, firstPlacePause * 2 ** (this.#refusals - 1));
-    this.#pausedUntil = Math.max(this.#pausedUntil, now + pause);
+    this.#pausedUntil = Math.max(this.#pausedUntil, now + waitForPlace(this.#refusals - 1));
   }
 }

@@ -28,6 +28,8 @@ export type Stop = { reason: 'signal' | 'cost' | 'failure'; error: CllmError | n
 
 /** How often an item is tried again after the proxy had no room for it: with pauses that double, some minutes. */
 const mostThrottles = 8;
+/** How often for a place among those that are under way, which are short waits: up to ten minutes. */
+const mostWaitsForPlace = 600;
 /** A proxy that is to be asked again much later is closed, not busy: the item fails, and a later run tries it again. */
 const longestHold = 10 * 60_000;
 
@@ -125,10 +127,9 @@ class BatchRun {
       if (end.throttled !== null && (end.throttled.retryAfterMs ?? 0) <= longestHold) {
         limit.refused(startedAt, end.throttled);
         this.#adapt();
-        // A place is free as soon as a reply ends: however often it was taken, that says nothing of the item.
-        const isFull = end.throttled.parallelLimit !== null;
-        if ((isFull || throttles < mostThrottles) && !this.#isOver) {
-          this.#add(item, isFull ? throttles : throttles + 1);
+        const most = end.throttled.parallelLimit === null ? mostThrottles : mostWaitsForPlace;
+        if (throttles < most && !this.#isOver) {
+          this.#add(item, throttles + 1);
           return;
         }
       } else if (end.error === null) {

@@ -5,6 +5,7 @@ import { Database, type DatabaseOptions } from './database.ts';
 import { type ImportReport, exportConversation, exportHistory, importConversations } from './transfer.ts';
 import { prefixEnd } from './identifiers.ts';
 import { Records } from './records.ts';
+import { receiptFigure } from './receipt-columns.ts';
 import { searchQuery } from './search-query.ts';
 import { conversationCondition, hitCondition, type TurnFilter } from './turn-filter.ts';
 import {
@@ -217,14 +218,11 @@ export class History {
    */
   totals(options: { limit?: number } = {}): Map<string, ConversationTotals> {
     const rows = this.#database.all<{ id: string; cost: number | null; input: number | null; output: number | null }>(
-      `SELECT id, ${sumOf('cost', mostUsd)} AS cost, ${sumOf('input')} AS input, ${sumOf('output')} AS output
-      FROM (
-        SELECT conversation_id AS id, receipt ->> '$.cost_usd' AS cost, receipt ->> '$.input_tokens' AS input,
-          receipt ->> '$.output_tokens' AS output
-        FROM turns
-        WHERE json_valid(receipt)
-          AND conversation_id IN (SELECT id FROM conversations ORDER BY activity DESC LIMIT ?)
-      ) GROUP BY id`,
+      `SELECT conversation_id AS id, ${sumOf('cost_usd', mostUsd)} AS cost, ${sumOf('input_tokens')} AS input,
+        ${sumOf('output_tokens')} AS output
+      FROM turns
+      WHERE conversation_id IN (SELECT id FROM conversations ORDER BY activity DESC LIMIT ?)
+      GROUP BY conversation_id`,
       options.limit ?? -1,
     );
     return new Map(
@@ -546,8 +544,6 @@ function piecesOf(excerpt: string): SearchHit['excerpt'] {
   return pieces.map((text, index) => ({ text, isMatch: index % 2 === 1 })).filter(({ text }) => text !== '');
 }
 
-/** What another program wrote into a receipt counts for nothing unless it is a figure; as real numbers no sum overflows. */
-function sumOf(column: string, most = Number.MAX_SAFE_INTEGER): string {
-  const isFigure = `typeof(${column}) IN ('integer', 'real') AND ${column} BETWEEN 0 AND ${most}`;
-  return `sum(CASE WHEN ${isFigure} THEN CAST(${column} AS REAL) END)`;
+function sumOf(name: string, most = Number.MAX_SAFE_INTEGER): string {
+  return `sum(${receiptFigure(name, most)})`;
 }

@@ -1,4 +1,6 @@
 import type { Verdict } from '../outcome/exits.ts';
+import { mostUsd } from '../protocol/figures.ts';
+import { receiptFigure, receiptText } from './receipt-columns.ts';
 
 /** Which turns are meant; a member that is missing means all of them. */
 export interface TurnFilter {
@@ -19,16 +21,8 @@ interface Condition {
   values: (string | number)[];
 }
 
-/** A receipt that is damaged has no members, and takes nothing else with it. */
-const receiptMember = (name: string, types: string): string =>
-  `CASE WHEN json_valid(turns.receipt) AND json_type(turns.receipt, '$.${name}') IN (${types})
-    THEN json_extract(turns.receipt, '$.${name}') END`;
-
-const servedModel = receiptMember('model_served', "'text'");
-const said = `CAST(${receiptMember('cost_usd', "'integer', 'real', 'text'")} AS REAL)`;
-
-/** The cost of a turn in USD, by the rule of protocol/figures.ts: null for what nobody knows, and for what nothing costs. */
-const turnCost = `CASE WHEN ${said} BETWEEN 0 AND 1e9 THEN ${said} END`;
+const servedModel = receiptText('model_served');
+const turnCost = receiptFigure('cost_usd', mostUsd);
 
 /** What the columns of a turn have to be, but for the cost. */
 function turnCondition({ model, since, until, verdict }: TurnFilter): Condition {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { retryAfterOf, retryDelay } from '../../../src/client/reply/retry.ts';
+import { delayForPlace, retryAfterOf, retryDelay } from '../../../src/client/reply/retry.ts';
 import { CllmError, ProxyError } from '../../../src/outcome/errors.ts';
 
 const lost = new CllmError('connection_failed', 'x', { isRetryable: true });
@@ -74,4 +74,15 @@ test.each([
   { headers: { 'retry-after': 'x'.repeat(10_000) }, milliseconds: null },
 ])('$headers asks for $milliseconds ms', ({ headers, milliseconds }) => {
   expect(retryAfterOf(headers as Record<string, string>, now)).toBe(milliseconds);
+});
+
+test('a place is waited for about a minute in all, longer and longer up to a second, and not with no retries', () => {
+  const waits: number[] = [];
+  for (let wait = delayForPlace(0, 2, () => 1); wait !== null; wait = delayForPlace(waits.length, 2, () => 1))
+    waits.push(wait);
+  expect(waits.slice(0, 6)).toEqual([50, 100, 200, 400, 800, 1000]);
+  const sum = waits.reduce((total, wait) => total + wait, 0);
+  expect(sum).toBeGreaterThan(50_000);
+  expect(sum).toBeLessThan(70_000);
+  expect(delayForPlace(0, 0, () => 1)).toBeNull();
 });

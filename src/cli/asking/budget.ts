@@ -110,6 +110,16 @@ export async function budgetsOf(
   return found.toSorted((one, other) => leftOf(one) - leftOf(other));
 }
 
+/** The models that a key names by itself; LiteLLM's words for all of a team's or all of them name none. */
+export function namedModels({ models }: KeyInfo): string[] {
+  return (Array.isArray(models) ? models : []).filter((name) => typeof name === 'string' && !name.startsWith('all-'));
+}
+
+/** The error, if a budget is used up; null for any other. */
+export function budgetRefusal(error: unknown): CllmError | null {
+  return error instanceof CllmError && error.code === 'budget_exceeded' ? error : null;
+}
+
 /** USD; what was spent and nobody told is nothing. */
 export function leftOf({ max, spend }: Budget): number {
   return Math.max(0, max - (spend ?? 0));

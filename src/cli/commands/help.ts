@@ -1,3 +1,4 @@
+import { wrap } from '../../terminal/wrap.ts';
 import { UsageError } from '../../outcome/errors.ts';
 import { exits } from '../../outcome/exits.ts';
 import { command } from '../command.ts';
@@ -42,19 +43,7 @@ function flagsPage(topic: keyof typeof topics, columns: number): string {
     );
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   const lines = rows.flatMap(([name, about]) =>
-    wrapped(about, columns - width - 2).map((line, at) => `  ${(at === 0 ? name : '').padEnd(width)}${line}`),
+    wrap(about, columns - width - 2).map((line, at) => `  ${(at === 0 ? name : '').padEnd(width)}${line}`),
   );
   return `${topics[topic]}\n\n${lines.join('\n')}\n\nEach command takes those that make sense for it: cllm help COMMAND all\n`;
-}
-
-function wrapped(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

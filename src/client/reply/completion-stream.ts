@@ -216,7 +216,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   }
 
   async #run(sink: ArrivalSink): Promise<void> {
-    const { signal, clock, retries, random } = this.#plan;
+    const { signal, clock } = this.#plan;
     const onAbort = () => this.#stop({ type: 'signal', signal: signalOf(signal?.reason) });
     this.#startedAt = clock();
     if (signal?.aborted) onAbort();
@@ -229,25 +229,14 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         const attempt = begun instanceof IncomingReply ? this.#ended(begun) : begun;
         const error = this.#plan.masking.error(attempt.error);
         if (attempt.isRepeatable && error !== null && isTagRefusal(error.message) && this.#leaveTagsOut()) continue;
-        const isFull = error !== null && wantsPlace(error);
-        const again = (failure: CllmError): number | null =>
-          isFull
-            ? delayForPlace(this.#waitsForPlace, retries, random)
-            : retryDelay(failure, this.#retries, retries, random);
-        const delay = error !== null && attempt.isRepeatable ? again(error) : null;
+        const delay = error !== null && attempt.isRepeatable ? this.#delayBefore(error) : null;
         if (error === null || delay === null) {
           // Settled before the last chunks are handed on: who leaves the loop at the last one has the whole reply.
           this.#settle(attempt);
           if (!attempt.arrival.isEmpty) await sink(attempt.arrival);
           return;
         }
-        if (isFull) this.#waitsForPlace += 1;
-        else this.#retries += 1;
-        const attempts = Math.max(1, this.#retries);
-        this.#debug(`* attempt ${attempts} of ${retries} again in ${delay} ms (${error.code})`);
-        // Of the waits for a place, which are short and many, the first is told.
-        if (!isFull || this.#waitsForPlace === 1)
-          this.#plan.onRetry?.({ attempt: attempts, maxRetries: retries, delayMs: delay, error });
+        this.#tellRetry(error, delay);
         await this.#pause(delay);
       }
     } catch (thrown) {
@@ -274,6 +263,24 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
     } catch {
       return null;
     }
+  }
+
+  /** Null to give up. */
+  #delayBefore(error: CllmError): number | null {
+    const { retries, random } = this.#plan;
+    if (wantsPlace(error)) return delayForPlace(this.#waitsForPlace, retries, random);
+    return retryDelay(error, this.#retries, retries, random);
+  }
+
+  #tellRetry(error: CllmError, delayMs: number): void {
+    const { retries: maxRetries, onRetry } = this.#plan;
+    const isFull = wantsPlace(error);
+    if (isFull) this.#waitsForPlace += 1;
+    else this.#retries += 1;
+    const attempt = Math.max(1, this.#retries);
+    this.#debug(`* attempt ${attempt} of ${maxRetries} again in ${delayMs} ms (${error.code})`);
+    // Of the waits for a place, which are short and many, the first is told.
+    if (!isFull || this.#waitsForPlace === 1) onRetry?.({ attempt, maxRetries, delayMs, error });
   }
 
   /** Whether the request can be sent without the tags that nobody asked for. */

@@ -42,14 +42,18 @@ export function wantsPlace(error: CllmError): boolean {
 }
 
 /**
- * Milliseconds to wait for a place: it is free as soon as a reply ends, and nobody says when. Not counted as tries, for the
- * request was not looked at; null to give up.
+ * Milliseconds to wait for a place: it is free 20 ms after a reply has ended (litellm 1.104.2), and nobody says when.
  *
  * @param waits how many there were before
  */
+export function waitForPlace(waits: number): number {
+  return Math.min(longestWaitForPlace, firstWaitForPlace * 2 ** waits);
+}
+
+/** The same for one request: not counted as tries, for the request was not looked at; null to give up. */
 export function delayForPlace(waits: number, maxRetries: number, random: () => number): number | null {
   if (maxRetries === 0 || waits >= mostWaitsForPlace) return null;
-  return Math.round(Math.min(longestWaitForPlace, firstWaitForPlace * 2 ** waits) * (0.5 + random() / 2));
+  return Math.round(waitForPlace(waits) * (0.5 + random() / 2));
 }
 
 /**

@@ -1,6 +1,5 @@
 import type { LiteLLMClient, ModelEntry, ModelInfo } from '../../../client/client.ts';
-import { CllmError } from '../../../outcome/errors.ts';
-import { explainBudget } from '../../asking/budget.ts';
+import { budgetRefusal, explainBudget, namedModels } from '../../asking/budget.ts';
 
 /** A model as `cllm models` shows it; null is what nobody knows. Prices are USD per token, the lowest and highest of its deployments. */
 export interface ServedModel {
@@ -37,18 +36,12 @@ async function listed(client: LiteLLMClient, signal: AbortSignal): Promise<Model
   try {
     return await client.models({ signal });
   } catch (error) {
-    if (!(error instanceof CllmError) || error.code !== 'budget_exceeded') throw error;
-    return await namedByKey(error, client, signal);
+    const refusal = budgetRefusal(error);
+    if (refusal === null) throw error;
+    const names = namedModels(await client.keyInfo({ signal }));
+    if (names.length === 0) throw await explainBudget(refusal, client);
+    return names.map((id) => ({ id }));
   }
-}
-
-async function namedByKey(refusal: CllmError, client: LiteLLMClient, signal: AbortSignal): Promise<ModelEntry[]> {
-  const { models } = await client.keyInfo({ signal });
-  const names = (Array.isArray(models) ? models : []).filter(
-    (name) => typeof name === 'string' && !name.startsWith('all-'),
-  );
-  if (names.length === 0) throw await explainBudget(refusal, client);
-  return names.map((id) => ({ id }));
 }
 
 function describeModel(entry: ModelEntry, deployments: readonly ModelInfo[]): ServedModel {

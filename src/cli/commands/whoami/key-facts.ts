@@ -1,7 +1,7 @@
 import type { KeyInfo, LiteLLMClient } from '../../../client/client.ts';
 import { CllmError, ProxyError } from '../../../outcome/errors.ts';
 import { count, usd } from '../../../protocol/figures.ts';
-import { type Budget, budgetsOf } from '../../asking/budget.ts';
+import { type Budget, budgetRefusal, budgetsOf, namedModels } from '../../asking/budget.ts';
 
 /** What is known of a key; null is what nobody told. USD, and limits by the minute. */
 export interface KeyFacts {
@@ -29,8 +29,8 @@ export interface KeyFacts {
 }
 
 /**
- * Whose key the client has, on a used-up budget as well. A proxy without a database knows no keys, and the master key is in no database: then what
- * the headers tell is all there is.
+ * Whose key the client has, on a used-up budget as well. A proxy without a database knows no keys, and the master key is
+ * in no database: then what the headers tell is all there is.
  *
  * @throws CllmError when the key is refused or the proxy is not there
  */
@@ -46,7 +46,7 @@ export async function keyFacts(client: LiteLLMClient, signal: AbortSignal): Prom
     gap = refusal === null ? gapOf(error) : overBudget;
     if (gap === null) throw error;
   }
-  let models = Array.isArray(info.models) ? info.models.filter((name) => typeof name === 'string') : [];
+  let models = namedModels(info);
   try {
     models = (await client.models({ signal })).map(({ id }) => id);
   } catch (error) {
@@ -55,17 +55,13 @@ export async function keyFacts(client: LiteLLMClient, signal: AbortSignal): Prom
     refusal ??= refused;
     gap ??= overBudget;
   }
-  const hasInfo = Object.keys(info).length > 0;
-  const facts = hasInfo || refusal !== null ? factsOfInfo(info) : factsOfHeaders(await client.keyHeaders({ signal }));
+  const isTold = Object.keys(info).length > 0 || refusal !== null;
+  const facts = isTold ? factsOfInfo(info) : factsOfHeaders(await client.keyHeaders({ signal }));
   return { ...facts, models, budgets: await budgetsOf(info, refusal, client, signal), gap };
 }
 
 /** Why some of it is missing. */
 export const overBudget = 'over its budget the proxy answers no more than this';
-
-function budgetRefusal(error: unknown): CllmError | null {
-  return error instanceof CllmError && error.code === 'budget_exceeded' ? error : null;
-}
 
 function gapOf(error: unknown): string | null {
   if (!(error instanceof CllmError)) return null;
