@@ -17,8 +17,85 @@ describe('attribution', () => {
       name: 'GitHub Actions',
       tags: ['ci:github-actions', 'repo:a/b', 'job:täst, "x"'],
       metadata: { ci_service: 'github-actions', ci_repository: 'a/b', ci_job: 'täst, "x"' },
+      // A job that does not say which run it is of can not be told from the next.
+      session: null,
       userAgent: 'cllm/1.2.3 (github-actions; a/b)',
     });
+  });
+
+  const ofOneRun = {
+    GITHUB_ACTIONS: {
+      GITHUB_REPOSITORY: 'a/b',
+      GITHUB_WORKFLOW: 'ci',
+      GITHUB_JOB: 'test',
+      GITHUB_RUN_ID: '#1',
+      GITHUB_RUN_ATTEMPT: '#2',
+      GITHUB_REF: 'refs/pull/9999/merge',
+      GITHUB_ACTOR: '#4',
+    },
+    GITLAB: {
+      CI_PROJECT_PATH: 'a/b',
+      CI_PIPELINE_NAME: 'ci',
+      CI_JOB_NAME: 'test',
+      CI_PIPELINE_ID: '#1',
+      CI_JOB_ID: '#2',
+      CI_MERGE_REQUEST_IID: '9999',
+      GITLAB_USER_LOGIN: '#4',
+    },
+    JENKINS: {
+      GIT_URL: 'https://git.example/a/b',
+      JOB_NAME: 'b/PR-9999',
+      JOB_BASE_NAME: 'PR-9999',
+      BRANCH_NAME: 'PR-9999',
+      BUILD_NUMBER: '#1',
+      CHANGE_ID: '9999',
+      CHANGE_AUTHOR: '#4',
+    },
+    BUILDKITE: {
+      BUILDKITE_REPO: 'https://git.example/a/b',
+      BUILDKITE_PIPELINE_SLUG: 'ci',
+      BUILDKITE_STEP_KEY: 'test',
+      BUILDKITE_BUILD_NUMBER: '#1',
+      BUILDKITE_RETRY_COUNT: '9998',
+      BUILDKITE_PULL_REQUEST: '9999',
+      BUILDKITE_BUILD_CREATOR: '#4',
+    },
+    CIRCLE: {
+      CIRCLE_PROJECT_USERNAME: 'a',
+      CIRCLE_PROJECT_REPONAME: 'b',
+      CIRCLE_WORKFLOW_ID: '#2',
+      CIRCLE_JOB: 'test',
+      CIRCLE_BUILD_NUM: '#1',
+      CIRCLE_PR_NUMBER: '9999',
+      CIRCLE_USERNAME: '#4',
+    },
+    AZURE_PIPELINES: {
+      BUILD_REPOSITORY_NAME: 'a/b',
+      BUILD_DEFINITIONNAME: 'ci',
+      SYSTEM_JOBDISPLAYNAME: 'test',
+      BUILD_BUILDID: '#1',
+      SYSTEM_JOBATTEMPT: '#2',
+      SYSTEM_PULLREQUEST_PULLREQUESTNUMBER: '9999',
+      BUILD_REQUESTEDFOR: '#4',
+    },
+  };
+
+  test.each(Object.entries(ofOneRun))(
+    'of %s has tags that are the same in each run, and a session that is not',
+    (service, variables) => {
+      const { tags, session, userAgent } = attributionOf(service, variables, '1') ?? { tags: [] };
+      expect(tags.join()).toMatch(/^ci:[a-z-]+,repo:a\/b/);
+      for (const shared of [tags.join(), userAgent]) expect(shared).not.toMatch(/#|9999/);
+      expect(session).toMatch(/^[a-z-]+:a\/b:#1/);
+      expect(session).not.toMatch(/9999.*9999|#4/);
+    },
+  );
+
+  test('has a session that the client takes, whatever the job is called', () => {
+    const long = { GITHUB_REPOSITORY: `ö${'r'.repeat(300)}`, GITHUB_RUN_ID: '1'.repeat(99), GITHUB_JOB: 'ein job\r\n' };
+    const { session } = attributionOf('GITHUB_ACTIONS', long, '1') ?? {};
+    expect(session).toMatch(/^[\x21-\x7e]{1,200}$/);
+    expect(session).toContain(':ein_job');
   });
 
   test.each([null, 'TRAVIS', 'toString'])('is none in %p', (service) => {

@@ -35,6 +35,7 @@ test('what nobody told is null, never 0', () => {
     modelGroup: null,
     apiBase: null,
     callId: null,
+    sessionId: null,
     proxyVersion: null,
     inputTokens: null,
     outputTokens: null,

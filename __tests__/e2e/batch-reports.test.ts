@@ -202,7 +202,8 @@ describe('the example', () => {
     expect(upstream.chatRequests[0]?.headers).toMatchObject({
       authorization: 'Bearer sk-of-the-job',
       'user-agent': expect.stringMatching(/^cllm\/\S+ \(github-actions; octo\/cat\)$/),
-      'x-litellm-tags': 'ci:github-actions,repo:octo/cat,workflow:Prompts,job:prompts,run:42,attempt:1,pr:7,actor:mona',
+      'x-litellm-tags': 'ci:github-actions,repo:octo/cat,workflow:Prompts,job:prompts',
+      'x-litellm-session-id': 'github-actions:octo/cat:42:1:prompts',
     });
     expect(file('summary.md')).toContain('3 items · 3 succeeded');
     expect(readJunit(file('junit.xml')).problems).toEqual([]);

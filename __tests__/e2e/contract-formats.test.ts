@@ -49,7 +49,7 @@ function golden(text: string): unknown[] {
     .map((line) =>
       JSON.parse(line, (name, value: unknown) => {
         if (name === 'timestamp') return 'T';
-        if (name === 'conversation_id' && typeof value === 'string') return 'C';
+        if (/^(conversation|session)_id$/.test(name) && typeof value === 'string') return 'C';
         if (/^(duration|ttft)_ms$/.test(name) && typeof value === 'number') return 'N';
         return name === 'base_url' ? 'B' : value;
       }),
@@ -82,6 +82,8 @@ const result = {
   ttft_ms: 'N',
   conversation_id: 'C',
   call_id: '00000000-0000-4000-8000-000000000001',
+  // The conversation, which is what the proxy groups its calls by.
+  session_id: 'C',
   model_served: 'test-model',
   guardrails: null,
   error: null,
@@ -125,6 +127,7 @@ describe('stream-json', () => {
         cost_source: 'unknown',
         ttft_ms: null,
         call_id: null,
+        session_id: null,
         model_served: null,
         error,
         completion: null,

@@ -124,9 +124,12 @@ describe('max_parallel_requests', () => {
     expect(counted()).toMatchObject({ most: 2 });
     expect(counted().refused).toBeGreaterThan(0);
     const results = readFileSync(home.at('out.jsonl'), 'utf8').trimEnd().split('\n');
-    expect(results.map((line) => (JSON.parse(line) as { is_error: boolean }).is_error)).toEqual(Array(12).fill(false));
+    const ended = results.map((line) => JSON.parse(line) as { is_error: boolean; session_id: string });
+    expect(ended.map(({ is_error: isError }) => isError)).toEqual(Array(12).fill(false));
     const sessions = new Set(upstream.chatRequests.map(({ headers }) => headers['x-litellm-session-id']));
     expect([...sessions]).toEqual([expect.stringMatching(/^cllm-/)]);
+    // Each result says where the proxy's log has it.
+    expect(new Set(ended.map(({ session_id: session }) => session))).toEqual(sessions);
   });
 
   test('a question does not wait for a place with --retries 0', async () => {
@@ -142,6 +145,43 @@ test('the models of a comparison are one session', async () => {
   await home.run(['compare', '-m', 'a', '-m', 'b', '--no-stdin', 'hi']);
   expect(upstream.chatRequests).toHaveLength(2);
   expect(new Set(upstream.chatRequests.map(({ headers }) => headers['x-litellm-session-id'])).size).toBe(1);
+});
+
+test('the session is the conversation, in a CI job the job, and what a header names before both', async () => {
+  const sent = () => upstream.chatRequests.at(-1)?.headers['x-litellm-session-id'];
+  const ask = async (words: string[], env = {}) =>
+    JSON.parse((await home.run(['--output-format', 'json', ...words, 'hi'], { env })).stdout) as Record<string, string>;
+  const plain = await ask([]);
+  expect(plain['session_id']).toBe(plain['conversation_id']);
+  expect(sent()).toBe(plain['session_id']);
+
+  const job = {
+    CI: 'true',
+    GITHUB_ACTIONS: 'true',
+    GITHUB_REPOSITORY: 'octo/cat',
+    GITHUB_RUN_ID: '42',
+    GITHUB_JOB: 'a b',
+  };
+  expect((await ask([], job))['session_id']).toBe('github-actions:octo/cat:42:a_b');
+  expect(sent()).toBe('github-actions:octo/cat:42:a_b');
+  expect((await ask(['--no-attribution'], job))['session_id']).not.toContain('github');
+  expect((await ask(['--header', 'X-LiteLLM-Session-Id: mine'], job))['session_id']).toBe('mine');
+  expect(sent()).toBe('mine');
+});
+
+test('a trace that the caller is a part of goes along, and nothing that is none', async () => {
+  const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const odd = [
+    '',
+    'x',
+    `${parent}\r\nx-evil: 1`,
+    '00-00000000000000000000000000000000-b7ad6b7169203331-01',
+    `ff${parent.slice(2)}`,
+  ];
+  for (const TRACEPARENT of [parent, ...odd]) {
+    expect((await home.run(['hi'], { env: { TRACEPARENT } })).code).toBe(0);
+    expect(upstream.chatRequests.at(-1)?.headers['traceparent']).toBe(TRACEPARENT === parent ? parent : undefined);
+  }
 });
 
 test('a proxy that takes no tags from its clients gets a CI job’s call without them, and that is said', async () => {

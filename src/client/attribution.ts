@@ -19,16 +19,22 @@ export interface Attribution {
   name: string;
   tags: string[];
   metadata: Record<string, string>;
+  /** What the proxy groups the job's calls by; null when the job does not say which run it is of. */
+  session: string | null;
   userAgent: string;
 }
 
+/** Jenkins has it in multibranch projects alone. */
+const branch = 'BRANCH_NAME';
+
 type Environment = Readonly<Record<string, string | undefined>>;
-type Facts = Omit<CiJob, 'service'>;
+type JobFacts = Omit<CiJob, 'service'>;
+type Facts = Readonly<Record<string, string | null>>;
 
 interface Service {
   name: string;
   service: string;
-  facts: (variable: (name: string) => string | null) => Facts;
+  facts: (variable: (name: string) => string | null) => JobFacts;
 }
 
 /**
@@ -76,8 +82,9 @@ const services: Readonly<Record<string, Service>> = {
     service: 'jenkins',
     facts: (variable) => ({
       repository: repositoryOf(variable('GIT_URL')),
-      workflow: variable('JOB_NAME'),
-      job: variable('STAGE_NAME') ?? variable('JOB_BASE_NAME'),
+      // In a multibranch project the branch, or the change, is the last part of it.
+      workflow: variable(branch) === null ? variable('JOB_NAME') : parentOf(variable('JOB_NAME')),
+      job: variable('STAGE_NAME') ?? (variable(branch) === null ? variable('JOB_BASE_NAME') : null),
       run: variable('BUILD_NUMBER'),
       attempt: null,
       pullRequest: variable('CHANGE_ID') ?? variable('ghprbPullId'),
@@ -105,10 +112,11 @@ const services: Readonly<Record<string, Service>> = {
     service: 'circleci',
     facts: (variable) => ({
       repository: joined(variable('CIRCLE_PROJECT_USERNAME'), variable('CIRCLE_PROJECT_REPONAME')),
-      workflow: variable('CIRCLE_WORKFLOW_ID'),
+      // There is no name of it: the id is new each time that a workflow runs.
+      workflow: null,
       job: variable('CIRCLE_JOB'),
       run: variable('CIRCLE_BUILD_NUM'),
-      attempt: null,
+      attempt: variable('CIRCLE_WORKFLOW_ID'),
       pullRequest: variable('CIRCLE_PR_NUMBER') ?? /\/(\d+)$/.exec(variable('CIRCLE_PULL_REQUEST') ?? '')?.[1] ?? null,
       actor: variable('CIRCLE_USERNAME'),
       url: variable('CIRCLE_BUILD_URL'),
@@ -146,30 +154,30 @@ export function ciJob(service: string | null, env: Environment): CiJob | null {
 }
 
 /**
- * Tags, spend metadata and a user agent for a job: LiteLLM sums spend by each tag, and keeps the metadata with each call.
- * Both hold the same facts, since which one a team's report reads is not known.
+ * Tags, spend metadata, a session and a user agent for a job. LiteLLM sums spend by each tag, a row for each day, model and
+ * key, and shows the names of all of them to everybody: so only what many runs share is a tag. The metadata, which is kept
+ * with each call, holds all that the job says, and the session is what all calls of the one job are found by.
  */
 export function attributionOf(service: string | null, env: Environment, version: string): Attribution | null {
   const job = ciJob(service, env);
   if (job === null) return null;
-  const facts: [tag: string, metadata: string, value: string | null][] = [
-    ['ci', 'ci_service', job.service],
-    ['repo', 'ci_repository', job.repository],
-    ['workflow', 'ci_workflow', job.workflow],
-    ['job', 'ci_job', job.job],
-    ['run', 'ci_run', job.run],
-    ['attempt', 'ci_attempt', job.attempt],
-    ['pr', 'ci_pull_request', job.pullRequest],
-    ['actor', 'ci_actor', job.actor],
-  ];
-  const known = facts.filter((fact): fact is [string, string, string] => fact[2] !== null);
+  const shared: Facts = { ci: job.service, repo: job.repository, workflow: job.workflow, job: job.job };
+  const metadata: Facts = {
+    ci_service: job.service,
+    ci_repository: job.repository,
+    ci_workflow: job.workflow,
+    ci_job: job.job,
+    ci_run: job.run,
+    ci_attempt: job.attempt,
+    ci_pull_request: job.pullRequest,
+    ci_actor: job.actor,
+    ci_url: job.url,
+  };
   return {
     name: services[service ?? '']?.name ?? job.service,
-    tags: known.map(([tag, , value]) => `${tag}:${value.slice(0, longestTag)}`),
-    metadata: {
-      ...Object.fromEntries(known.map(([, name, value]) => [name, value])),
-      ...(job.url !== null && { ci_url: job.url }),
-    },
+    tags: told(shared).map(([tag, value]) => `${tag}:${value.slice(0, longestTag)}`),
+    metadata: Object.fromEntries(told(metadata)),
+    session: sessionOf(job),
     // LiteLLM makes a tag of the whole of it, so it says only what many calls share.
     userAgent: `cllm/${version} (${[job.service, job.repository]
       .filter((part) => part !== null)
@@ -179,6 +187,24 @@ export function attributionOf(service: string | null, env: Environment, version:
 }
 
 const longestTag = 200;
+
+/**
+ * `github-actions:octo/cat:42:1:build`: the one job of the one run. What a service does not tell is left out; each part is
+ * as long as it may be for all to fit in 200 characters, which is what the client takes.
+ */
+function sessionOf({ service, repository, run, attempt, job }: CiJob): string | null {
+  if (run === null) return null;
+  const parts: [part: string | null, most: number][] = [
+    [service, 20],
+    [repository, 60],
+    [run, 40],
+    [attempt, 40],
+    [job, 36],
+  ];
+  return parts
+    .flatMap(([part, most]) => (part === null ? [] : headerTag(part).replaceAll(' ', '_').slice(0, most)))
+    .join(':');
+}
 
 /**
  * `x-litellm-tags` and `x-litellm-spend-logs-metadata`: what the caller said, then what the job says; a name that both
@@ -214,6 +240,10 @@ function headerTag(tag: string): string {
     .replace(/[^\x20-\x7e]+|,/gu, (characters) => (characters === ',' ? ' ' : encodeURIComponent(characters)));
 }
 
+function told(facts: Facts): [string, string][] {
+  return Object.entries(facts).filter((fact): fact is [string, string] => fact[1] !== null);
+}
+
 /** JSON in ASCII alone: everything else as the escapes that JSON has for it. */
 function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(
@@ -230,6 +260,11 @@ function repositoryOf(url: string | null): string | null {
 
 function joined(...parts: (string | null)[]): string | null {
   return parts.includes(null) ? null : parts.join('/');
+}
+
+/** `team/app/PR-3` is in `team/app`; what is in nothing has no parent. */
+function parentOf(path: string | null): string | null {
+  return path?.replace(/\/?[^/]*$/, '') || null;
 }
 
 function unless(value: string | null, nothing: string): string | null {

@@ -18,6 +18,8 @@ export interface Receipt {
   apiBase: string | null;
   /** What the proxy's admin looks a call up by. */
   callId: string | null;
+  /** What the proxy groups its calls by, as it was sent; null when nothing was. */
+  sessionId: string | null;
   proxyVersion: string | null;
   inputTokens: number | null;
   outputTokens: number | null;
@@ -49,6 +51,8 @@ export interface Receipt {
 export function receiptOf(facts: {
   modelRequested: string;
   headers: Readonly<Record<string, string>>;
+  /** The request's `x-litellm-session-id`; without one there is none. */
+  sessionId?: string | null;
   completion: ChatCompletion | null;
   /** The model that a fallback notice in the stream named. */
   fallbackModel: string | null;
@@ -76,6 +80,7 @@ export function receiptOf(facts: {
     modelGroup,
     apiBase: text(headers['x-litellm-model-api-base']),
     callId: text(headers['x-litellm-call-id']),
+    sessionId: facts.sessionId ?? null,
     proxyVersion: text(headers['x-litellm-version']),
     inputTokens: count(usage?.prompt_tokens),
     outputTokens: count(usage?.completion_tokens),
@@ -118,6 +123,7 @@ export function receiptFromJson(json: Readonly<Record<string, unknown>>): Receip
     modelGroup: text(json['model_group']),
     apiBase: text(json['api_base']),
     callId: text(json['call_id']),
+    sessionId: text(json['session_id']),
     proxyVersion: text(json['proxy_version']),
     inputTokens: count(json['input_tokens']),
     outputTokens: count(json['output_tokens']),

@@ -26,6 +26,7 @@ export function recordedReceipt(
   return receiptOf({
     modelRequested,
     headers: head.headers,
+    sessionId: head.session ?? null,
     completion,
     fallbackModel: fallback?.fallbackModel ?? null,
     retries: heads - 1,

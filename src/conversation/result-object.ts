@@ -30,6 +30,7 @@ export interface ResultFigures {
   durationMs: number;
   ttftMs: number | null;
   callId: string | null;
+  sessionId: string | null;
   modelServed: string | null;
   guardrails: readonly string[];
   maskedPassages: number | null;
@@ -77,6 +78,8 @@ export interface ResultObject {
   ttft_ms: number | null;
   conversation_id: string | null;
   call_id: string | null;
+  /** What the proxy groups its calls by: the conversation, the run of a batch or a comparison, or the CI job. */
+  session_id: string | null;
   model_served: string | null;
   /** Null when no guardrail is known to have run. */
   guardrails: GuardrailObject[] | null;
@@ -117,6 +120,7 @@ export function resultObject(parts: ResultParts): ResultObject {
     ttft_ms: rounded(figures?.ttftMs),
     conversation_id: parts.conversationId ?? null,
     call_id: figures?.callId ?? null,
+    session_id: figures?.sessionId ?? null,
     model_served: figures?.modelServed ?? null,
     guardrails: guardrailsOf(error, figures),
     error: error && isError ? errorObject(error, timestamp) : null,

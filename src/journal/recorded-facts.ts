@@ -9,7 +9,7 @@ import { isJsonObject } from '../protocol/json.ts';
 /** Null for what no response had. */
 export function readHead(value: unknown): RecordedHead | null {
   if (!isJsonObject(value) || !isJsonObject(value['headers'])) return null;
-  const { status, headers, url, limits } = value;
+  const { status, headers, url, limits, session } = value;
   if (!Number.isInteger(status) || Number(status) < 100 || Number(status) > 999 || typeof url !== 'string') return null;
   return Object.values(headers).every((header) => typeof header === 'string')
     ? {
@@ -18,6 +18,7 @@ export function readHead(value: unknown): RecordedHead | null {
         url,
         // What stands in it is checked where it is used.
         ...(isJsonObject(limits) && { limits }),
+        ...(typeof session === 'string' && { session }),
       }
     : null;
 }

@@ -28,6 +28,8 @@ export interface RecordedHead {
   url: string;
   /** Bytes that the run took at the most, of the reply and of one event: without them a replay would take more. */
   limits?: { maxReplyBytes?: number; maxEventBytes?: number };
+  /** The request's `x-litellm-session-id`; not there when none was sent. */
+  session?: string;
 }
 
 export interface RecordedRead {

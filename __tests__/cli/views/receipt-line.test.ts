@@ -13,6 +13,7 @@ const bare: Receipt = {
   modelGroup: null,
   apiBase: null,
   callId: null,
+  sessionId: null,
   proxyVersion: null,
   inputTokens: null,
   outputTokens: null,

@@ -70,9 +70,9 @@ export async function clientOptions(
     idleTimeout: settings.timeouts.idle.value,
     timeout: settings.timeouts.total.value,
     retries: settings.retries.value,
-    headers: requestHeaders(values, settings, attribution),
+    headers: { ...traceHeader(env), ...requestHeaders(values, settings, attribution) },
     ...(attribution !== null && {
-      untaggedHeaders: requestHeaders(values, settings, { ...attribution, tags: [] }),
+      untaggedHeaders: { ...traceHeader(env), ...requestHeaders(values, settings, { ...attribution, tags: [] }) },
       onTagsRefused: () => void remark(io.stderr, tagsRefused),
     }),
     // The demo is on this machine, whatever the environment says of proxies.
@@ -90,6 +90,16 @@ function switchOf(value: boolean | undefined): 'on' | 'off' | undefined {
   return value === undefined ? undefined : value ? 'on' : 'off';
 }
 
+/**
+ * The trace that this process is a part of, as its caller says: the proxy's own spans then hang below it.
+ *
+ * Source: OpenTelemetry's `TRACEPARENT`, a W3C Trace Context header (version 00).
+ */
+function traceHeader(env: Io['env']): Record<string, string> {
+  const parent = env['TRACEPARENT']?.trim() ?? '';
+  return /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(parent) ? { traceparent: parent } : {};
+}
+
 /** What each request carries besides the key; reads no files. */
 export function requestHeaders(
   { metadata = [], header = [], endUser }: Pick<ContextValues, 'metadata' | 'header' | 'endUser'>,
@@ -98,7 +108,11 @@ export function requestHeaders(
 ): Record<string, string> {
   const own: Record<string, string> = Object.fromEntries(header);
   const tags = [...settings.tags.value, ...(own['x-litellm-tags']?.split(',') ?? [])];
-  const headers = { ...own, ...attributionHeaders({ tags, metadata: Object.fromEntries(metadata) }, attribution) };
+  const headers: Record<string, string> = {
+    ...(attribution?.session != null && { 'x-litellm-session-id': attribution.session }),
+    ...own,
+    ...attributionHeaders({ tags, metadata: Object.fromEntries(metadata) }, attribution),
+  };
   if (endUser !== undefined) headers['x-litellm-end-user-id'] = endUser;
   return headers;
 }

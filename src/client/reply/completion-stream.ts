@@ -28,6 +28,8 @@ export interface ResponseHead {
   url: string;
   /** Bytes that are taken at the most, of the reply and of one event. */
   limits?: { maxReplyBytes?: number; maxEventBytes?: number };
+  /** The request's `x-litellm-session-id`; not there when none was sent. */
+  session?: string;
 }
 
 /** Taker of a reply's bytes: the journal and `--record`. Called synchronously, before the chunks of a read are handed on. */
@@ -335,8 +337,15 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
       onContent: () => (this.#firstContentAt ??= clock()),
     });
     this.#hasHead = true;
-    for (const tap of taps) tap.head({ status: response.status, headers: this.#headers, url, limits });
+    const session = this.#sessionId;
+    const head = { status: response.status, headers: this.#headers, url, limits, ...(session !== null && { session }) };
+    for (const tap of taps) tap.head(head);
     return this.#incoming;
+  }
+
+  /** As it goes out: a header that the caller set by hand wins over the conversation's. */
+  get #sessionId(): string | null {
+    return this.#plan.headers['x-litellm-session-id'] ?? null;
   }
 
   #ended(incoming: IncomingReply): Attempt {
@@ -392,6 +401,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         : receiptOf({
             modelRequested,
             headers: this.#headers,
+            sessionId: this.#sessionId,
             completion,
             fallbackModel,
             retries: this.#retries,

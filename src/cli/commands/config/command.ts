@@ -103,10 +103,11 @@ export const config = commandGroup(
         );
         const attribution = await context.attribution();
         if (attribution !== null) {
-          const { name: origin, tags, metadata, userAgent } = attribution;
+          const { name: origin, tags, metadata, session, userAgent } = attribution;
           rows.push(
             { name: 'attribution.tags', value: tags, origin },
             { name: 'attribution.metadata', value: metadata, origin },
+            { name: 'attribution.session', value: session, origin },
             { name: 'attribution.user_agent', value: userAgent, origin },
           );
         }
