@@ -1,82 +1,55 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { stringify } from 'yaml';
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
-import type { RunningProxy } from '../../src/local-proxy/run.ts';
-import { describeLitellm, providersUrlForProxy, startLitellm } from '../support/litellm.ts';
-import { fakeProviderModels } from '../support/litellm-overlay.ts';
-import { bufferingConfig, repositoryConfig, startNginx, startRedis, type Server } from '../support/nginx.ts';
+import { describeLitellm } from '../support/litellm.ts';
+import { bufferingConfig, startNginx } from '../support/nginx.ts';
 import { describeWithPrograms } from '../support/programs.ts';
-import { CliHome } from '../support/run-cli.ts';
+import { CliHome, type CliResult } from '../support/run-cli.ts';
+import { eventually, startTeam, type Team } from '../support/team.ts';
 
-/**
- * Virtual keys without PostgreSQL: what the database would say of a key stands here, the limiter and the errors are
- * LiteLLM's own.
- */
-const customAuth = `
-import os
-from litellm.proxy._types import UserAPIKeyAuth
-from litellm.proxy.auth import auth_checks as checks
+const page = readFileSync(new URL('../../docs/team-proxy.md', import.meta.url), 'utf8');
+const blocks = [...page.matchAll(/^```sh( docker)?\n(.*?)^```$/gms)].map(([, mark, text]) => ({
+  needsDocker: mark !== undefined,
+  text: text ?? '',
+}));
 
-KEYS = {
-    os.environ["LITELLM_MASTER_KEY"]: {"user_role": "proxy_admin"},
-    "sk-good": {"key_alias": "ann"},
-    "sk-limited": {"key_alias": "ci", "rpm_limit": 3},
-    "sk-broke": {"key_alias": "ci", "spend": 2.0, "max_budget": 1.0},
-}
-
-async def user_api_key_auth(request, api_key):
-    from litellm.proxy import proxy_server as p
-    if api_key not in KEYS:
-        raise Exception("unknown key")
-    key = UserAPIKeyAuth(api_key=api_key, token=api_key, **KEYS[api_key])
-    if request.url.path.endswith("/completions"):
-        await checks._virtual_key_max_budget_check(valid_token=key, proxy_logging_obj=p.proxy_logging_obj, user_obj=None)
-    return key
-`;
-
-function config(): string {
-  const { openai } = fakeProviderModels(providersUrlForProxy());
-  const proxy = {
-    model_list: [{ model_name: 'gpt', litellm_params: openai }],
-    router_settings: { num_retries: 0 },
-    general_settings: { master_key: 'os.environ/LITELLM_MASTER_KEY', custom_auth: 'custom_auth.user_api_key_auth' },
-  };
-  // A container is handed the variables that the file names.
-  return `# os.environ/REDIS_HOST os.environ/REDIS_PORT, as docker-compose.yml hands them on\n${stringify(proxy)}`;
-}
+test('what needs Docker on the page of the team’s proxy is docker, and nothing else', () => {
+  const lines = blocks.filter(({ needsDocker }) => needsDocker).flatMap(({ text }) => text.trim().split('\n'));
+  expect(lines.length).toBeGreaterThan(0);
+  for (const line of lines) expect(line).toMatch(/^docker compose /);
+});
 
 describeLitellm("the team's proxy", () => {
-  describeWithPrograms('nginx', 'redis-server')('two replicas behind nginx', () => {
+  describeWithPrograms(
+    'nginx',
+    'redis-server',
+    'psql',
+  )('two replicas with a database, behind nginx', () => {
     const opened: { close(): Promise<void> }[] = [];
-    let replicas: RunningProxy[] = [];
-    let redis: Server;
-    let nginx: Server;
+    const homes: CliHome[] = [];
+    /** Who walks the page: its secrets are those of the proxy. */
+    let walker: CliHome;
+    let team: Team;
 
     beforeAll(async () => {
-      redis = await startRedis();
-      const own = {
-        config: config(),
-        files: { 'custom_auth.py': customAuth },
-        environment: { REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redis.port) },
-      };
-      replicas = await Promise.all([startLitellm(own), startLitellm(own)]);
-      nginx = await startNginx((port) =>
-        repositoryConfig(
-          replicas.map((replica) => replica.port),
-          port,
-        ),
-      );
-    }, 300_000);
+      walker = new CliHome({ LITELLM_PROXY_API_KEY: undefined, CLLM_MODEL: undefined });
+      const [secrets] = blocks;
+      const made = await walker.shell(`set -euo pipefail\n${secrets?.text ?? ''}`);
+      if (made.code !== 0) throw new Error(made.stderr);
+      const environment = readFileSync(walker.at('.env'), 'utf8');
+      const masterKey = /^LITELLM_MASTER_KEY=(sk-[0-9a-f]{48})$/m.exec(environment)?.[1] ?? '';
+      team = await startTeam(masterKey);
+    }, 600_000);
 
     afterEach(async () => {
       for (const each of opened.splice(0)) await each.close();
+      for (const each of homes.splice(0)) each.close();
     });
 
     afterAll(async () => {
-      await nginx?.close();
-      await Promise.all(replicas.map((replica) => replica.stop()));
-      await redis?.close();
+      walker?.close();
+      await team?.close();
     }, 60_000);
 
     function client(baseUrl: string, apiKey: string): LiteLLMClient {
@@ -88,24 +61,82 @@ describeLitellm("the team's proxy", () => {
     const ask = (baseUrl: string, apiKey: string) =>
       client(baseUrl, apiKey).stream({ model: 'gpt', messages: 'Hello' }).result();
 
-    test('nginx asks both', async () => {
-      const answers = await Promise.all([1, 2, 3, 4].map(() => ask(nginx.baseUrl, 'sk-good')));
-      expect(answers.map(({ verdict }) => verdict)).toEqual(Array.from({ length: 4 }, () => 'complete'));
-      const logs = replicas.map(({ logFile }) => readFileSync(logFile, 'utf8'));
-      expect(logs.map((log) => log.includes('POST /v1/chat/completions'))).toEqual([true, true]);
+    /** Somebody with this key, who asks through nginx unless a replica is named. */
+    function user(
+      key: string,
+      baseUrl = team.baseUrl,
+    ): (args: string[], env?: Record<string, string>) => Promise<CliResult> {
+      const home = new CliHome({ LITELLM_PROXY_URL: baseUrl, LITELLM_PROXY_API_KEY: key, CLLM_MODEL: 'hello' });
+      homes.push(home);
+      return (args, env = {}) => home.run(args, { env });
+    }
+
+    const name = (word: string): string => `${word}-${randomBytes(4).toString('hex')}`;
+
+    test('every command of the page that needs no Docker works on it', async () => {
+      const script = blocks
+        .slice(1)
+        .filter(({ needsDocker }) => !needsDocker)
+        .map(({ text }) => text.replaceAll('http://localhost:4000', team.baseUrl))
+        .join('\n');
+      const { code, stdout, stderr } = await walker.shell(`set -euo pipefail\n${script}`);
+      expect({ code, stderr }).toMatchObject({ code: 0 });
+      const environment = readFileSync(walker.at('.env'), 'utf8');
+      expect(environment).toMatch(/^DATABASE_URL=postgresql:\/\/litellm:[0-9a-f]{48}@postgres:5432\/litellm$/m);
+      expect(stdout).toContain('Hello from the proxy.');
+      expect(stdout).toMatch(/^alias\tci$/m);
+      expect(stdout).toMatch(/^budget\t\$5\.00/m);
+      // CI's question is in the proxy's log, with CI's own key.
+      await eventually(async () => {
+        const asked = `SELECT count(*) FROM "LiteLLM_SpendLogs" WHERE metadata->>'user_api_key_alias' = 'ci'`;
+        expect(await team.database.sql(asked)).toEqual(['1']);
+      });
     });
 
-    test('a rate limit holds over both of them: what one replica let through, the other counts', async () => {
-      const [first = '', second = ''] = replicas.map(({ baseUrl }) => baseUrl);
-      // All within one minute, which is LiteLLM's window from the first of them on.
-      for (let asked = 0; asked < 3; asked += 1) expect((await ask(first, 'sk-limited')).error).toBeNull();
-      for (const baseUrl of [second, nginx.baseUrl, first]) {
-        expect((await ask(baseUrl, 'sk-limited')).error).toMatchObject({ code: 'rate_limited', status: 429 });
-      }
+    describe('its replicas', () => {
+      test('are both asked by nginx', async () => {
+        const key = await team.key({});
+        const answers = await Promise.all([1, 2, 3, 4].map(() => ask(team.baseUrl, key)));
+        expect(answers.map(({ verdict }) => verdict)).toEqual(Array.from({ length: 4 }, () => 'complete'));
+        const logs = team.replicas.map(({ logFile }) => readFileSync(logFile, 'utf8'));
+        expect(logs.map((log) => log.includes('POST /v1/chat/completions'))).toEqual([true, true]);
+      });
+
+      test('count a rate limit together: what one let through, the other counts', async () => {
+        const key = await team.key({ rpm_limit: 3 });
+        const [first = '', second = ''] = team.replicas.map(({ baseUrl }) => baseUrl);
+        // All within one minute, which is LiteLLM's window from the first of them on.
+        for (let asked = 0; asked < 3; asked += 1) expect((await ask(first, key)).error).toBeNull();
+        for (const baseUrl of [second, team.baseUrl, first]) {
+          expect((await ask(baseUrl, key)).error).toMatchObject({ code: 'rate_limited', status: 429 });
+        }
+        expect(await user(key)(['--retries', '0', 'hi'])).toMatchObject({ code: 6 });
+      });
+
+      test('hold a budget together', async () => {
+        const key = await team.key({ key_alias: name('shared'), max_budget: 0.01 });
+        const [first = '', second = ''] = team.replicas.map(({ baseUrl }) => baseUrl);
+        expect(await user(key, first)(['-m', 'dear', 'hi'])).toMatchObject({ code: 0 });
+        await eventually(async () => {
+          expect(await user(key, second)(['hi'])).toMatchObject({ code: 7 });
+        });
+      });
+
+      test('refuse a blocked key, both of them', async () => {
+        const key = await team.key({ key_alias: name('left') });
+        expect(await user(key)(['hi'])).toMatchObject({ code: 0 });
+        await team.admin('key/block', { key });
+        for (const { baseUrl } of team.replicas) {
+          await eventually(async () => {
+            const { code, stderr } = await user(key, baseUrl)(['hi']);
+            expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringContaining('blocked') });
+          });
+        }
+      });
     });
 
     test('a stream passes nginx as it is made: what came before a stall is here', async () => {
-      const stream = client(nginx.baseUrl, 'sk-good').stream({
+      const stream = client(team.baseUrl, team.masterKey).stream({
         model: 'gpt',
         messages: '[text pieces=6 stall=3] Hello',
       });
@@ -118,11 +149,11 @@ describeLitellm("the team's proxy", () => {
     });
 
     test('an nginx that buffers holds the same stream back', async () => {
-      const buffering = await startNginx((port) => bufferingConfig(replicas[0]?.port ?? 0, port));
+      const buffering = await startNginx((port) => bufferingConfig(team.replicas[0]?.port ?? 0, port));
       opened.push(buffering);
       const impatient = new LiteLLMClient({
         baseUrl: buffering.baseUrl,
-        apiKey: 'sk-good',
+        apiKey: team.masterKey,
         retries: 0,
         firstTokenTimeout: 3,
       });
@@ -131,19 +162,198 @@ describeLitellm("the team's proxy", () => {
       expect(error?.code).toBe('first_token_timeout');
     });
 
-    test("the built command says whose budget is used up, and what a key's limits are", async () => {
-      const home = new CliHome({ LITELLM_PROXY_URL: nginx.baseUrl, CLLM_MODEL: 'gpt' });
-      try {
-        const broke = await home.run(['hi'], { env: { LITELLM_PROXY_API_KEY: 'sk-broke' } });
-        expect(broke).toMatchObject({ code: 7, stderr: expect.stringContaining('it is the budget of the key ci') });
-        const known = await home.run(['whoami', '--json'], { env: { LITELLM_PROXY_API_KEY: 'sk-good' } });
-        expect(JSON.parse(known.stdout)).toMatchObject({
-          models: ['gpt'],
-          gap: expect.stringContaining('no database'),
+    describe('a used-up budget', () => {
+      /** Each gives a key that one dear call ends, and what the refusal calls whose budget it is. */
+      const owners: [
+        string,
+        () => Promise<{ key: string; said: string; env?: Record<string, string>; args?: string[] }>,
+      ][] = [
+        [
+          'key',
+          async () => {
+            const alias = name('key');
+            return {
+              key: await team.key({
+                key_alias: alias,
+                max_budget: 0.01,
+                budget_duration: '1d',
+                models: ['hello', 'dear'],
+              }),
+              said: `the key ${alias}`,
+            };
+          },
+        ],
+        [
+          'team',
+          async () => {
+            const alias = name('team');
+            const { team_id: id } = await team.admin('team/new', {
+              team_alias: alias,
+              max_budget: 0.01,
+              budget_duration: '30d',
+            });
+            return { key: await team.key({ team_id: id }), said: `the team ${alias}` };
+          },
+        ],
+        [
+          'user',
+          async () => {
+            const id = name('user');
+            await team.admin('user/new', { user_id: id, max_budget: 0.01, auto_create_key: false });
+            return { key: await team.key({ user_id: id }), said: `the user ${id}` };
+          },
+        ],
+        [
+          'team member',
+          async () => {
+            const id = name('member');
+            await team.admin('user/new', { user_id: id, auto_create_key: false });
+            const { team_id: teamId } = await team.admin('team/new', { team_alias: name('team') });
+            const member = { role: 'user', user_id: id };
+            await team.admin('team/member_add', { team_id: teamId, member, max_budget_in_team: 0.01 });
+            return {
+              key: await team.key({ team_id: teamId, user_id: id, models: ['hello', 'dear'] }),
+              said: `the team member ${id}`,
+            };
+          },
+        ],
+        [
+          'tag',
+          async () => {
+            const tag = name('tag');
+            await team.admin('tag/new', { name: tag, max_budget: 0.01 });
+            return { key: await team.key({ key_alias: name('tagged') }), said: `the tag ${tag}`, args: ['--tag', tag] };
+          },
+        ],
+      ];
+
+      test.each(owners)('of a %s is said with its owner, and nothing is begun with it', async (owner, make) => {
+        const { key, said, args = [] } = await make();
+        const cllm = user(key);
+        expect(await cllm([...args, '-m', 'dear', 'hi'])).toMatchObject({ code: 0 });
+        await eventually(async () => {
+          const { code, stderr } = await cllm([...args, 'hi']);
+          expect({ code, stderr }).toEqual({ code: 7, stderr: expect.stringContaining(said) });
         });
-      } finally {
-        home.close();
-      }
+        const known = await cllm(['whoami', '--json']);
+        expect(known).toMatchObject({ code: 0 });
+        const { budgets } = JSON.parse(known.stdout) as { budgets: { owner: string; max: number }[] };
+        // Before a question names its tag nobody knows which tag's budget will bind.
+        const isKnown = owner !== 'tag';
+        expect(budgets.slice(0, 1)).toMatchObject(isKnown ? [{ owner, max: 0.01 }] : []);
+      });
+
+      test('of a key still lets the models be listed that it names, and a login be made with it', async () => {
+        const key = await team.key({ max_budget: 0.01, models: ['hello', 'dear'] });
+        const cllm = user(key);
+        expect(await cllm(['-m', 'dear', 'hi'])).toMatchObject({ code: 0 });
+        await eventually(async () => {
+          expect(await cllm(['hi'])).toMatchObject({ code: 7 });
+        });
+        expect(await cllm(['models'])).toMatchObject({ code: 0, stdout: expect.stringContaining('hello') });
+        const home = new CliHome({ LITELLM_PROXY_API_KEY: undefined });
+        homes.push(home);
+        const login = await home.run(['login', '--base-url', team.baseUrl], { stdin: key });
+        expect(login).toMatchObject({ code: 0, stderr: expect.stringContaining('used up') });
+      });
+    });
+
+    test('a batch says whose budget ended it, and asks nothing once a budget that binds its key is used up', async () => {
+      const id = name('user');
+      await team.admin('user/new', { user_id: id, max_budget: 0.5, auto_create_key: false });
+      const key = await team.key({ user_id: id });
+      const home = new CliHome({ LITELLM_PROXY_URL: team.baseUrl, LITELLM_PROXY_API_KEY: key, CLLM_MODEL: 'dear' });
+      homes.push(home);
+      await home.shell(`for n in $(seq 30); do echo "$n"; done > in.txt`);
+      const onTheWay = await home.run(['batch', 'in.txt', '-o', 'out.jsonl', '--concurrency', '1']);
+      expect(onTheWay).toMatchObject({
+        code: 7,
+        stderr: expect.stringContaining(`it is the budget of the user ${id}`),
+      });
+      const replies = () =>
+        readFileSync(home.at('out.jsonl'), 'utf8')
+          .split('\n')
+          .filter((line) => line.includes('"is_error":false'));
+      const asked = replies();
+      // What was spent is in the database a little later than in the proxy's own count.
+      await eventually(async () => {
+        const { stdout } = await home.run(['whoami', '--json']);
+        const [budget] = (JSON.parse(stdout) as { budgets: { spend: number }[] }).budgets;
+        expect(budget?.spend).toBeGreaterThan(0.5);
+      });
+      const before = await home.run(['batch', 'in.txt', '-o', 'out.jsonl']);
+      expect(before).toMatchObject({ code: 7, stderr: expect.stringContaining(`user ${id}`) });
+      expect(before.stderr).not.toContain('asked');
+      expect(replies()).toEqual(asked);
+    });
+
+    describe('a key', () => {
+      test('that expired, was deleted or may not use the model is exit 4, with the reason', async () => {
+        const expired = await team.key({ duration: '1s' });
+        const deleted = await team.key({});
+        await team.admin('key/delete', { keys: [deleted] });
+        const narrow = await team.key({ models: ['gpt'] });
+        expect(await user(narrow)(['hi'])).toMatchObject({ code: 4, stderr: expect.stringContaining('hello') });
+        expect(await user(deleted)(['hi'])).toMatchObject({ code: 4 });
+        await eventually(async () => {
+          const { code, stderr } = await user(expired)(['hi']);
+          expect({ code, stderr }).toEqual({ code: 4, stderr: expect.stringMatching(/expired/i) });
+        });
+      });
+
+      test('with four places at a time asks a batch in about the time that four places take', async () => {
+        const key = await team.key({ key_alias: name('places'), max_parallel_requests: 4 });
+        const home = new CliHome({ LITELLM_PROXY_URL: team.baseUrl, LITELLM_PROXY_API_KEY: key, CLLM_MODEL: 'gpt' });
+        homes.push(home);
+        const { code, stderr } = await home.shell(
+          `for n in $(seq 24); do echo "[text delay=300] $n"; done > in.txt; cllm batch in.txt -o out.jsonl -q`,
+        );
+        expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('4 at a time') });
+        const results = readFileSync(home.at('out.jsonl'), 'utf8').trimEnd().split('\n');
+        const ended = results.map((line) => JSON.parse(line) as { is_error: boolean; timestamp: string });
+        expect(ended.map(({ is_error: isError }) => isError)).toEqual(Array(24).fill(false));
+        // A minute for each refusal, as the proxy's retry-after wants it, would be there at once.
+        const times = ended.map(({ timestamp }) => Date.parse(timestamp));
+        expect(Math.max(...times) - Math.min(...times)).toBeLessThan(30_000);
+      });
+    });
+
+    test("a CI job's calls are in the spend log with its tags, its metadata and the job as their session", async () => {
+      const run = name('run');
+      const job = {
+        CI: 'true',
+        GITHUB_ACTIONS: 'true',
+        GITHUB_REPOSITORY: 'octo/cat',
+        GITHUB_WORKFLOW: 'nightly',
+        GITHUB_JOB: 'ask',
+        GITHUB_RUN_ID: run,
+        GITHUB_ACTOR: 'mona',
+      };
+      const cllm = user(await team.key({ key_alias: name('ci') }));
+      for (const words of ['one', 'two']) expect(await cllm([words], job)).toMatchObject({ code: 0 });
+      const session = `github-actions:octo/cat:${run}:ask`;
+      await eventually(async () => {
+        const rows = await team.database.sql(
+          `SELECT request_tags, metadata->'spend_logs_metadata'->>'ci_actor' FROM "LiteLLM_SpendLogs" WHERE session_id = '${session}'`,
+        );
+        expect(rows).toHaveLength(2);
+        for (const row of rows) {
+          const [tags, actor] = row.split('|');
+          const given = (JSON.parse(tags ?? '') as string[]).filter((tag) => !tag.startsWith('User-Agent'));
+          expect(given).toEqual(['ci:github-actions', 'repo:octo/cat', 'workflow:nightly', 'job:ask']);
+          expect(actor).toBe('mona');
+        }
+      });
+    });
+
+    test('the turns of a conversation are one session there', async () => {
+      const cllm = user(await team.key({}));
+      const first = JSON.parse((await cllm(['--output-format', 'json', 'one'])).stdout) as Record<string, string>;
+      await cllm(['-c', 'two']);
+      await eventually(async () => {
+        const asked = `SELECT count(*) FROM "LiteLLM_SpendLogs" WHERE session_id = '${first['conversation_id']}'`;
+        expect(await team.database.sql(asked)).toEqual(['2']);
+      });
     });
   });
 });

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
 import { loopbackName } from '../../src/local-proxy/launch.ts';
-import { provisionLiteLLM } from '../../src/local-proxy/provision.ts';
+import { type Installation, provisionLiteLLM } from '../../src/local-proxy/provision.ts';
 import { startProxy, type RunningProxy } from '../../src/local-proxy/run.ts';
 import { FakeProviders } from './fake-providers.ts';
 import {
@@ -92,6 +92,10 @@ export interface OwnLitellm {
   /** Files beside it by name, such as a custom_auth.py. */
   files?: Record<string, string>;
   environment?: Record<string, string>;
+  /** Default: a random one. */
+  masterKey?: string;
+  /** Another than the suite's: of a proxy with a database. */
+  installation?: Installation;
   /** A model for the first, slow request. */
   warmUpModel?: string;
 }
@@ -110,10 +114,11 @@ export async function startLitellm(own: OwnLitellm): Promise<RunningProxy & { pr
   const environment = { ...sealedEnvironment(run), ...own.environment };
   const proxy = await startProxy({
     machine: { ...testMachine(), environment },
-    installation,
+    installation: own.installation ?? installation,
     configFile,
     logFile: join(run, 'litellm.log'),
     grace: 2,
+    ...(own.masterKey === undefined ? {} : { masterKey: own.masterKey }),
     ...(own.warmUpModel === undefined ? {} : { warmUpModel: own.warmUpModel }),
   });
   return {
@@ -124,6 +129,11 @@ export async function startLitellm(own: OwnLitellm): Promise<RunningProxy & { pr
       rmSync(run, { recursive: true, force: true });
     },
   };
+}
+
+/** The LiteLLM that this suite runs. */
+export function litellmInstallation(): Installation {
+  return addresses().installation;
 }
 
 /** The address of the fake providers as a proxy of this suite reaches them. */

@@ -76,7 +76,8 @@ export async function startRedis(): Promise<Server> {
   return { baseUrl: `redis://127.0.0.1:${port}`, port, close };
 }
 
-async function listening(child: ChildProcess, port: number, close: () => Promise<void>): Promise<void> {
+/** Waits until a server that was started answers on its port; else it is closed, with what it said. */
+export async function listening(child: ChildProcess, port: number, close: () => Promise<void>): Promise<void> {
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (said += text));
   for (const deadline = AbortSignal.timeout(20_000); !(await answers(port)); await wait(20)) {
@@ -98,9 +99,9 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+export async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
-  child.kill('SIGKILL');
+  child.kill(signal);
   await exited;
 }

@@ -1,3 +1,4 @@
+import { explainBudget } from '../../asking/budget.ts';
 import { newSession } from '../../../conversation/conversation.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
@@ -180,7 +181,12 @@ class BatchCommand {
       this.#display?.end();
       this.#display = null;
     }
-    return this.#finish(stop);
+    return this.#finish(stop?.reason === 'failure' ? { ...stop, error: await this.#explained(stop.error) } : stop);
+  }
+
+  /** Whose budget, or whose key: as for a single question. */
+  async #explained(error: CllmError | null): Promise<CllmError | null> {
+    return error && this.#context.explained(await explainBudget(error, await this.#context.client()));
   }
 
   async close(): Promise<void> {
