@@ -77,6 +77,29 @@ function evilProxy(request: RecordedRequest): ScriptedReply {
     spend: 1,
     models: [evil],
   };
+  const evilPart = {
+    [evil]: { metrics: { spend: 1, api_requests: 1 }, metadata: { key_alias: evil, team_alias: evil } },
+  };
+  const evilDay = {
+    date: evil,
+    metrics: { spend: 1, api_requests: 1 },
+    breakdown: { model_groups: evilPart, api_keys: evilPart, entities: evilPart },
+  };
+  const evilCall = {
+    request_id: 'x',
+    session_id: evil,
+    model: evil,
+    model_group: evil,
+    startTime: evil,
+    status: evil,
+    user: evil,
+    request_tags: [evil],
+    metadata: {
+      user_api_key_alias: evil,
+      spend_logs_metadata: { [evil]: evil },
+      error_information: { error_message: evil },
+    },
+  };
   const bodies: Record<string, unknown> = {
     '/v1/models': {
       data: [
@@ -91,6 +114,9 @@ function evilProxy(request: RecordedRequest): ScriptedReply {
       ],
     },
     '/key/info': { info },
+    '/user/daily/activity': { results: [evilDay] },
+    '/team/daily/activity': { results: [evilDay] },
+    '/spend/logs/v2': { data: [evilCall], total_pages: 1 },
     '/health/readiness': { status: evil, db: evil, litellm_version: evil },
   };
   return {
@@ -246,6 +272,19 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   models: [['models'], ['models', '--json']],
   whoami: [['whoami'], ['whoami', '--json']],
+  spend: [
+    ['spend'],
+    ['spend', '--by', 'model'],
+    ['spend', '--by', 'key'],
+    ['spend', '--by', 'team'],
+    ['spend', '--by', 'conversation'],
+    ['spend', '--by', 'model', '--json'],
+    ['spend', '--by', 'model', '--csv'],
+    ['spend', '--local', '--by', 'model'],
+    ['spend', 'why', evilWord],
+    ['spend', 'why', 'x'],
+    ['spend', '--tag', evilWord],
+  ],
   doctor: [
     ['doctor', '-m', 'm'],
     ['doctor', '-m', 'm', '--json'],

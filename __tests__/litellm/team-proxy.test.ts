@@ -260,7 +260,7 @@ describeLitellm("the team's proxy", () => {
 
     test('a batch says whose budget ended it, and asks nothing once a budget that binds its key is used up', async () => {
       const id = name('user');
-      await team.admin('user/new', { user_id: id, max_budget: 0.5, auto_create_key: false });
+      await team.admin('user/new', { user_id: id, max_budget: 0.2, auto_create_key: false });
       const key = await team.key({ user_id: id });
       const home = new CliHome({ LITELLM_PROXY_URL: team.baseUrl, LITELLM_PROXY_API_KEY: key, CLLM_MODEL: 'dear' });
       homes.push(home);
@@ -279,7 +279,7 @@ describeLitellm("the team's proxy", () => {
       await eventually(async () => {
         const { stdout } = await home.run(['whoami', '--json']);
         const [budget] = (JSON.parse(stdout) as { budgets: { spend: number }[] }).budgets;
-        expect(budget?.spend).toBeGreaterThan(0.5);
+        expect(budget?.spend).toBeGreaterThan(0.2);
       });
       const before = await home.run(['batch', 'in.txt', '-o', 'out.jsonl']);
       expect(before).toMatchObject({ code: 7, stderr: expect.stringContaining(`user ${id}`) });
@@ -343,6 +343,104 @@ describeLitellm("the team's proxy", () => {
           expect(given).toEqual(['ci:github-actions', 'repo:octo/cat', 'workflow:nightly', 'job:ask']);
           expect(actor).toBe('mona');
         }
+      });
+    });
+
+    describe('what was spent', () => {
+      const json = async (
+        cllm: (args: string[], env?: Record<string, string>) => Promise<CliResult>,
+        ...args: string[]
+      ) => {
+        const { code, stdout, stderr } = await cllm(['spend', '--json', ...args]);
+        if (code !== 0) throw new Error(stderr);
+        return JSON.parse(stdout) as {
+          rows: { name: string | null; spend_usd: number; requests: number }[];
+          total: { spend_usd: number; requests: number } | null;
+        };
+      };
+
+      test('is what the replies said, by day, model, key, user, team, tag and conversation; a plain key sees its own', async () => {
+        const [id, alias, teamAlias, tag] = [name('ann'), name('key'), name('team'), name('tag')];
+        await team.admin('user/new', { user_id: id, user_email: `${id}@example.com`, auto_create_key: false });
+        const { team_id: teamId } = await team.admin('team/new', { team_alias: teamAlias });
+        await team.admin('team/member_add', { team_id: teamId, member: { role: 'user', user_id: id } });
+        const ann = user(await team.key({ user_id: id, team_id: teamId, key_alias: alias }));
+        const replies: { total_cost_usd: number; session_id: string; call_id: string }[] = [];
+        for (const model of ['gpt', 'dear', 'dear']) {
+          const { stdout } = await ann(['-m', model, '--tag', tag, '--output-format', 'json', 'hi']);
+          replies.push(JSON.parse(stdout));
+        }
+        const sum = replies.reduce((all, { total_cost_usd: cost }) => all + cost, 0);
+        const total = { spend_usd: expect.closeTo(sum, 9), requests: 3 };
+        await eventually(async () => expect((await json(ann)).total).toMatchObject(total));
+        expect((await json(ann, '--by', 'model')).rows).toMatchObject([
+          { name: 'dear', requests: 2 },
+          { name: 'gpt', requests: 1 },
+        ]);
+        expect((await json(ann, '--by', 'key')).rows).toMatchObject([{ name: alias, ...total }]);
+        expect((await json(ann, '--by', 'user')).rows).toMatchObject([{ name: `${id}@example.com`, ...total }]);
+        expect((await json(ann, '--by', 'team')).rows).toMatchObject([{ name: teamAlias, ...total }]);
+        await eventually(async () => {
+          expect((await json(ann, '--by', 'tag')).rows).toContainEqual(
+            expect.objectContaining({ name: tag, ...total }),
+          );
+          expect((await json(ann, '--tag', tag, '--by', 'key')).rows).toMatchObject([{ name: alias, ...total }]);
+          const conversations = (await json(ann, '--by', 'conversation')).rows;
+          expect(new Set(conversations.map((row) => row.name))).toEqual(
+            new Set(replies.map((reply) => reply.session_id)),
+          );
+        });
+        const [, dear] = replies;
+        const why = await ann(['spend', 'why', dear?.call_id ?? '', '--json']);
+        expect(JSON.parse(why.stdout)).toMatchObject({
+          model: 'dear',
+          key: alias,
+          team: teamAlias,
+          user: id,
+          spend: dear?.total_cost_usd,
+          tags: expect.arrayContaining([tag]),
+        });
+
+        // Somebody else sees nothing of it, an admin all.
+        const other = name('eve');
+        await team.admin('user/new', { user_id: other, auto_create_key: false });
+        const eve = user(await team.key({ user_id: other }));
+        expect((await json(eve)).rows).toEqual([]);
+        expect(await eve(['spend', 'why', dear?.call_id ?? ''])).toMatchObject({ code: 1 });
+        const admin = user(team.masterKey);
+        expect((await json(admin, '--by', 'user')).rows).toContainEqual(
+          expect.objectContaining({ name: `${id}@example.com`, ...total }),
+        );
+        // What this machine's history tells is the same sum.
+        expect((await json(ann, '--local')).total).toMatchObject(total);
+      });
+
+      test('by a CI job is summed by --run, and its key is told why it sees no more', async () => {
+        const job = {
+          CI: 'true',
+          GITHUB_ACTIONS: 'true',
+          GITHUB_REPOSITORY: 'octo/cat',
+          GITHUB_JOB: 'ask',
+          GITHUB_RUN_ID: name('run'),
+        };
+        const id = name('bot');
+        await team.admin('user/new', { user_id: id, auto_create_key: false });
+        const bot = user(await team.key({ user_id: id }));
+        for (const words of ['one', 'two']) expect(await bot(['-m', 'dear', words], job)).toMatchObject({ code: 0 });
+        expect(await bot(['-m', 'dear', 'of no job'])).toMatchObject({ code: 0 });
+        const { code, stdout, stderr } = await bot(['spend', '--run'], job);
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+        expect(stdout).toContain('| dear | $0.52 | 2 | 0 |');
+
+        const service = user(await team.key({ key_alias: name('ci') }));
+        expect(await service(['-m', 'dear', 'hi'], job)).toMatchObject({ code: 0 });
+        expect(await service(['spend'])).toMatchObject({
+          code: 4,
+          stderr: expect.stringContaining('belongs to no user'),
+        });
+        const own = await service(['spend', '--run'], job);
+        expect(own).toMatchObject({ code: 0, stdout: expect.stringContaining('| dear | $0.26 | 1 |') });
+        expect(own.stderr).toContain('what the history of this machine tells');
       });
     });
 

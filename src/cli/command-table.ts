@@ -51,6 +51,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/whoami/command.ts')).whoami,
   },
   {
+    usage: 'spend [why] [call]',
+    describe: 'what was spent, by day, model, key, tag, …; why CALL_ID: one call',
+    load: async () => (await import('./commands/spend/command.ts')).spend,
+  },
+  {
     usage: 'doctor',
     describe: 'is the path to the proxy sound, from its name to a live stream',
     load: async () => (await import('./commands/doctor/command.ts')).doctor,

@@ -1,8 +1,8 @@
 /** Commands that belong together, and what they are for, in the order in which somebody needs them. */
 const groups: readonly (readonly [names: readonly string[], about: string])[] = [
   [['ask', 'chat', 'batch', 'compare'], 'ask once (the default), talk, ask much or several'],
-  [['history', 'recover', 'replay'], 'what was said, also before a crash; play it again'],
-  [['models', 'whoami', 'doctor'], 'what the proxy serves, whose key this is, is all well'],
+  [['history', 'recover', 'replay'], 'what was said, also before a crash; play again'],
+  [['models', 'whoami', 'spend', 'doctor'], 'what is served, whose key, its spend, is all well'],
   [['login', 'logout', 'config', 'init'], 'keys, settings, a project file'],
   [['proxy'], 'a LiteLLM proxy on this machine'],
   [['completion', 'help'], 'for your shell; help exit-codes, connection, limits'],
@@ -24,7 +24,7 @@ export function mainHelp(commands: readonly string[]): string {
   cllm --demo "hello"               no proxy at hand: a small one inside answers
 
 Commands (cllm COMMAND --help):
-${rows.map(([names, about]) => `  ${names.padEnd(24)} ${about}\n`).join('')}
+${rows.map(([names, about]) => `  ${names.padEnd(26)} ${about}\n`).join('')}
 Flags (more: cllm ask --help; all: cllm help ask all):
   -m, --model NAME         -s, --system TEXT|@FILE     -f, --file PATH
   -c, --continue           -C, --conversation NAME     --ephemeral  keep nothing

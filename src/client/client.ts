@@ -284,6 +284,16 @@ export class LiteLLMClient {
   }
 
   /**
+   * The JSON that a GET of a path of the proxy answers with, as it came: of up to 64 MiB, with the errors, retries and
+   * deadlines of a reply.
+   *
+   * @throws CllmError
+   */
+  async get(path: string, options: CallOptions = {}): Promise<unknown> {
+    return this.#get(path, options);
+  }
+
+  /**
    * Sends one request to a path of the proxy and gives the answer, whatever its status: for a look at the way. With a body
    * it is a POST. No retries.
    */

@@ -5,13 +5,14 @@ import { Database, type DatabaseOptions } from './database.ts';
 import { type ImportReport, exportConversation, exportHistory, importConversations } from './transfer.ts';
 import { prefixEnd } from './identifiers.ts';
 import { Records } from './records.ts';
-import { receiptFigure } from './receipt-columns.ts';
+import { receiptFigure, receiptText } from './receipt-columns.ts';
 import { searchQuery } from './search-query.ts';
-import { conversationCondition, hitCondition, type TurnFilter } from './turn-filter.ts';
+import { conversationCondition, hitCondition, receiptCondition, type TurnFilter } from './turn-filter.ts';
 import {
   type ConversationRow,
   type ConversationSummary,
   type ConversationTotals,
+  type HistorySpend,
   json,
   type NewTurn,
   summaryAt,
@@ -25,7 +26,7 @@ import {
 import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
-export type { ConversationSummary, ConversationTotals, NewTurn, Turn, TurnEnd } from './rows.ts';
+export type { ConversationSummary, ConversationTotals, HistorySpend, NewTurn, Turn, TurnEnd } from './rows.ts';
 export type { TurnFilter } from './turn-filter.ts';
 
 export interface HistoryOptions extends DatabaseOptions {
@@ -228,6 +229,37 @@ export class History {
     return new Map(
       rows.map(({ id, cost, input, output }) => [id, { costUsd: cost, inputTokens: input, outputTokens: output }]),
     );
+  }
+
+  /**
+   * What the turns that a reply came for have cost by their receipts, a row for each day of the local calendar, model that
+   * served, or conversation.
+   *
+   * @param session only those that the proxy has under this session
+   */
+  spending(by: 'day' | 'model' | 'conversation', filter: TurnFilter, session: string | null = null): HistorySpend[] {
+    const { sql, values } = receiptCondition(filter, session);
+    const name = {
+      day: "date(turns.created_at, 'localtime')",
+      model: `coalesce(${receiptText('model_served')}, turns.model)`,
+      conversation: 'turns.conversation_id',
+    }[by];
+    return this.#database.all<HistorySpend>(
+      `SELECT ${name} AS name, count(*) AS requests, ${sumOf('cost_usd', mostUsd)} AS spend,
+        count(*) - count(${receiptFigure('cost_usd', mostUsd)}) AS unpriced,
+        ${sumOf('input_tokens')} AS inputTokens, ${sumOf('output_tokens')} AS outputTokens
+      FROM turns ${sql} GROUP BY 1`,
+      ...values,
+    );
+  }
+
+  /** The calls that the proxy has under a session, by the ids that its log knows them by. */
+  callIds(session: string): string[] {
+    const { sql, values } = receiptCondition({}, session);
+    const id = receiptText('call_id');
+    return this.#database
+      .all<{ id: string }>(`SELECT ${id} AS id FROM turns ${sql} AND ${id} IS NOT NULL`, ...values)
+      .map((row) => row.id);
   }
 
   /** The turns of a conversation in their order, of a fork with those that it shares. */

@@ -62,6 +62,20 @@ export interface ConversationSummary {
   parent: { id: string; seq: number } | null;
 }
 
+/** What turns have cost together: a figure that none of them tells is null. */
+export interface HistorySpend {
+  /** The day of the local calendar, the model or the conversation. */
+  name: string | null;
+  /** Turns that a reply came for. */
+  requests: number;
+  /** USD. */
+  spend: number | null;
+  /** Those of the turns whose cost nobody knows. */
+  unpriced: number;
+  inputTokens: number | null;
+  outputTokens: number | null;
+}
+
 /** What a conversation has cost; null is what nobody told. */
 export interface ConversationTotals {
   costUsd: number | null;

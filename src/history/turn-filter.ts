@@ -68,3 +68,13 @@ export function hitCondition(filter: TurnFilter): Condition {
     values: costOver === undefined ? values : [...values, costOver],
   };
 }
+
+/** Which turns that have a receipt, by the session that the proxy has them under too: `WHERE …`. */
+export function receiptCondition(filter: TurnFilter, session: string | null): Condition {
+  const { sql, values } = turnCondition(filter);
+  const ofSession = session === null ? '' : ` AND ${receiptText('session_id')} = ?`;
+  return {
+    sql: `WHERE turns.receipt IS NOT NULL${ofSession}${sql}`,
+    values: session === null ? values : [session, ...values],
+  };
+}

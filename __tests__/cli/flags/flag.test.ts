@@ -140,7 +140,12 @@ describe('the flags of all commands', () => {
     };
     look(ask);
     for (const { load } of commandTable) look(await load());
-    expect(strangers).toEqual(['compare [prompt..] --model', 'list --model', 'search <query..> --model']);
+    expect(strangers).toEqual([
+      'compare [prompt..] --model',
+      'list --model',
+      'search <query..> --model',
+      'spend [why] [call] --tag',
+    ]);
   });
 
   test('have the types of their declarations, and a name that is misspelt does not compile', () => {

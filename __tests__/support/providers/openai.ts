@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Situation } from './situation.ts';
 import { lastUserMessage, textOf, type Frame, type WireProtocol, type WireRequest } from './wire.ts';
 
@@ -11,9 +12,18 @@ const errors: Record<number, { message: string; type: string; code: string }> = 
   429: { message: 'Rate limit reached for gpt-4o-mini', type: 'requests', code: 'rate_limit_exceeded' },
 };
 
+const ids = new WeakMap<WireRequest, string>();
+
+/** One a request: LiteLLM's spend log has one row for each, and drops another call of the same name. */
+function idOf(request: WireRequest): string {
+  const id = ids.get(request) ?? `chatcmpl-${randomUUID()}`;
+  ids.set(request, id);
+  return id;
+}
+
 function head(request: WireRequest, object: string): Record<string, unknown> {
   return {
-    id: 'chatcmpl-fake1',
+    id: idOf(request),
     object,
     created: 1_760_000_000,
     model: request['model'],

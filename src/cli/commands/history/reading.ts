@@ -9,7 +9,7 @@ import { formatUsd } from '../../../spending/usd.ts';
 import { conversationJson, conversationText, listedConversationJson } from '../../views/conversation.ts';
 import { type Cell, table } from '../../views/table.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
-import { pointInTime } from './point-in-time.ts';
+import { pointInTime } from '../../flags/point-in-time.ts';
 import { assertWhole, named, print, reference } from './common.ts';
 
 const nothingKnown: ConversationTotals = { costUsd: null, inputTokens: null, outputTokens: null };

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { pointInTime } from '../../../../src/cli/commands/history/point-in-time.ts';
-import { UsageError } from '../../../../src/outcome/errors.ts';
+import { pointInTime } from '../../../src/cli/flags/point-in-time.ts';
+import { UsageError } from '../../../src/outcome/errors.ts';
 
 const now = new Date('2026-03-10T12:00:00Z');
 

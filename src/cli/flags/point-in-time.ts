@@ -1,4 +1,4 @@
-import { UsageError } from '../../../outcome/errors.ts';
+import { UsageError } from '../../outcome/errors.ts';
 
 const millisecondsOf = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000, m: 30 * 86_400_000, y: 365 * 86_400_000 };
 
