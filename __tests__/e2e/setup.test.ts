@@ -268,7 +268,7 @@ describe('models', () => {
 
   test('in a pipe: a line a model, divided by tabs', async () => {
     const { stdout } = await home.run(['models'], { env: env() });
-    expect(stdout).toBe('fake\tchat\t128000\t1\t2\topenai\nother\t\t\t\t\t\n');
+    expect(stdout).toBe('fake\tchat\t128000\t1\t2\topenai\t\t\nother\t\t\t\t\t\t\t\n');
   });
 
   test('on a terminal: a table', async () => {
@@ -289,11 +289,77 @@ describe('models', () => {
     ]);
   });
 
+  describe('with abilities', () => {
+    const deployment = (name: string, info: Record<string, unknown>): unknown => ({
+      model_name: name,
+      model_info: info,
+    });
+    const supports = (vision: unknown, tools: unknown) => ({
+      supports_vision: vision,
+      supports_function_calling: tools,
+    });
+
+    beforeEach(() => {
+      const plain = upstream.fallback;
+      const names = ['sees', 'half', 'blind', 'untold', 'odd'];
+      const data = [
+        deployment('sees', { ...supports(true, true), deprecation_date: '2027-05-01' }),
+        deployment('sees', { ...supports(true, true), deprecation_date: '2027-01-31' }),
+        // A request may go to either.
+        deployment('half', supports(true, true)),
+        deployment('half', supports(false, true)),
+        deployment('blind', supports(false, true)),
+        deployment('untold', supports(null, true)),
+        deployment('odd', { ...supports('yes', { toString: 1 }), deprecation_date: 'soon' }),
+      ];
+      upstream.fallback = (request) => {
+        if (request.path === '/model/info') return { body: { data } };
+        if (request.path === '/v1/models') return { body: { data: names.map((id) => ({ id })) } };
+        return plain(request);
+      };
+    });
+
+    test('says what each can, and until when', async () => {
+      const { stdout } = await home.run(['models'], { env: env() });
+      expect(stdout.split('\n').map((line) => line.split('\t').slice(6).join('|'))).toEqual([
+        'vision tools|2027-01-31',
+        'tools|',
+        'tools|',
+        'tools|',
+        '|',
+        '',
+      ]);
+      const json = JSON.parse((await home.run(['models', '--json'], { env: env() })).stdout) as { can: unknown }[];
+      expect(json.map(({ can }) => can)).toMatchObject([
+        { vision: true, pdf: null },
+        { vision: false, tools: true },
+        { vision: false },
+        { vision: null, tools: true },
+        { vision: null, tools: null },
+      ]);
+    });
+
+    test('--can shows those that have each of them, and says of whom nobody knows', async () => {
+      const { code, stdout, stderr } = await home.run(['models', '--can', 'tools', '--can', 'vision'], { env: env() });
+      expect({ code, names: stdout.split('\n').map((line) => line.split('\t')[0]) }).toEqual({
+        code: 0,
+        names: ['sees', ''],
+      });
+      expect(stderr).toContain(
+        '2 models are left out, of which the proxy does not say whether they have tools and vision',
+      );
+      const odd = await home.run(['models', '--can', 'fly'], { env: env() });
+      expect(odd).toMatchObject({ code: 2, stderr: expect.stringContaining('one of vision, pdf, audio, tools') });
+    });
+  });
+
   test('a key that may not see /model/info still gets the list', async () => {
     const plain = upstream.fallback;
     upstream.fallback = (request) =>
       request.path === '/model/info' ? errorReply(403, 'no', { type: 'auth_error' }) : plain(request);
-    expect((await home.run(['models'], { env: env() })).stdout).toBe('fake\tchat\t128000\t\t\t\nother\t\t\t\t\t\n');
+    expect((await home.run(['models'], { env: env() })).stdout).toBe(
+      'fake\tchat\t128000\t\t\t\t\t\nother\t\t\t\t\t\t\t\n',
+    );
   });
 });
 

@@ -42,7 +42,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     usage: 'models',
-    describe: 'what the proxy serves: mode, context, prices',
+    describe: 'what the proxy serves: mode, context, prices, abilities',
     load: async () => (await import('./commands/models/command.ts')).models,
   },
   {

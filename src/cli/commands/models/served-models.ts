@@ -1,6 +1,21 @@
 import type { LiteLLMClient, ModelEntry, ModelInfo } from '../../../client/client.ts';
 import { budgetRefusal, explainBudget, namedModels } from '../../asking/budget.ts';
 
+/** What a model can, and LiteLLM's names for it in `/model/info` (1.104.2). */
+const abilityMembers = {
+  vision: 'supports_vision',
+  pdf: 'supports_pdf_input',
+  audio: 'supports_audio_input',
+  tools: 'supports_function_calling',
+  schema: 'supports_response_schema',
+  reasoning: 'supports_reasoning',
+  caching: 'supports_prompt_caching',
+  search: 'supports_web_search',
+} as const;
+
+export type Ability = keyof typeof abilityMembers;
+export const abilities = Object.keys(abilityMembers) as Ability[];
+
 /** A model as `cllm models` shows it; null is what nobody knows. Prices are USD per token, the lowest and highest of its deployments. */
 export interface ServedModel {
   id: string;
@@ -10,6 +25,10 @@ export interface ServedModel {
   inputCostPerToken: [low: number, high: number] | null;
   outputCostPerToken: [low: number, high: number] | null;
   providers: string[];
+  /** Of each ability whether all of its deployments have it; null where one of them does not say. */
+  can: Record<Ability, boolean | null>;
+  /** The day from which the first of its deployments is no longer served, `2027-01-31`. */
+  deprecated: string | null;
 }
 
 /**
@@ -56,12 +75,28 @@ function describeModel(entry: ModelEntry, deployments: readonly ModelInfo[]): Se
     inputCostPerToken: range(infos, 'input_cost_per_token'),
     outputCostPerToken: range(infos, 'output_cost_per_token'),
     providers: [...new Set(infos.flatMap((info) => text(info['litellm_provider']) ?? []))],
+    can: Object.fromEntries(abilities.map((ability) => [ability, can(infos, ability)])) as Record<
+      Ability,
+      boolean | null
+    >,
+    deprecated: infos.flatMap((info) => day(info['deprecation_date']) ?? []).toSorted()[0] ?? null,
   };
+}
+
+/** A request may go to any of the deployments. */
+function can(infos: readonly Record<string, unknown>[], ability: Ability): boolean | null {
+  const said = infos.map((info) => info[abilityMembers[ability]]);
+  if (said.length === 0 || said.some((each) => typeof each !== 'boolean')) return said.includes(false) ? false : null;
+  return !said.includes(false);
 }
 
 function range(infos: readonly Record<string, unknown>[], name: string): [number, number] | null {
   const known = infos.flatMap((info) => number(info[name]) ?? []);
   return known.length === 0 ? null : [Math.min(...known), Math.max(...known)];
+}
+
+function day(value: unknown): string | null {
+  return typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) ? value : null;
 }
 
 function text(value: unknown): string | null {
