@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { exits } from '../../src/outcome/exits.ts';
 import {
@@ -297,6 +298,20 @@ describe('--output-schema', () => {
       code: 2,
       stderr: expect.stringContaining('"age years" is no field'),
     });
+  });
+
+  test('is a file also where its folder has blanks and commas in its name', async () => {
+    upstream.reply(textReply('{"answer": 42}'), textReply('{"answer": 42}'));
+    const folder = home.at('my project, new');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'schema.json'), JSON.stringify(schema));
+    writeFileSync(join(folder, 'cllm.yaml'), 'output_schema: schema.json\n');
+    expect(await home.run(['--output-schema', 'schema.json', 'hi'], { cwd: folder })).toMatchObject({ code: 0 });
+    expect(await home.run(['hi'], { cwd: folder })).toMatchObject({ code: 0 });
+    expect(upstream.chatRequests.map(({ body }) => body['response_format'])).toEqual([
+      { type: 'json_schema', json_schema: { name: 'An_answer_', schema, strict: true } },
+      { type: 'json_schema', json_schema: { name: 'An_answer_', schema, strict: true } },
+    ]);
   });
 
   test.each<[string, string, RegExp]>([

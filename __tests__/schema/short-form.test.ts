@@ -11,6 +11,9 @@ test.each([
   ['schema.json', false, false],
   ['/dev/fd/63', false, false],
   ['-', false, false],
+  ['/home/me/my project, new/schema.json', false, false],
+  ['../two words', false, false],
+  ['my schema.json', false, false],
 ])('%j is a schema itself: %s, in short: %s', (given, isInline, isShort) => {
   expect([isInlineSchema(given), isShortForm(given)]).toEqual([isInline, isShort]);
 });

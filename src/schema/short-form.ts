@@ -18,8 +18,10 @@ export function isInlineSchema(given: string): boolean {
   return given.trimStart().startsWith('{') || isShortForm(given);
 }
 
+/** A path may have blanks and commas in it, as its folders may; a field has neither a slash nor the ending of a file. */
 export function isShortForm(given: string): boolean {
-  return !given.trimStart().startsWith('{') && /[,\s]/.test(given.trim());
+  const text = given.trim();
+  return !text.startsWith('{') && /[,\s]/.test(text) && !/\/|\.json$/i.test(text);
 }
 
 /**

@@ -53,6 +53,48 @@ describe('a reply', () => {
     expect(mismatch?.message).not.toContain('aaaa');
   });
 
+  test.each<[string, unknown, string, string | null]>([
+    [
+      'lacks a name that every object answers to',
+      { required: ['toString'] },
+      '{}',
+      "must have required property 'toString'",
+    ],
+    [
+      'lacks a constructor',
+      { properties: { constructor: { type: 'integer' } }, required: ['constructor'] },
+      '{}',
+      "must have required property 'constructor'",
+    ],
+    ['lacks __proto__', { required: ['__proto__'] }, '{}', "must have required property '__proto__'"],
+    ['has it', { required: ['__proto__'] }, '{"__proto__":1}', null],
+    ['leaves out a field of such a name', { properties: { toString: { type: 'integer' } } }, '{}', null],
+    [
+      'has one dependent on it',
+      { dependentRequired: { a: ['valueOf'] } },
+      '{"a":1}',
+      'must have property valueOf when property a is present',
+    ],
+    ['is an amount in cents', { type: 'number', multipleOf: 0.01 }, '19.99', null],
+    ['is an amount of less than a cent', { type: 'number', multipleOf: 0.01 }, '19.999', 'must be multiple of 0.01'],
+  ])('that %s', (_name, against, content, reason) => {
+    const mismatch = schema(against).mismatch(reply(content), true);
+    expect(mismatch?.message ?? null).toBe(reason && `the reply does not match schema.json: at the root: ${reason}`);
+  });
+
+  test.each<[string, unknown, string]>([
+    [
+      'a reply that is nested deeper than the stack',
+      { type: 'array', items: { $ref: '#' } },
+      '['.repeat(50_000) + ']'.repeat(50_000),
+    ],
+    ['a schema that is itself and nothing else', { $ref: '#' }, '1'],
+  ])('whose check finds no end, by %s, does not match', (_name, against, content) => {
+    const mismatch = schema(against).mismatch(reply(content), true);
+    expect(mismatch?.code).toBe('schema_mismatch');
+    expect(mismatch?.message).toContain('the check was given up, the reply is nested too deeply, or the schema refers');
+  });
+
   test('that made no text at all does not match', () => {
     expect(schema({}).mismatch(reply(null), true)?.code).toBe('schema_mismatch');
   });
@@ -85,12 +127,20 @@ test.each([
   expect(schema({ title }).responseFormat).toMatchObject({ json_schema: { name } });
 });
 
-test.each(['{oops', '1', '[]', 'null', '{"type":"thing"}', '{"$ref":"other.json"}', '{"$async":true}'])(
-  'a schema that is none is a mistake: %s',
-  (text) => {
-    expect(() => replySchema(text, 'schema.json')).toThrow(expect.objectContaining({ code: 'schema_invalid' }));
-  },
-);
+test.each([
+  '{oops',
+  '1',
+  '[]',
+  'null',
+  '{"type":"thing"}',
+  '{"$ref":"other.json"}',
+  '{"$async":true}',
+  '{"properties":{"__proto__":{"type":"string"}}}',
+  '{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"$ref":"#/$defs/a"}}}',
+  '{"items":'.repeat(5_000) + '{}' + '}'.repeat(5_000),
+])('a schema that is none is a mistake: %s', (text) => {
+  expect(() => replySchema(text, 'schema.json')).toThrow(expect.objectContaining({ code: 'schema_invalid' }));
+});
 
 describe('a schema of a draft', () => {
   const of = (draft: string, rest: object) => replySchema(JSON.stringify({ $schema: draft, ...rest }), 'schema.json');

@@ -55,6 +55,8 @@ export function replySchema(text: string, file: string, name = file): ReplySchem
   if (!isJsonObject(schema)) throw invalid(file, 'is no JSON object');
   // ajv would give a promise, which is true of every reply.
   if ('$async' in schema) throw invalid(file, 'is no JSON schema of the standard: $async');
+  if (holdsName(schema, '__proto__'))
+    throw invalid(file, 'names "__proto__", which no validator of JavaScript checks: give it another name');
   const draft = draftOf(schema['$schema']);
   if (draft === null) throw invalid(file, 'names a $schema that is not known here: draft-07, 2019-09 and 2020-12 are');
   let validate: ValidateFunction;
@@ -63,6 +65,8 @@ export function replySchema(text: string, file: string, name = file): ReplySchem
     const asGiven = schema;
     validate = inLimitedTime(longestCheckMs, () => validator.compile(asGiven));
   } catch (cause) {
+    if (cause instanceof RangeError)
+      throw invalid(file, 'is nested too deeply, or refers to itself without an end', cause);
     throw invalid(file, `is no JSON schema (draft ${draft}): ${(cause as Error).message}`, cause);
   }
   const { title } = schema;
@@ -85,15 +89,33 @@ export function replySchema(text: string, file: string, name = file): ReplySchem
         const isValid = inLimitedTime(longestCheckMs, () => validate(value));
         return isValid ? null : mismatch(name, describe(validate.errors?.[0]), isKept);
       } catch (error) {
-        if (!(error instanceof TimeLimitError)) throw error;
-        return mismatch(
-          name,
-          `the check was given up, ${error.message}: a pattern of the schema may never end`,
-          isKept,
-        );
+        const reason = whyGivenUp(error);
+        if (reason === null) throw error;
+        return mismatch(name, `the check was given up, ${reason}`, isKept);
       }
     },
   };
+}
+
+/** Why no check came to an end: what was not checked does not match. Null for an error of another kind. */
+function whyGivenUp(error: unknown): string | null {
+  if (error instanceof TimeLimitError) return `${error.message}: a pattern of the schema may never end`;
+  // A validator goes down by calling itself.
+  if (error instanceof RangeError)
+    return 'the reply is nested too deeply, or the schema refers to itself without an end';
+  return null;
+}
+
+function holdsName(schema: JsonObject, name: string): boolean {
+  // A list and not a recursion, for any depth.
+  const left: unknown[] = [schema];
+  while (left.length > 0) {
+    const value = left.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    if (Object.hasOwn(value, name)) return true;
+    for (const inner of Object.values(value)) left.push(inner);
+  }
+  return false;
 }
 
 type Draft = '07' | '2019-09' | '2020-12';
@@ -108,7 +130,15 @@ function draftOf(named: unknown): Draft | null {
 }
 
 function validatorOf(draft: Draft): { compile(schema: JsonObject): ValidateFunction } {
-  const options: Options = { allErrors: false, strict: false, validateFormats: false };
+  const options: Options = {
+    allErrors: false,
+    strict: false,
+    validateFormats: false,
+    // Else `{}` has a "toString", since every object answers to it.
+    ownProperties: true,
+    // Else 19.99 is no multiple of 0.01: floating point has neither.
+    multipleOfPrecision: 9,
+  };
   if (draft === '07') return new Ajv(options);
   return draft === '2019-09' ? new Ajv2019(options) : new Ajv2020(options);
 }
