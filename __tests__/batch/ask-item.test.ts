@@ -26,7 +26,8 @@ const defaults: ItemDefaults = {
   system: 'be brief',
   params: { temperature: 0.5, max_tokens: 9 },
   isShortAllowed: false,
-  mismatch: null,
+  form: null,
+  schemaRetries: 0,
   refuseModel: null,
   complete: (body) => body,
 };
@@ -52,7 +53,7 @@ async function ask(
     client,
     item,
     { ...defaults, ...changed },
-    { holds, timestamp: () => '2026-01-01T00:00:00Z', sessionId: 'run-1', mayWait },
+    { holds, timestamp: () => '2026-01-01T00:00:00Z', sessionId: 'run-1', mayWait, mayGoOn: () => true },
   );
 }
 
@@ -156,7 +157,9 @@ describe('the result', () => {
   });
 
   test('of a reply that does not match is an error with the reply', async () => {
-    const { error, result } = await ask(itemOf(), { mismatch: () => new CllmError('schema_mismatch', 'no') });
+    const { error, result } = await ask(itemOf(), {
+      form: { take: () => ({ taken: null, error: new CllmError('schema_mismatch', 'no'), complaint: 'no' }) },
+    });
     expect({ code: error?.code, exit: result.exit_code, text: result.result }).toEqual({
       code: 'schema_mismatch',
       exit: 9,
@@ -222,7 +225,13 @@ describe('a signal', () => {
     const stopping = new AbortController();
     upstream.reply({ steps: [{ stall: true }] }, { steps: [{ stall: true }] });
     const holds = new Holds(stopping.signal);
-    const options = { holds, timestamp: () => '2026-01-01T00:00:00Z', sessionId: 'run-1', mayWait: true };
+    const options = {
+      holds,
+      timestamp: () => '2026-01-01T00:00:00Z',
+      sessionId: 'run-1',
+      mayWait: true,
+      mayGoOn: () => true,
+    };
     const asking = [1, 2].map(() => askItem(client, itemOf(), defaults, options));
     while (upstream.chatRequests.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
     stopping.abort(new InterruptedError('SIGINT', 'stopped'));

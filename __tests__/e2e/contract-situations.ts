@@ -822,6 +822,15 @@ const afterwards: Section = {
   title: 'Something went wrong after the reply, or twice',
   situations: [
     {
+      name: 'a reply without a block to extract',
+      args: ['--extract', 'hi'],
+      replies: [json('none')],
+      verdict: 'complete',
+      exit: 9,
+      code: 'nothing_to_extract',
+      events: broken,
+    },
+    {
       name: 'a reply that does not match its schema',
       args: ['--output-schema', 'schema.json', 'hi'],
       prepare: writeSchema,

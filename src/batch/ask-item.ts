@@ -1,5 +1,6 @@
 import type { LiteLLMClient } from '../client/client.ts';
 import { Conversation } from '../conversation/conversation.ts';
+import { type ReplyForm, sendForTaking, type TakenReply } from '../conversation/taken-reply.ts';
 import type { TurnResult } from '../conversation/turn.ts';
 import { CllmError, InterruptedError, ProxyError, UsageError } from '../outcome/errors.ts';
 import { decisive, judgement } from '../outcome/exits.ts';
@@ -18,8 +19,10 @@ export interface ItemDefaults {
   /** The other fields of the request body. */
   params: Record<string, unknown>;
   isShortAllowed: boolean;
-  /** What is wrong with a reply that came; null when nothing is. */
-  mismatch: ((reply: TurnResult) => CllmError | null) | null;
+  /** The form that replies have to have; null where any will do. */
+  form: ReplyForm | null;
+  /** How often a complaint about the form goes back to the model. */
+  schemaRetries: number;
   /** Why a model may not be asked; null when it may. */
   refuseModel: ((model: string) => CllmError | null) | null;
   /** A last look at the body: what must not get lost when an item has a field that cllm sets as well. */
@@ -48,6 +51,8 @@ export interface AskOptions {
   timestamp: () => string;
   /** What the proxy groups the calls of the run by. */
   sessionId: string;
+  /** Whether there is money for another try. */
+  mayGoOn: () => boolean;
   /** `--retries 0` says no: then a refusal for lack of room is a failure like any other. */
   mayWait: boolean;
 }
@@ -84,7 +89,7 @@ export async function askItem(
   client: LiteLLMClient,
   item: BatchItem,
   defaults: ItemDefaults,
-  { holds, timestamp, sessionId, mayWait }: AskOptions,
+  { holds, timestamp, sessionId, mayWait, mayGoOn }: AskOptions,
 ): Promise<ItemEnd> {
   const prepared = prepare(item, defaults);
   if (prepared instanceof CllmError) return endOf(item, null, prepared, timestamp());
@@ -92,33 +97,45 @@ export async function askItem(
   // which has to learn of the refusal at once, says so.
   const hold = holds.take();
   let refusal: CllmError | null = null;
+  let replies = 0;
   // Nothing is kept beside the output: the history is for conversations, and a batch would bury them.
   const conversation = new Conversation(
     client,
     { history: null, journal: null, problem: null },
     { system: prepared.system },
   );
-  const turn = await conversation.send({
-    messages: prepared.messages,
-    body: prepared.body,
-    signal: hold.signal,
-    sessionId,
-    observer: {
-      retry({ error }) {
-        if (error.code !== 'rate_limited') return;
-        refusal = error;
-        hold.abort(new InterruptedError(null, 'held back'));
+  const { result: turn, taking } = await sendForTaking(
+    conversation,
+    {
+      messages: prepared.messages,
+      body: prepared.body,
+      signal: hold.signal,
+      sessionId,
+      observer: {
+        retry({ error }) {
+          // What has been paid for is not given up for a place: the client waits with it.
+          if (error.code !== 'rate_limited' || replies > 0) return;
+          refusal = error;
+          hold.abort(new InterruptedError(null, 'held back'));
+        },
       },
     },
-  });
+    {
+      form: defaults.form,
+      retries: defaults.schemaRetries,
+      isKept: () => false,
+      onReply: () => (replies += 1),
+      mayGoOn,
+    },
+  );
   holds.release(hold);
   // A wait that is too long for the client ends there without a retry.
-  refusal ??= turn.error?.code === 'rate_limited' && turn.error.isRetryable ? turn.error : null;
+  if (replies === 1) refusal ??= turn.error?.code === 'rate_limited' && turn.error.isRetryable ? turn.error : null;
   if (refusal !== null && mayWait && !holds.signal.aborted) {
     return { ...endOf(item, null, refusal, timestamp()), throttled: waitOf(refusal) };
   }
-  const { decisive: error } = judgement([turn.error, defaults.mismatch?.(turn) ?? null], defaults);
-  return endOf(item, turn, error, timestamp());
+  const { decisive: error } = judgement([turn.error, taking.error], defaults);
+  return endOf(item, turn, error, timestamp(), taking.taken);
 }
 
 /** The result of an item that was not asked for. */
@@ -149,12 +166,19 @@ function prepare(
   };
 }
 
-function endOf(item: BatchItem, turn: TurnResult | null, error: CllmError | null, timestamp: string): ItemEnd {
+function endOf(
+  item: BatchItem,
+  turn: TurnResult | null,
+  error: CllmError | null,
+  timestamp: string,
+  taken: TakenReply | null = null,
+): ItemEnd {
   const object = resultObject({
     timestamp,
     error: decisive(error === null ? [] : [error]),
     verdict: turn?.verdict ?? null,
     completion: turn?.completion ?? null,
+    taken,
     figures: turn?.receipt ?? null,
   });
   return {

@@ -48,6 +48,8 @@ export interface ResultParts {
   error: CllmError | null;
   verdict?: Verdict | null;
   completion?: ChatCompletion | null;
+  /** What was taken out of the reply, where a form was wanted of it. */
+  taken?: { text: string; json?: unknown } | null;
   figures?: ResultFigures | null;
   conversationId?: string | null;
   /** Milliseconds since the command began; used where no receipt has its own. */
@@ -63,8 +65,10 @@ export interface ResultObject {
   is_error: boolean;
   verdict: Verdict | null;
   exit_code: ExitCode;
-  /** The text of choice 0, empty when none came: the `message` events joined. */
+  /** What text output prints: the text of choice 0, or what was taken out of it (`--output-schema`, `--extract`). Empty when none came. */
   result: string;
+  /** The value of the reply's JSON, where a schema was asked for and it matches; else null. */
+  result_json: unknown;
   finish_reason: string | null;
   usage: {
     input_tokens: number | null;
@@ -111,7 +115,8 @@ export function resultObject(parts: ResultParts): ResultObject {
     is_error: isError,
     verdict: parts.verdict ?? null,
     exit_code: exitCode,
-    result: textOf(completion),
+    result: parts.taken?.text ?? textOf(completion),
+    result_json: parts.taken?.json ?? null,
     finish_reason: choice?.finish_reason ?? null,
     usage: figures && usageOf(figures),
     total_cost_usd: figures?.costUsd ?? null,

@@ -99,6 +99,7 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   idle_timeout: { exit: 'timeout', nextStep: 'allow more time with --idle-timeout SECONDS' },
   total_timeout: { exit: 'timeout', nextStep: 'allow more time with --timeout SECONDS' },
   // What came after the reply.
+  nothing_to_extract: { exit: 'schema', nextStep: 'ask again, for a block of code between fences' },
   schema_mismatch: { exit: 'schema', nextStep: 'ask again, or loosen the schema of --output-schema' },
   history_unsaved: {
     exit: 'unsaved',

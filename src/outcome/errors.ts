@@ -54,6 +54,7 @@ export const errorCodes = [
   'total_timeout',
   // What came after the reply.
   'schema_mismatch',
+  'nothing_to_extract',
   'history_unsaved',
   'output_failed',
   'batch_partial',

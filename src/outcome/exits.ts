@@ -26,7 +26,10 @@ export const exits = {
   throttled: { code: 6, when: '429 that is no budget, after retries' },
   budget: { code: 7, when: 'a budget is exceeded, or our own cost cap' },
   short: { code: 8, when: 'cut by length (--allow-short makes it 0)' },
-  schema: { code: 9, when: 'the reply does not match the schema (it was saved all the same)' },
+  schema: {
+    code: 9,
+    when: 'the reply does not match the schema, or has no block to extract (it was saved all the same)',
+  },
   unsaved: { code: 10, when: 'the reply was printed but the history could not be written' },
   partial: { code: 11, when: 'some items of a batch failed' },
   blocked: {

@@ -2,12 +2,13 @@ import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
-import type { Verdict } from '../../outcome/exits.ts';
-import type { ChatCompletion } from '../../protocol/types.ts';
+import type { ReplyForm, Taking } from '../../conversation/taken-reply.ts';
 import { textOf } from '../../conversation/result-object.ts';
 import { isJsonObject, type JsonObject } from '../../protocol/json.ts';
 import { isShortForm, isInlineSchema, shortSchema } from '../../schema/short-form.ts';
 import { type StrictProblem, strictProblem } from '../../schema/strict.ts';
+import { unwrapped, wrapped } from '../../schema/wrapped.ts';
+import { jsonIn } from './json-in-reply.ts';
 import { type FlagFileIo, readFlagFile } from '../input/flag-file.ts';
 import { inLimitedTime, TimeLimitError } from './limited-time.ts';
 
@@ -15,16 +16,11 @@ import { inLimitedTime, TimeLimitError } from './limited-time.ts';
 const longestCheckMs = 2_000;
 
 /** A JSON schema that a reply must match. */
-export interface ReplySchema {
+export interface ReplySchema extends ReplyForm {
   /** What is sent, so that the model knows; models and proxies may ignore it. */
   responseFormat: Record<string, unknown>;
   /** Why it does not go out as a strict one, which providers keep by themselves; null when it does. */
   strictProblem: StrictProblem | null;
-  /**
-   * Null when the reply's text is JSON and matches, and for a reply that broke off, which its own error describes. One
-   * that its length limit cut is judged: it may have been allowed.
-   */
-  mismatch(reply: { completion: ChatCompletion | null; verdict: Verdict | null }, isKept: boolean): CllmError | null;
 }
 
 /**
@@ -70,29 +66,38 @@ export function replySchema(text: string, file: string, name = file): ReplySchem
     throw invalid(file, `is no JSON schema (draft ${draft}): ${(cause as Error).message}`, cause);
   }
   const { title } = schema;
-  const problem = strictProblem(schema);
+  const sent = wrapped(schema);
+  const problem = strictProblem(sent);
+  const reasonOf = (value: unknown): string | null => {
+    try {
+      return inLimitedTime(longestCheckMs, () => validate(value)) ? null : describe(validate.errors?.[0], value);
+    } catch (error) {
+      const reason = whyGivenUp(error);
+      if (reason === null) throw error;
+      return `the check was given up, ${reason}`;
+    }
+  };
   return {
     responseFormat: {
       type: 'json_schema',
-      json_schema: { name: schemaName(title), schema, ...(problem === null && { strict: true }) },
+      json_schema: { name: schemaName(title), schema: sent, ...(problem === null && { strict: true }) },
     },
     strictProblem: problem,
-    mismatch({ completion, verdict }, isKept) {
-      if (verdict !== 'complete' && verdict !== 'length') return null;
-      let value: unknown;
-      try {
-        value = JSON.parse(textOf(completion));
-      } catch {
-        return mismatch(name, 'it is no JSON', isKept);
+    take({ completion, verdict }, isKept) {
+      if (verdict !== 'complete' && verdict !== 'length') return { taken: null, error: null, complaint: null };
+      const found = jsonIn(textOf(completion));
+      if (typeof found === 'string') return failed(name, found, isKept);
+      const inner = sent === schema ? null : unwrapped(found);
+      const reason = inner === null ? reasonOf(found.value) : reasonOf(inner.value);
+      if (reason === null) {
+        const { text: taken, value, note } = inner ?? found;
+        return { taken: { text: taken, json: value, note }, error: null, complaint: null };
       }
-      try {
-        const isValid = inLimitedTime(longestCheckMs, () => validate(value));
-        return isValid ? null : mismatch(name, describe(validate.errors?.[0]), isKept);
-      } catch (error) {
-        const reason = whyGivenUp(error);
-        if (reason === null) throw error;
-        return mismatch(name, `the check was given up, ${reason}`, isKept);
+      // One that was asked for an object may know better.
+      if (inner !== null && reasonOf(found.value) === null) {
+        return { taken: { text: found.text, json: found.value, note: found.note }, error: null, complaint: null };
       }
+      return failed(name, reason, isKept);
     },
   };
 }
@@ -149,17 +154,37 @@ function schemaName(title: unknown): string {
   return name === '' ? 'reply' : name;
 }
 
-/** Where and why, never the value there: a reply has no place in a message. */
-function describe(error: ErrorObject | undefined): string {
+/** Where, which rule, and what stood there, as far as a line has room for it. */
+function describe(error: ErrorObject | undefined, value: unknown): string {
   if (error === undefined) return 'it does not validate';
-  return `at ${error.instancePath === '' ? 'the root' : error.instancePath}: ${error.message ?? error.keyword}`;
+  const { instancePath: at, message, keyword } = error;
+  const why = `at ${at === '' ? 'the root' : at}: ${message ?? keyword}`;
+  const stood = JSON.stringify(valueAt(value, at)) ?? 'nothing';
+  const shown = stood.length > longestQuotation ? `${stood.slice(0, longestQuotation)}…` : stood;
+  return `${why} (${keyword}), and there stood ${shown}`;
 }
 
-function mismatch(file: string, why: string, isKept: boolean): CllmError {
+const longestQuotation = 60;
+
+/** What a JSON pointer of the validator leads to. */
+function valueAt(value: unknown, pointer: string): unknown {
+  let found = value;
+  for (const part of pointer.split('/').slice(1)) {
+    if (typeof found !== 'object' || found === null) return undefined;
+    found = (found as JsonObject)[part.replaceAll('~1', '/').replaceAll('~0', '~')];
+  }
+  return found;
+}
+
+function failed(name: string, why: string, isKept: boolean): Taking {
   const kept = isKept ? 'it was kept: cllm history show; ' : '';
-  return new CllmError('schema_mismatch', `the reply does not match ${file}: ${why}`, {
-    hint: `${kept}ask again, or loosen the schema of --output-schema`,
-  });
+  return {
+    taken: null,
+    error: new CllmError('schema_mismatch', `the reply does not match ${name}: ${why}`, {
+      hint: `${kept}ask again, or loosen the schema of --output-schema`,
+    }),
+    complaint: `Your reply does not match the JSON schema: ${why}. Reply with the corrected JSON alone, without a code fence.`,
+  };
 }
 
 function invalid(file: string, why: string, cause?: unknown): UsageError {

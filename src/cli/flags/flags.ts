@@ -76,7 +76,7 @@ export const proxyFlags = onPage(
 
 export const modelFlags = onPage(
   'request',
-  ['top-p', 'seed', 'stop', 'stream', 'param', 'tools', 'require-model', 'fallback', 'cache'],
+  ['top-p', 'seed', 'reasoning-effort', 'stop', 'stream', 'param', 'tools', 'require-model', 'fallback', 'cache'],
   inGroup(groups.model, {
     model: text('the model', { alias: 'm', completes: 'models' }),
     system: filesOf(text('the system prompt, or @FILE', { alias: 's' }), (value) =>
@@ -143,11 +143,21 @@ export const viewFlags = onPage(
   }),
 );
 
-export const schemaFlags = inGroup(groups.output, {
-  'output-schema': filesOf(text("a JSON schema: FILE, or 'name, age int'", { completes: 'files' }), (given) =>
-    isInlineSchema(given) ? undefined : given,
-  ),
-});
+export const schemaFlags = onPage(
+  'output',
+  ['schema-retries', 'extract-lang'],
+  inGroup(groups.output, {
+    'output-schema': filesOf(text("a JSON schema: FILE, or 'name, age int'", { completes: 'files' }), (given) =>
+      isInlineSchema(given) ? undefined : given,
+    ),
+    'schema-retries': number('with a schema or -x: what is wrong goes back to the model so often (default 0)', {
+      least: 0,
+      isWhole: true,
+    }),
+    extract: toggle('only the inside of the first fenced block', { alias: 'x' }),
+    'extract-lang': text('of the first one of this language'),
+  }),
+);
 
 /** Flags of every command that takes a prompt from its words, from standard input and from files. */
 export const promptFlags = onPage(

@@ -116,6 +116,7 @@ function resultOf(stdout: Output, outcome: TurnOutcome, timestamp: string, durat
     error: maskError(outcome.decisive, (text) => stdout.masked(text)),
     verdict: outcome.verdict,
     completion: outcome.completion,
+    taken: outcome.taken ?? null,
     figures: outcome.receipt,
     conversationId: outcome.conversationId,
     durationMs,

@@ -10,6 +10,8 @@ export interface ReceiptFacts {
   verdict?: Verdict | null;
   /** The file that the turn is kept in, where that is worth a word. */
   keptIn?: string | null;
+  /** What of the reply was taken, and the rest left out. */
+  note?: string | null;
 }
 
 /**
@@ -24,7 +26,7 @@ export function receiptLine(facts: ReceiptFacts, output: Pick<Output, 'isStyled'
     : ours`${styled(output, 'red', verdict.replaceAll('_', ' '))}${styled(output, 'dim', ' · ')}${line}`;
 }
 
-function partsOf({ receipt, conversationId, verdict = null, keptIn = null }: ReceiptFacts): string[] {
+function partsOf({ receipt, conversationId, verdict = null, keptIn = null, note = null }: ReceiptFacts): string[] {
   const { modelRequested, modelServed, inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = receipt;
   const parts: (string | null)[] = [
     modelServed !== null && modelServed !== modelRequested ? `${modelRequested} → ${modelServed}` : modelRequested,
@@ -39,6 +41,7 @@ function partsOf({ receipt, conversationId, verdict = null, keptIn = null }: Rec
     count(receipt.attemptedFallbacks, 'fallback', 'fallbacks'),
     receipt.isCacheHit === true ? 'from the cache' : null,
     guardrails(receipt, verdict),
+    note,
     conversationId === null ? null : `conversation ${conversationId}`,
     keptIn === null ? null : `kept in ${keptIn}`,
   ];

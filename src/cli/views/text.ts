@@ -92,7 +92,8 @@ export class TextView implements View {
     await this.#show(this.#deltas.end());
     this.#spinner?.stop();
     await this.#endReasoning();
-    if (this.#options.isHeldBack && isInOrder(outcome)) await this.#reply(textOf(outcome.completion));
+    if (this.#options.isHeldBack && isInOrder(outcome))
+      await this.#reply(outcome.taken?.text ?? textOf(outcome.completion));
     await this.#printer?.end();
     clearTimeout(this.#quiet);
     this.#letGo?.();
@@ -114,7 +115,10 @@ export class TextView implements View {
     const { receipt, completion, conversationId, verdict } = outcome;
     if (receipt !== null && completion !== null && !this.#options.isQuiet) {
       const keptIn = conversationId === null ? null : this.#options.keptIn;
-      await this.#stderr.write(ours`${receiptLine({ receipt, conversationId, verdict, keptIn }, this.#stderr)}\n`);
+      const note = outcome.taken?.note ?? null;
+      await this.#stderr.write(
+        ours`${receiptLine({ receipt, conversationId, verdict, keptIn, note }, this.#stderr)}\n`,
+      );
     }
     for (const error of outcome.errors) {
       // A reader that has gone needs no word about it.
@@ -179,5 +183,8 @@ const quietTerminal: TerminalHolder = { isDrawing: true, release: () => {}, reta
 
 /** Whole, and matching its schema; that it was long enough to be cut by a limit does not make it less so. */
 function isInOrder({ verdict, errors }: TurnOutcome): boolean {
-  return (verdict === 'complete' || verdict === 'length') && !errors.some((error) => error.code === 'schema_mismatch');
+  return (
+    (verdict === 'complete' || verdict === 'length') &&
+    !errors.some(({ code }) => code === 'schema_mismatch' || code === 'nothing_to_extract')
+  );
 }

@@ -1,4 +1,5 @@
 import type { RetryNotice } from '../../client/reply/completion-stream.ts';
+import type { TakenReply } from '../../conversation/taken-reply.ts';
 import type { TurnObserver, TurnResult } from '../../conversation/turn.ts';
 import type { CllmError } from '../../outcome/errors.ts';
 
@@ -8,6 +9,8 @@ export interface TurnOutcome extends TurnResult {
   decisive: CllmError | null;
   /** Everything that went wrong, the decisive one among it. */
   errors: readonly CllmError[];
+  /** What was taken out of the reply, where a form was wanted of it. */
+  taken?: TakenReply | null;
   /** Where the reply's images and recordings were written, by their place in `mediaOf()`. */
   files?: readonly (string | null)[];
 }

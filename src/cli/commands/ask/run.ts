@@ -1,7 +1,10 @@
 import path from 'node:path';
 import type { CostCap } from '../../../spending/cost-cap.ts';
 import { paramValues, type Settings } from '../../../config/settings.ts';
-import type { CllmError } from '../../../outcome/errors.ts';
+import type { Conversation } from '../../../conversation/conversation.ts';
+import type { TakenReply, TakenTurn, TakingOptions } from '../../../conversation/taken-reply.ts';
+import type { TurnRequest, TurnResult } from '../../../conversation/turn.ts';
+import { type CllmError, UsageError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
 import type { ChatCompletion } from '../../../protocol/types.ts';
 import { textOf } from '../../../conversation/result-object.ts';
@@ -19,7 +22,7 @@ import { failedOutcome, type TurnOutcome, type View } from '../../views/view.ts'
 import type { WrittenMedia } from './reply-files.ts';
 import { requestBody } from '../../asking/request-body.ts';
 import type { SpendingLimit, SpendingRun } from '../../asking/spending.ts';
-import type { ReplySchema } from '../../asking/reply-schema.ts';
+import { wantedReply, type WantedReply } from '../../asking/wanted-reply.ts';
 import { asCllmError } from '../../thrown.ts';
 
 type AskValues = Values<typeof askFlags> & { readonly prompt: PromptWords };
@@ -27,13 +30,19 @@ type AskValues = Values<typeof askFlags> & { readonly prompt: PromptWords };
 /** One question, one reply: from the words and standard input to the exit code. */
 export async function runAsk(values: AskValues, context: Context): Promise<CllmError | null> {
   const settings = await context.settings();
-  const schema = await schemaOf(settings.outputSchema.value, context.io);
-  if (values.debug && schema !== null && schema.strictProblem !== null) {
-    const { at, why } = schema.strictProblem;
+  const wanted = await wantedReply(values, settings, context.io);
+  if (values.record !== undefined && wanted !== null && wanted.retries > 0) {
+    throw new UsageError('--record keeps one reply, and --schema-retries may take several', {
+      hint: 'leave one of them out',
+    });
+  }
+  const problem = wanted?.schema?.strictProblem ?? null;
+  if (values.debug && problem !== null) {
+    const { at, why } = problem;
     context.remark(`the schema goes out without "strict": at ${at === '' ? 'the root' : at}, ${why}`);
   }
   const view = createView(values, context.io, {
-    isHeldBack: schema !== null,
+    isHeldBack: wanted !== null,
     baseUrl: settings.baseUrl.value,
     model: settings.model.value,
     render: settings.render.value,
@@ -43,7 +52,7 @@ export async function runAsk(values: AskValues, context: Context): Promise<CllmE
   // From here on the view ends the run, whatever happens: it knows what it has said already.
   let outcome: TurnOutcome;
   try {
-    outcome = await askOnce(values, context, settings, schema, view);
+    outcome = await askOnce(values, context, settings, wanted, view);
   } catch (thrown) {
     outcome = failedOutcome(await context.explained(asCllmError(thrown)));
   }
@@ -55,7 +64,7 @@ async function askOnce(
   values: AskValues,
   context: Context,
   settings: Settings,
-  schema: ReplySchema | null,
+  wanted: WantedReply | null,
   view: View,
 ): Promise<TurnOutcome> {
   const { io } = context;
@@ -73,41 +82,60 @@ async function askOnce(
   });
   const model = await modelFor(conversation, { settings, otherwise: context.model, remark: context.remark });
   const body = await requestBody(values, model, paramValues(settings.params), io);
-  if (schema !== null) body['response_format'] = schema.responseFormat;
+  if (wanted?.schema) body['response_format'] = wanted.schema.responseFormat;
   const limit = { maxCost: settings.maxCost, allowUnknownCost: values.allowUnknownCost };
   const cap = await costCap(limit, { client, model, signal: io.signal, remark: context.remark });
   const recording = await recordTap(values, context, model);
 
-  const result = await conversation.send({
-    messages: [message],
-    body,
-    signal: io.signal,
-    observer: view,
-    taps: recording === null ? [] : [recording],
-  });
+  // The turn is in the history by then: a reply that was paid for is kept, whatever its form.
+  const isKept = ({ unsaved, conversationId }: TurnResult): boolean =>
+    unsaved === null && conversationId !== null && !values.readOnly;
+  const { result, taking } = await sendTurn(
+    conversation,
+    {
+      messages: [message],
+      body,
+      signal: io.signal,
+      observer: view,
+      taps: recording === null ? [] : [recording],
+    },
+    {
+      form: wanted?.form ?? null,
+      retries: wanted?.retries ?? 0,
+      isKept,
+      onReply: (reply) => cap?.add(reply.receipt?.costUsd ?? null),
+      mayGoOn: () => cap === null || cap.refusal === null,
+    },
+  );
   const unrecorded = recording?.close() ?? null;
-  cap?.add(result.receipt?.costUsd ?? null);
   // It is here and paid for: no failure, but nothing to keep quiet about.
   if (cap?.isExceeded === true) context.remark(`this reply cost more than --max-cost ${cap.mostUsd}`);
 
   const { unsaved } = result;
-  // The turn is in the history by now: a reply that was paid for is kept, whatever the schema says of it.
-  const isKept = unsaved === null && result.conversationId !== null && !values.readOnly;
-  context.hasKeptReply = isKept;
-  const mismatch = schema?.mismatch(result, isKept) ?? null;
+  context.hasKeptReply = isKept(result);
   const isShortAllowed = values.allowShort;
   const failure = result.error && (await context.explained(await explainBudget(result.error, client)));
-  const { errors } = judgement([failure, unsaved, mismatch], { isShortAllowed });
+  const { errors } = judgement([failure, unsaved, taking.error], { isShortAllowed });
   const isInOrder = errors.every((error) => error.code === 'history_unsaved');
-  const written = file !== null && isInOrder ? await writeReply(file, result.completion, io) : null;
+  const written = file !== null && isInOrder ? await writeReply(file, result.completion, taking.taken, io) : null;
   const { files = [], error: unwritten = null } = written ?? {};
-  return { ...result, files, ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }) };
+  return {
+    ...result,
+    taken: taking.taken,
+    files,
+    ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }),
+  };
 }
 
 /** The reply's text; under the name of an image or of a recording, those of the reply. */
-async function writeReply(file: OutputFile, completion: ChatCompletion | null, io: Io): Promise<WrittenMedia> {
+async function writeReply(
+  file: OutputFile,
+  completion: ChatCompletion | null,
+  taken: TakenReply | null,
+  io: Io,
+): Promise<WrittenMedia> {
   const kind = mediaKindOf(file.name);
-  if (kind === null) return { files: [], error: await file.write(textOf(completion), io) };
+  if (kind === null) return { files: [], error: await file.write(taken?.text ?? textOf(completion), io) };
   const { writeMedia } = await import('./reply-files.ts');
   return writeMedia(file, kind, completion, io);
 }
@@ -128,8 +156,13 @@ async function recordTap(values: AskValues, context: Context, model: string): Pr
   return openRecording(file, { key, headers: values.header }, { version, model, now: io.now });
 }
 
-async function schemaOf(file: string | null, io: Io): Promise<ReplySchema | null> {
-  if (file === null) return null;
-  const { readReplySchema } = await import('../../asking/reply-schema.ts');
-  return readReplySchema(file, io);
+/** A plain question loads nothing for what it does not want. */
+async function sendTurn(conversation: Conversation, turn: TurnRequest, options: TakingOptions): Promise<TakenTurn> {
+  if (options.form !== null) {
+    const { sendForTaking } = await import('../../../conversation/taken-reply.ts');
+    return sendForTaking(conversation, turn, options);
+  }
+  const result = await conversation.send(turn);
+  options.onReply(result);
+  return { result, taking: { taken: null, error: null, complaint: null } };
 }

@@ -1,4 +1,5 @@
 import { explainBudget } from '../../asking/budget.ts';
+import { wantedReply } from '../../asking/wanted-reply.ts';
 import { newSession } from '../../../conversation/conversation.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
@@ -156,6 +157,7 @@ class BatchCommand {
     if (source.isRepeatable && !isQuiet) this.#progress.total = await countItems(source, shard);
 
     const client = await this.#context.client();
+    const mayGoOn = (): boolean => cap.refusal === null;
     const holds = new Holds(io.signal);
     const sessionId = newSession();
     const limit = new AdaptiveLimit(concurrency, io.now, Math.random);
@@ -165,7 +167,7 @@ class BatchCommand {
     try {
       stop = await runBatch({
         items: withoutDone(readItems(source.bytes(), selection), results, () => this.#skipped()),
-        ask: (item) => askItem(client, item, defaults, { holds, timestamp, sessionId, mayWait }),
+        ask: (item) => askItem(client, item, defaults, { holds, timestamp, sessionId, mayWait, mayGoOn }),
         keep: async (end) => {
           await results.append(end.result);
           this.#ended(end);
@@ -205,9 +207,8 @@ class BatchCommand {
     const settings = await this.#context.settings();
     const { io } = this.#context;
     const { model: _model, ...params } = await requestBody(this.#values, '', paramValues(settings.params), io);
-    const schemaFile = settings.outputSchema.value;
-    const schema =
-      schemaFile === null ? null : await (await import('../../asking/reply-schema.ts')).readReplySchema(schemaFile, io);
+    const wanted = await wantedReply(this.#values, settings, io);
+    const schema = wanted?.schema ?? null;
     const header = requestHeaders(this.#values, settings, await this.#context.attribution())['x-litellm-tags'];
     return {
       model: settings.model.value,
@@ -215,7 +216,8 @@ class BatchCommand {
       system: settings.system.value,
       params: { ...params, ...(schema !== null && { response_format: schema.responseFormat }) },
       isShortAllowed: this.#values.allowShort,
-      mismatch: schema === null ? null : (reply) => schema.mismatch(reply, true),
+      form: wanted?.form ?? null,
+      schemaRetries: wanted?.retries ?? 0,
       refuseModel: this.#spending?.refuseModel ?? (() => null),
       complete: (body) => withHeaderTags(body, header),
     };

@@ -8,6 +8,7 @@ import {
   promptFlags,
   promptWord,
   proxyFlags,
+  schemaFlags,
   viewFlags,
 } from '../../flags/flags.ts';
 
@@ -18,6 +19,7 @@ export const compareFlags = {
   ...inGroup(groups.output, { 'output-format': choice('text, or json: a result a line', ['text', 'json']) }),
   'allow-short': viewFlags['allow-short'],
   quiet: reworded(viewFlags.quiet, { describe: 'no progress' }),
+  ...schemaFlags,
   ...moneyFlags,
   ...limitFlags,
   ...proxyFlags,

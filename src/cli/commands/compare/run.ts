@@ -1,6 +1,7 @@
 import { formatUsd } from '../../../spending/usd.ts';
 import { followAlias, paramValues } from '../../../config/settings.ts';
 import { Conversation, newSession } from '../../../conversation/conversation.ts';
+import { sendForTaking, type TakenReply } from '../../../conversation/taken-reply.ts';
 import type { TurnResult } from '../../../conversation/turn.ts';
 import { CllmError, UsageError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
@@ -19,11 +20,13 @@ import { drawn, type OwnText } from '../../../terminal/own-text.ts';
 import { paintFor } from '../../../terminal/style.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
 import { requestBody } from '../../asking/request-body.ts';
+import { wantedReply } from '../../asking/wanted-reply.ts';
 import { prepareSpending } from '../../asking/spending.ts';
 
 interface Answer {
   model: string;
   turn: TurnResult;
+  taken: TakenReply | null;
   error: CllmError | null;
 }
 
@@ -59,6 +62,10 @@ export async function runCompare(
   }
   // Once for all of them: the file of --tools may be a pipe.
   const body = await requestBody(values, '', paramValues(settings.params), io);
+  const wanted = await wantedReply(values, settings, io);
+  if (wanted?.schema) body['response_format'] = wanted.schema.responseFormat;
+  let spentUsd = 0;
+  const mayGoOn = (): boolean => settings.maxCost.value === null || spentUsd < settings.maxCost.value;
   const isJson = values.outputFormat === 'json';
   // Result lines on the same terminal would end up between those of the progress.
   const isShown = io.stderr.isTTY && !values.quiet;
@@ -72,15 +79,25 @@ export async function runCompare(
       { history: null, journal: null, problem: null },
       { system: settings.system.value },
     );
-    const turn = await conversation.send({
-      sessionId,
-      messages: [message],
-      body: { ...body, model },
-      signal: io.signal,
-      ...(progress !== null && { observer: progress.observer(at) }),
-    });
-    const { decisive } = judgement([turn.error], { isShortAllowed: values.allowShort });
-    const answer = { model, turn, error: decisive };
+    const { result: turn, taking } = await sendForTaking(
+      conversation,
+      {
+        sessionId,
+        messages: [message],
+        body: { ...body, model },
+        signal: io.signal,
+        ...(progress !== null && { observer: progress.observer(at) }),
+      },
+      {
+        form: wanted?.form ?? null,
+        retries: wanted?.retries ?? 0,
+        isKept: () => false,
+        onReply: ({ receipt }) => (spentUsd += receipt?.costUsd ?? 0),
+        mayGoOn,
+      },
+    );
+    const { decisive } = judgement([turn.error, taking.error], { isShortAllowed: values.allowShort });
+    const answer = { model, turn, taken: taking.taken, error: decisive };
     progress?.ended(at, decisive === null);
     // Each as it ends: whoever reads lines need not wait for the slowest.
     if (isJson) await io.stdout.write(resultLine(answer));
@@ -96,12 +113,13 @@ export async function runCompare(
   return failureOf(answers, io.signal);
 }
 
-function resultLine({ model, turn, error }: Answer): string {
+function resultLine({ model, turn, taken, error }: Answer): string {
   const { type, ...rest } = resultObject({
     timestamp: new Date().toISOString(),
     error,
     verdict: turn.verdict,
     completion: turn.completion,
+    taken,
     figures: turn.receipt,
   });
   return jsonLine({ type, model, ...rest });
@@ -111,7 +129,7 @@ function sideBySide(answers: readonly Answer[], io: Io): OwnText {
   const paint = paintFor(io.stdout);
   const columns = answers.map((answer) => ({
     heading: answer.model,
-    text: textOf(answer.turn.completion).trim() || '(nothing)',
+    text: shownText(answer).trim() || '(nothing)',
     footer: figures(answer),
   }));
   return drawn(
@@ -126,10 +144,14 @@ function sideBySide(answers: readonly Answer[], io: Io): OwnText {
 function oneByOne(answers: readonly Answer[]): string {
   return answers
     .map((answer) => {
-      const text = textOf(answer.turn.completion).trimEnd();
+      const text = shownText(answer).trimEnd();
       return `== ${answer.model} · ${figures(answer)}\n${text === '' ? '' : `\n${text}\n`}`;
     })
     .join('\n');
+}
+
+function shownText({ taken, turn }: Answer): string {
+  return taken?.text ?? textOf(turn.completion);
 }
 
 function figures({ turn: { receipt, verdict }, error }: Answer): string {

@@ -1,0 +1,117 @@
+import type { Receipt } from '../client/receipt.ts';
+import type { CllmError } from '../outcome/errors.ts';
+import type { ChatMessage } from '../protocol/types.ts';
+import type { Conversation } from './conversation.ts';
+import { textOf } from './result-object.ts';
+import type { TurnRequest, TurnResult } from './turn.ts';
+
+/** What programs take out of a reply: the JSON that its schema wants, or the inside of a block. */
+export interface TakenReply {
+  /** What is printed. */
+  text: string;
+  /** The parsed value; undefined where no JSON was wanted. */
+  json?: unknown;
+  /** What stood around it and was left out, in words for a receipt; null when nothing did. */
+  note: string | null;
+}
+
+export interface Taking {
+  /** Null for a reply that does not give it, and for one that broke off. */
+  taken: TakenReply | null;
+  /** Why it does not; null for a reply that broke off, which its own error describes. */
+  error: CllmError | null;
+  /** The same, in words for the model; null where asking again is no use. */
+  complaint: string | null;
+}
+
+/** A form that replies have to have. */
+export interface ReplyForm {
+  take(reply: Pick<TurnResult, 'completion' | 'verdict'>, isKept: boolean): Taking;
+}
+
+export interface TakingOptions {
+  form: ReplyForm | null;
+  /** How often a complaint goes back to the model. */
+  retries: number;
+  /** Whether the conversation holds its turns, so that what was said before goes along by itself. */
+  isKept: (result: TurnResult) => boolean;
+  /** Told of every reply, before it is decided whether to ask again: what it cost counts. */
+  onReply: (result: TurnResult) => void;
+  /** Whether there is money for another try. */
+  mayGoOn: () => boolean;
+}
+
+export interface TakenTurn {
+  /** The last try; its figures are of all of them. */
+  result: TurnResult;
+  taking: Taking;
+}
+
+const nothingWanted: Taking = { taken: null, error: null, complaint: null };
+
+/**
+ * Sends a turn until its reply has the form that is wanted, and each time says what was wrong. Every try is a turn of the
+ * conversation. Only whole replies are complained about: one that was cut or refused is what its own error says.
+ */
+export async function sendForTaking(
+  conversation: Conversation,
+  turn: TurnRequest,
+  { form, retries, isKept, onReply, mayGoOn }: TakingOptions,
+): Promise<TakenTurn> {
+  let request = turn;
+  let before: TurnResult | null = null;
+  for (let attempt = 1; ; attempt += 1) {
+    const reply = await conversation.send(request);
+    onReply(reply);
+    const result = joined(before, reply);
+    const taking = form?.take(result, isKept(result)) ?? nothingWanted;
+    const { complaint, error } = taking;
+    const isOver = complaint === null || attempt > retries || turn.signal?.aborted === true || !mayGoOn();
+    if (isOver || error === null || result.error !== null) return { result, taking };
+    turn.observer?.retry?.({ attempt, maxRetries: retries, delayMs: 0, error });
+    const said: ChatMessage[] = [
+      { role: 'assistant', content: textOf(result.completion) },
+      { role: 'user', content: complaint },
+    ];
+    request = {
+      ...turn,
+      messages: isKept(result) ? said.slice(1) : [...request.messages, ...said],
+      // It has begun once.
+      ...(turn.observer && {
+        observer: {
+          arrival: (arrival) => turn.observer?.arrival?.(arrival),
+          retry: (retry) => turn.observer?.retry?.(retry),
+        },
+      }),
+    };
+    before = result;
+  }
+}
+
+/** The later result with what the earlier ones cost, and what kept one of them from being saved. */
+function joined(earlier: TurnResult | null, later: TurnResult): TurnResult {
+  if (earlier === null) return later;
+  return { ...later, unsaved: later.unsaved ?? earlier.unsaved, receipt: sumOf(earlier.receipt, later.receipt) };
+}
+
+function sumOf(earlier: Receipt | null, later: Receipt | null): Receipt | null {
+  if (earlier === null || later === null) return later ?? earlier;
+  const both = (
+    name: 'inputTokens' | 'outputTokens' | 'cachedInputTokens' | 'reasoningTokens' | 'costUsd',
+  ): number | null => {
+    const [one, other] = [earlier[name], later[name]];
+    return one === null || other === null ? null : one + other;
+  };
+  return {
+    ...later,
+    inputTokens: both('inputTokens'),
+    outputTokens: both('outputTokens'),
+    cachedInputTokens: both('cachedInputTokens'),
+    reasoningTokens: both('reasoningTokens'),
+    // What nobody told of one try nobody knows of both.
+    costUsd: both('costUsd'),
+    costSource: both('costUsd') === null ? 'unknown' : later.costSource,
+    retries: earlier.retries + later.retries,
+    durationMs: earlier.durationMs + later.durationMs,
+  };
+}
