@@ -158,6 +158,14 @@ describe('what a model writes for a browser', () => {
     );
   });
 
+  test('lists that are thousands of levels deep are shown in a moment', () => {
+    const source = Array.from({ length: 3_000 }, (_, level) => `${' '.repeat(2 * level)}- level ${level}`).join('\n');
+    const shown = page(source);
+    expect(shown.text).toContain('level 10');
+    expect(shown.text).toContain('level 2999');
+    expect(shown.named('ul').length).toBeLessThan(60);
+  });
+
   test.each(['a', '<b>', '[', '**a', 'a`', '](', '\\', '<', '&#x3c;', '| ', '> ', '![a](', 'http://a.b/'])(
     'a line of a megabyte of %j is shown',
     (unit) => {

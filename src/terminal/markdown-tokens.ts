@@ -26,9 +26,15 @@ export type LinkDefinitions = Record<string, Pick<Tokens.Def, 'href' | 'title'>>
 
 /** Deeper quotes and lists nobody reads, and each level takes marked several frames of the stack. */
 const mostLevels = 24;
-/** A line that begins with more marks of quotes and lists than that, and is no rule (`- - -`). */
+/** Four columns a level: an item that stands further in is in more lists than that, or looks as if it were. */
+const mostColumns = mostLevels * 4;
+/**
+ * A line that begins with more marks of quotes and lists than that, and is no rule (`- - -`), or an item that is further
+ * in: marked reads an item again for every list that it is in.
+ */
 const tooDeep = new RegExp(
-  `^(?![ \\t]*([-*])(?:[ \\t]*\\1)*[ \\t]*$)(?:[ \\t]*(?:>|[-+*][ \\t]|\\d{1,9}[.)][ \\t])){${mostLevels}}`,
+  `^(?:(?![ \\t]*([-*])(?:[ \\t]*\\1)*[ \\t]*$)(?:[ \\t]*(?:>|[-+*][ \\t]|\\d{1,9}[.)][ \\t])){${mostLevels}}` +
+    `|[ \\t]{${mostColumns},}(?:[-+*]|\\d{1,9}[.)])[ \\t])`,
   'm',
 );
 
