@@ -112,6 +112,23 @@ describe('precedence', () => {
     expect(paramValues(resolved({ project: both.project }).params)['max_tokens']).toBe(9_000);
   });
 
+  test.each([
+    ['max_tokens', 'max_completion_tokens'],
+    ['max_completion_tokens', 'max_tokens'],
+  ])('a limit of %s is not raised by %s', (own, other) => {
+    const settings = resolved({ user: { params: { [own]: 50 } }, project: { params: { [other]: 9_000 } } });
+    expect(paramValues(settings.params)).toEqual({ [own]: 50 });
+    expect(settings.projectNotTaken).toEqual([`params.${other} 9000, since 50 is stricter`]);
+    const lower = resolved({ flags: { params: { [own]: 50 } }, project: { params: { [other]: 40 } } });
+    expect(paramValues(lower.params)).toEqual({ [own]: 50, [other]: 40 });
+  });
+
+  test('what the user keeps nothing of is kept for no project', () => {
+    const settings = resolved({ user: { history: 'off' }, project: { history: 'on' } });
+    expect(settings.history.value).toBe('off');
+    expect(settings.projectNotTaken).toEqual(['history "on", since "off" is stricter']);
+  });
+
   test('params are merged field by field, and null is a value of its own there', () => {
     const settings = resolved({
       flags: { params: { temperature: 0, response_format: { type: 'json_object' } } },
@@ -350,14 +367,14 @@ describe('loadSettings', () => {
   });
 
   test('reads YAML and JSON alike', async () => {
-    write('home/config.json', '{"history": "off", "aliases": {"gpt-4.1": "azure/gpt-4.1"}}');
+    write('home/config.json', '{"history": "on", "aliases": {"gpt-4.1": "azure/gpt-4.1"}}');
     write(
       'cllm.yaml',
-      '# a comment\nmodel: gpt-4.1\nhistory: on\ntags: [a, b]\ntimeouts: {idle: 0.5}\nsystem: |\n  two\n  lines\n',
+      '# a comment\nmodel: gpt-4.1\nhistory: off\ntags: [a, b]\ntimeouts: {idle: 0.5}\nsystem: |\n  two\n  lines\n',
     );
     const settings = await load(directory());
     expect(getSetting(settings, 'model')).toBe('azure/gpt-4.1');
-    expect(getSetting(settings, 'history')).toBe('on');
+    expect(getSetting(settings, 'history')).toBe('off');
     expect(getSetting(settings, 'tags')).toEqual(['a', 'b']);
     expect(getSetting(settings, 'timeouts')).toEqual({ connect: 10, first_token: 300, idle: 0.5, total: 0 });
     expect(getSetting(settings, 'system')).toBe('two\nlines\n');

@@ -5,7 +5,7 @@ import type { Setting, Settings } from './settings.ts';
 /** The settings that a project file may tighten, and never loosen. */
 export type Limits = Pick<
   Settings,
-  'timeouts' | 'params' | 'maxCost' | 'requireModel' | 'fallback' | 'cache' | 'retries'
+  'timeouts' | 'params' | 'maxCost' | 'requireModel' | 'fallback' | 'cache' | 'retries' | 'history'
 >;
 
 /**
@@ -38,11 +38,15 @@ export function tightened(decided: Limits, own: Limits, project: Limits): Limits
     idle: timeout('idle', 'idle'),
     total: timeout('total', 'total'),
   };
+  const limit = lowestLimit(own.params);
   const params = Object.fromEntries(
-    Object.entries(decided.params).map(([name, given]) => [
-      name,
-      limitParams.includes(name) ? strictest(`params.${name}`, given, own.params[name], isMore) : given,
-    ]),
+    Object.entries(decided.params).flatMap(([name, given]) => {
+      if (!limitParams.includes(name)) return [[name, given]];
+      const users = own.params[name];
+      // The two names are of one limit: what the user set by one can not be raised by the other.
+      const taken = strictest(`params.${name}`, given, users ?? limit, isMore);
+      return taken === given || users !== undefined ? [[name, taken]] : [];
+    }),
   );
   const cap = project.maxCost.value === null ? own.maxCost : project.maxCost;
   return {
@@ -53,8 +57,14 @@ export function tightened(decided: Limits, own: Limits, project: Limits): Limits
     fallback: strictest('fallback', decided.fallback, own.fallback, isOn),
     cache: strictest('cache', decided.cache, own.cache, isOn),
     retries: strictest('retries', decided.retries, own.retries, isMore),
+    history: strictest('history', decided.history, own.history, isOn),
     projectNotTaken,
   };
+}
+
+function lowestLimit(params: Settings['params']): Setting<Json> | undefined {
+  const limits = limitParams.flatMap((name) => params[name] ?? []).filter(({ value }) => typeof value === 'number');
+  return limits.toSorted((one, other) => Number(one.value) - Number(other.value))[0];
 }
 
 /** 0 is none, and so the longest of all. */

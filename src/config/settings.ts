@@ -199,6 +199,7 @@ export function resolveSettings(
     fallback: pick(from, 'fallback', defaults.fallback),
     cache: pick(from, 'cache', defaults.cache),
     retries: pick(from, 'retries', defaults.retries),
+    history: pick(from, 'history', defaults.history),
   });
   const decided = decidedBy(layers);
   const aliases = mergeEntries(layers, 'aliases');
@@ -213,7 +214,6 @@ export function resolveSettings(
       : tightened(decided, decidedBy(own), decidedBy([...profilesOf([project]), project.whole]))),
     outputSchema: schemaPath(pick(layers, 'output_schema', null), sources.cwd),
     render: pick(layers, 'render', defaults.render),
-    history: pick(layers, 'history', defaults.history),
     reasoning: pick(layers, 'reasoning', null),
     tags: pick(layers, 'tags', defaults.tags),
     aliases,
