@@ -165,11 +165,33 @@ describe('bad input', () => {
     await expect(client.complete({ model: 'fake', messages: 'hi' })).rejects.toMatchObject({ code: 'usage' });
   });
 
+  test('a deadline longer than the timers of Node is no short one', async () => {
+    const patient = clientWith({ connectTimeout: 3e6, firstTokenTimeout: 3e9, idleTimeout: 3e9, timeout: 1e300 });
+    expect(await patient.models()).toHaveLength(2);
+    await patient.close();
+  });
+
   test('a key with blanks around it is sent without them', async () => {
     const padded = clientWith({ apiKey: ' sk-padded-key\n' });
     await padded.models();
     await padded.close();
     expect(upstream.requests[0]?.headers.authorization).toBe('Bearer sk-padded-key');
+  });
+
+  test.each<[string, string, string]>([
+    ['null', 'null', ''],
+    ['a number', '5', ''],
+    ['a list', '[]', ''],
+    ['an error', '{"error": {"message": "the key is gone", "code": "401"}}', 'the key is gone'],
+    ['another object', '{"data": {"a": 1}, "info": [1]}', ''],
+  ])('JSON that is not what was asked for, in a 200: %s', async (_name, body, words) => {
+    upstream.fallback = () => ({ body, headers: { 'content-type': 'application/json' } });
+    for (const asked of [() => client.models(), () => client.modelInfo(), () => client.keyInfo()]) {
+      await expect(asked()).rejects.toMatchObject({
+        code: expect.stringMatching(/^(unexpected_response|key_rejected)$/),
+        message: expect.stringContaining(words),
+      });
+    }
   });
 
   test('a page where JSON was expected', async () => {

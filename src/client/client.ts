@@ -8,7 +8,7 @@ import { Masking, withMaskedErrors } from './masking.ts';
 import { promptTexts, secretValues } from './safe-text.ts';
 import { ServedPolicy } from './served-policy.ts';
 import { Transport, type TransportOptions } from './http/transport.ts';
-import { isJsonObject } from '../protocol/json.ts';
+import { isJsonObject, type JsonObject } from '../protocol/json.ts';
 
 /** All of a client's facts; it reads no environment and no file. Times are seconds, fractions too, 0 = no limit. */
 export interface ClientOptions {
@@ -251,23 +251,23 @@ export class LiteLLMClient {
 
   /** The models that this key may use. */
   async models(options: CallOptions = {}): Promise<ModelEntry[]> {
-    return listOf<ModelEntry>(await this.#get('/v1/models', options), 'id');
+    return listOf<ModelEntry>(await this.#get('/v1/models', options, isList), 'id');
   }
 
   /** What the proxy knows about each deployment: mode, context size, prices. */
   async modelInfo(options: CallOptions = {}): Promise<ModelInfo[]> {
-    return listOf<ModelInfo>(await this.#get('/model/info', options), 'model_name');
+    return listOf<ModelInfo>(await this.#get('/model/info', options, isList), 'model_name');
   }
 
   /** What the proxy knows about this client's key. A proxy without a database answers `server_error`. */
   async keyInfo(options: CallOptions = {}): Promise<KeyInfo> {
-    const answer = await this.#get('/key/info', options);
-    return isJsonObject(answer) && isJsonObject(answer['info']) ? answer['info'] : {};
+    const answer = await this.#get('/key/info', options, hasInfo);
+    return hasInfo(answer) ? answer.info : {};
   }
 
   /** Whether the proxy is ready, as `/health/readiness` says; asks for no key. */
   async readiness(options: CallOptions = {}): Promise<Record<string, unknown>> {
-    const answer = await this.#get('/health/readiness', options);
+    const answer = await this.#get('/health/readiness', options, isJsonObject);
     return isJsonObject(answer) ? answer : {};
   }
 
@@ -322,7 +322,7 @@ export class LiteLLMClient {
     return this.#transport.close();
   }
 
-  async #get(path: string, options: CallOptions): Promise<unknown> {
+  async #get(path: string, options: CallOptions, isAnswer: (value: unknown) => boolean = () => true): Promise<unknown> {
     checkCallOptions(options);
     const { retries, firstTokenTimeout, timeout } = this.#options;
     const { onRetry } = options;
@@ -331,6 +331,7 @@ export class LiteLLMClient {
       limits: { firstToken: firstTokenTimeout ?? 300, idle: 0, total: timeout ?? 0 },
       retries: retries ?? 2,
       random: this.#random,
+      isAnswer,
       ...(onRetry && {
         onRetry: unharmed((retry: RetryNotice) => {
           this.#masking.error(retry.error);
@@ -412,7 +413,17 @@ function jsonOf(body: unknown): string {
   }
 }
 
+function isList(answer: unknown): answer is { data: unknown[] } {
+  return isJsonObject(answer) && Array.isArray(answer['data']);
+}
+
+function hasInfo(answer: unknown): answer is { info: JsonObject } {
+  return isJsonObject(answer) && isJsonObject(answer['info']);
+}
+
 function listOf<T>(answer: unknown, name: string): T[] {
-  const data = isJsonObject(answer) ? answer['data'] : undefined;
-  return Array.isArray(data) ? data.filter((entry) => isJsonObject(entry) && typeof entry[name] === 'string') : [];
+  if (!isList(answer)) return [];
+  return answer.data.filter(
+    (entry) => isJsonObject(entry) && typeof entry[name] === 'string' && entry[name] !== '',
+  ) as T[];
 }

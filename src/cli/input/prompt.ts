@@ -1,4 +1,5 @@
 import { constants } from 'node:buffer';
+import { longestTimer } from '../../client/reply/deadlines.ts';
 import { failureReason } from '../../files/file-error.ts';
 import { InterruptedError, UsageError } from '../../outcome/errors.ts';
 import { decodeText } from '../../files/text-encoding.ts';
@@ -17,9 +18,6 @@ export interface PromptSource {
 
 /** How long a pipe may stay silent before a person is told what is being waited for. */
 const noticeAfterMs = 2000;
-
-/** Node fires a longer timer at once. */
-const longestTimer = 2 ** 31 - 1;
 
 const longestInput = constants.MAX_STRING_LENGTH;
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CllmError, DeadlineError, InterruptedError } from '../../outcome/errors.ts';
 import { isSuccess } from '../../protocol/body-kind.ts';
 import type { HttpResponse, Transport } from '../http/transport.ts';
-import { Deadlines, type DeadlineLimits } from '../reply/deadlines.ts';
+import { Deadlines, type DeadlineLimits, longestTimer } from '../reply/deadlines.ts';
 import { retryDelay, type RetryNotice } from '../reply/retry.ts';
 import { safeText, type Secrets } from '../safe-text.ts';
 import { requestLines, responseLines, shownHeaders } from '../wire-log.ts';
@@ -26,6 +26,8 @@ export interface RetriedQuestion extends Question {
   limits: DeadlineLimits;
   retries: number;
   random: () => number;
+  /** Whether the JSON is what was asked for. Anything else is no answer, an error in a 200 among it. */
+  isAnswer: (value: unknown) => boolean;
   onRetry?: (retry: RetryNotice) => void;
 }
 
@@ -95,7 +97,7 @@ export async function probe(question: Question, timeout: number): Promise<ProbeA
   const stopping = stoppable(question);
   const giveUp = (): void =>
     stopping.stop(new DeadlineError('first-token', `no answer within ${timeout} s: ${nameOf(question)}`));
-  const timer = setTimeout(giveUp, timeout * 1000);
+  const timer = setTimeout(giveUp, Math.min(timeout * 1000, longestTimer));
   const startedAt = performance.now();
   try {
     const { response, shown } = await send(question, stopping.signal);
@@ -109,13 +111,14 @@ export async function probe(question: Question, timeout: number): Promise<ProbeA
   }
 }
 
-async function jsonOnce(question: Question, signal: AbortSignal): Promise<unknown> {
+async function jsonOnce(question: RetriedQuestion, signal: AbortSignal): Promise<unknown> {
   const { response } = await send(question, signal);
   const isAnswer = isSuccess(response.status);
   const body = isAnswer ? await readAnswer(response, nameOf(question)) : await readErrorBody(response);
   if (isAnswer) {
     try {
-      return JSON.parse(body);
+      const value: unknown = JSON.parse(body);
+      if (question.isAnswer(value)) return value;
     } catch {
       // Falls through: a page where JSON was expected.
     }

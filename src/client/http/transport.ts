@@ -6,6 +6,7 @@ import { ConnectFailure, openConnection, proxyAuthorization } from './connect.ts
 import { decoded } from './content-encoding.ts';
 import { type Answer, Exchange } from './request-handler.ts';
 import { proxyFor, type ProxySettings } from './http-proxy.ts';
+import { longestTimer } from '../reply/deadlines.ts';
 import { networkError, plainToTls, type RequestLine } from './network-error.ts';
 import type { ResponseBody } from './response-body.ts';
 import { type RunningRequest, SocketReferences } from './socket-references.ts';
@@ -167,10 +168,13 @@ export class Transport {
     };
     this.#connecting.add(abandon);
     if (seconds > 0) {
-      timer = setTimeout(() => {
-        drop();
-        settle(new ConnectTimeout(), null);
-      }, seconds * 1000);
+      timer = setTimeout(
+        () => {
+          drop();
+          settle(new ConnectTimeout(), null);
+        },
+        Math.min(seconds * 1000, longestTimer),
+      );
     }
   }
 

@@ -9,8 +9,8 @@ export interface DeadlineLimits {
 
 /** A timer that fires later than this was not late: the process was stopped (Ctrl-Z, a sleeping laptop). */
 const longestLateness = 1_000;
-/** Node's timers hold 31 bits. */
-const longestTimer = 2 ** 31 - 1;
+/** Milliseconds: Node's timers hold 31 bits, and one of more fires at once. */
+export const longestTimer = 2 ** 31 - 1;
 
 /**
  * Watches how long a reply takes: to the first content, between two contents, and in all. Only time in which the

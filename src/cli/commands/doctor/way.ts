@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { rootCertificates, TLSSocket, type DetailedPeerCertificate, type SecureContext } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
+import { longestTimer } from '../../../client/reply/deadlines.ts';
 import { ConnectFailure, openConnection } from '../../../client/http/connect.ts';
 
 /** Where the first hop of a connection leads: the HTTP proxy if there is one, else the proxy itself. */
@@ -140,7 +141,7 @@ async function within<T>(seconds: number, work: Promise<T>, message: string): Pr
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(Object.assign(new Error(`${message} within ${seconds} s`), { code: 'ETIMEDOUT' })),
-      seconds * 1000,
+      Math.min(seconds * 1000, longestTimer),
     );
   });
   try {
