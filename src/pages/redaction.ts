@@ -20,10 +20,24 @@ const furtherSecrets: readonly Shape[] = [
   { kind: 'token', pattern: /\b(npm_|ya29\.|SG\.|AGE-SECRET-KEY-1)[\w.-]{16,}/g, replacement: '$1…' },
 ];
 
+/**
+ * As an address of the web holds it as well, with `%40`. Its letters may have accents and need not be Latin; where words
+ * have no blanks between, a sentence ends where its script does.
+ */
+function mailAddress(): RegExp {
+  const letter = String.raw`\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{M}`;
+  const local = String.raw`${letter}\d_.%+\-`;
+  const label = String.raw`[${letter}\d\-]{0,62}`;
+  return new RegExp(
+    `(?<![${local}])[${local}]{1,64}(?:@|%40)[${letter}\\d](?:${label}\\.)+[${letter}]{2,24}(?![${letter}\\d_])`,
+    'giu',
+  );
+}
+
 const personal: readonly Shape[] = [
   {
     kind: 'e-mail address',
-    pattern: /(?<![\w.%+-])[\w.%+-]{1,64}@[a-z\d](?:[a-z\d-]{0,62}\.)+[a-z]{2,24}\b/gi,
+    pattern: mailAddress(),
     replacement: '…@…',
   },
   // With its drive, before what comes after it is taken for a path by itself.
