@@ -172,6 +172,14 @@ describe('a full disk under standard output is no success', () => {
 
   test('nor is it for commands without a turn', async () => {
     expect((await home.shell('cllm help exit-codes > /dev/full')).code).toBe(1);
+    const { code, stderr } = await home.shell('cllm --version > /dev/full');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^cllm: standard output could not be written: ENOSPC.*\n$/);
+  });
+
+  test('a version that nobody reads is no failure', async () => {
+    const { stdout, stderr } = await home.shell('{ sleep 0.1; cllm --version; echo "code $?" >&2; } | true');
+    expect({ stdout, stderr }).toEqual({ stdout: '', stderr: 'code 0\n' });
   });
 
   test('and the error of the reply itself still decides', async () => {

@@ -23,6 +23,12 @@ export function launch(
 ): void {
   const argv = host.argv.slice(2);
   if (argv.length === 1 && argv[0] === '--version') {
+    host.stdout.once('error', (error: NodeJS.ErrnoException) => {
+      // Who closed the pipe wanted no more.
+      if (error.code === 'EPIPE') return;
+      host.exitCode = 1;
+      host.stderr.write(`cllm: standard output could not be written: ${error.message}\n`);
+    });
     host.stdout.write(`${version}\n`);
     return;
   }
