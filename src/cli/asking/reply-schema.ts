@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import path from 'node:path';
 import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -5,6 +7,7 @@ import { CllmError, UsageError } from '../../outcome/errors.ts';
 import type { ReplyForm, Taking } from '../../conversation/taken-reply.ts';
 import { textOf } from '../../conversation/result-object.ts';
 import { isJsonObject, type JsonObject } from '../../protocol/json.ts';
+import { bundled, SchemaReferenceError } from '../../schema/bundle.ts';
 import { isShortForm, isInlineSchema, shortSchema } from '../../schema/short-form.ts';
 import { type StrictProblem, strictProblem } from '../../schema/strict.ts';
 import { unwrapped, wrapped } from '../../schema/wrapped.ts';
@@ -29,7 +32,10 @@ export interface ReplySchema extends ReplyForm {
  * @throws UsageError `schema_invalid`, or `input_invalid` for a file that can not be read
  */
 export async function readReplySchema(given: string, io: FlagFileIo): Promise<ReplySchema> {
-  if (!isInlineSchema(given)) return replySchema(await readFlagFile('--output-schema', given, io), given);
+  if (!isInlineSchema(given)) {
+    const text = await readFlagFile('--output-schema', given, io);
+    return replySchema(await withItsFiles(text, given, io), given);
+  }
   if (!isShortForm(given)) return replySchema(given, 'as JSON', 'its schema');
   let schema: JsonObject;
   try {
@@ -38,6 +44,53 @@ export async function readReplySchema(given: string, io: FlagFileIo): Promise<Re
     throw invalid('in short', `is no schema: ${(cause as Error).message}`, cause);
   }
   return replySchema(JSON.stringify(schema), 'in short', 'its schema');
+}
+
+/** A schema file is a page of text: anything larger is the wrong file. */
+const mostBytes = 4 * 1024 * 1024;
+
+/** The schema with those of other files that it refers to; as it is where it refers to none, or is no schema. */
+async function withItsFiles(text: string, given: string, io: FlagFileIo): Promise<string> {
+  let schema: unknown;
+  try {
+    schema = JSON.parse(text);
+  } catch {
+    return text;
+  }
+  if (!isJsonObject(schema)) return text;
+  const folder = path.dirname(path.resolve(io.cwd, given));
+  const read = async (file: string): Promise<unknown> => {
+    const name = path.join(folder, file);
+    // A link may lead anywhere, and what it leads to would go to the provider.
+    const [real, home] = [realpathOf(name), realpathOf(folder)];
+    if (real !== null && home !== null && !real.startsWith(`${home}${path.sep}`)) {
+      throw new SchemaReferenceError(`it refers to ${file}, a link that leads out of the folder of the schema`);
+    }
+    const found = await readFlagFile(`--output-schema ${given}, which refers to`, name, io, mostBytes);
+    try {
+      return JSON.parse(found);
+    } catch {
+      throw new SchemaReferenceError(`it refers to ${file}, which is not JSON`);
+    }
+  };
+  try {
+    const whole = await bundled(schema, read);
+    return whole === schema ? text : JSON.stringify(whole);
+  } catch (cause) {
+    if (cause instanceof SchemaReferenceError)
+      throw invalid(given, `is no schema that can be used: ${cause.message}`, cause);
+    if (cause instanceof RangeError) throw invalid(given, 'is nested too deeply', cause);
+    throw cause;
+  }
+}
+
+function realpathOf(name: string): string | null {
+  try {
+    return realpathSync(name);
+  } catch {
+    // What reads it says what is wrong.
+    return null;
+  }
 }
 
 /** @param name what a reply that does not match is told of */
