@@ -16,7 +16,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/outcome/'],
   ['src/protocol/', 'src/files/'],
   ['src/client/', 'src/journal/', 'src/history/', 'src/schema/', 'src/spending/', 'src/terminal/'],
-  ['src/conversation/', 'src/config/', 'src/demo/', 'src/local-proxy/', 'src/pages/'],
+  ['src/conversation/', 'src/config/', 'src/demo/', 'src/local-proxy/', 'src/pages/', 'src/preview/'],
   ['src/batch/'],
   ['src/cli/thrown.ts', 'src/cli/version.ts'],
   ['src/cli/flags/', 'src/cli/process/', 'src/cli/loader/'],

@@ -29,6 +29,7 @@ const defaults: ItemDefaults = {
   form: null,
   schemaRetries: 0,
   refuseModel: null,
+  refuseRequest: null,
   complete: (body) => body,
 };
 

@@ -503,6 +503,7 @@ describe('explain and get', () => {
       ['timeouts.idle', 120, 'default'],
       ['timeouts.total', 0, 'default'],
       ['max_cost', null, 'default'],
+      ['max_input_tokens', null, 'default'],
       ['require_model', null, 'default'],
       ['fallback', 'on', 'default'],
       ['cache', 'on', 'default'],
@@ -545,8 +546,9 @@ function thrownBy(action: () => unknown): Error & { hint?: string } {
 
 describe('of a cap and of who may answer', () => {
   const decided = (values: { flags?: SettingValues; user?: SettingValues; project?: SettingValues }) => {
-    const { maxCost, requireModel, fallback, cache, retries, reasoning, projectNotTaken } = resolved(values);
-    const each = { maxCost, requireModel, fallback, cache, retries, reasoning };
+    const { maxCost, maxInputTokens, requireModel, fallback, cache, retries, reasoning, projectNotTaken } =
+      resolved(values);
+    const each = { maxCost, maxInputTokens, requireModel, fallback, cache, retries, reasoning };
     const told = Object.fromEntries(Object.entries(each).map(([name, { value }]) => [name, value]));
     return { ...told, projectNotTaken };
   };
@@ -554,6 +556,7 @@ describe('of a cap and of who may answer', () => {
   test('nothing is set by default', () => {
     expect(decided({})).toEqual({
       maxCost: null,
+      maxInputTokens: null,
       requireModel: null,
       fallback: 'on',
       cache: 'on',
@@ -598,11 +601,20 @@ describe('of a cap and of who may answer', () => {
     expect(decided({ flags: { max_cost: 5 }, project: { max_cost: 1 } })).toMatchObject({ maxCost: 1 });
     expect(decided({ flags: { max_cost: 0.5 }, project: { max_cost: 1 } })).toMatchObject({ maxCost: 0.5 });
     expect(decided({ flags: { max_cost: 5 }, user: { max_cost: 1 } })).toMatchObject({ maxCost: 5 });
+    const size = (most: number): SettingValues => ({ max_input_tokens: most });
+    expect(decided({ flags: size(50), project: size(10) })).toMatchObject({ maxInputTokens: 10 });
+    expect(decided({ flags: size(5), project: size(10) })).toMatchObject({ maxInputTokens: 5 });
+    expect(decided({ flags: size(50), user: size(10) })).toMatchObject({ maxInputTokens: 50 });
+    expect(decided({ project: size(30), user: size(20) })).toMatchObject({
+      maxInputTokens: 20,
+      projectNotTaken: ['max_input_tokens 30, since 20 is stricter'],
+    });
   });
 
   test.each([
     [{ max_cost: -1 }, 'max_cost must be a number of USD, 0 or more; it is -1'],
     [{ max_cost: '1' }, 'max_cost must be a number of USD, 0 or more; it is "1"'],
+    [{ max_input_tokens: 0 }, 'max_input_tokens must be a whole number of tokens, 1 or more; it is 0'],
     [{ retries: 1.5 }, 'retries must be a whole number, 0 or more; it is 1.5'],
     [{ fallback: 'yes' }, 'fallback must be on or off; it is "yes"'],
     [{ reasoning: true }, 'reasoning must be show or hide; it is true'],

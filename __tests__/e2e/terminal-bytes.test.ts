@@ -192,6 +192,9 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['--no-stdin', '-p', evilWord, 'hi'],
     ['--no-stdin', '--max-cost', evilWord, 'hi'],
     ['--no-stdin', '--max-cost', '1', 'hi'],
+    ['--no-stdin', '--dry-run', '-s', evil, evil],
+    ['--no-stdin', '--dry-run', '--output-format', 'json', evil],
+    ['--no-stdin', '--max-input-tokens', '1', 'hi'],
     ['--no-stdin', '--header', evilWord, 'hi'],
     ['--no-stdin', '--base-url', `http://${evilWord}`, 'hi'],
     ['--no-stdin', '--profile', evilWord, 'hi'],
@@ -207,10 +210,13 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
   batch: [
     ['batch', 'p.jsonl', '-o', 'o.jsonl', '--reporter', 'github,junit,markdown'],
     ['batch', evilWord, '-o', 'o2.jsonl'],
+    ['batch', 'p.jsonl', '--dry-run'],
+    ['batch', 'p.jsonl', '--dry-run', '--output-format', 'json'],
     ['batch', 'p.jsonl', '-o', 'o3.jsonl', '--reporter', evilWord],
   ],
   compare: [
     ['compare', '-m', 'm', '-m', evilWord, '--no-stdin', 'hi'],
+    ['compare', '-m', 'm', '-m', evilWord, '--no-stdin', '--dry-run', evil],
     ['compare', '-m', 'm', '-m', 'fails', '--no-stdin', '--output-format', 'json', 'hi'],
   ],
   'history list': [

@@ -1,4 +1,4 @@
-import type { LiteLLMClient } from '../client/client.ts';
+import type { LiteLLMClient, RequestInput } from '../client/client.ts';
 import { Conversation } from '../conversation/conversation.ts';
 import { type ReplyForm, sendForTaking, type TakenReply } from '../conversation/taken-reply.ts';
 import type { TurnResult } from '../conversation/turn.ts';
@@ -25,6 +25,8 @@ export interface ItemDefaults {
   schemaRetries: number;
   /** Why a model may not be asked; null when it may. */
   refuseModel: ((model: string) => CllmError | null) | null;
+  /** Why a request may not be sent, as longer than it may be say; null when nobody looks. */
+  refuseRequest: ((request: RequestInput) => Promise<CllmError | null>) | null;
   /** A last look at the body: what must not get lost when an item has a field that cllm sets as well. */
   complete: (body: RequestBody) => RequestBody;
 }
@@ -93,6 +95,8 @@ export async function askItem(
 ): Promise<ItemEnd> {
   const prepared = prepare(item, defaults);
   if (prepared instanceof CllmError) return endOf(item, null, prepared, timestamp());
+  const refused = (await defaults.refuseRequest?.(requestOf(prepared))) ?? null;
+  if (refused !== null) return endOf(item, null, refused, timestamp());
   // The client would wait with the item's place in its hands. Given back, the place goes to nobody until the limit,
   // which has to learn of the refusal at once, says so.
   const hold = holds.take();
@@ -138,15 +142,28 @@ export async function askItem(
   return endOf(item, turn, error, timestamp(), taking.taken);
 }
 
+/** The request that an item is, or why it is none. */
+export function itemRequest(item: BatchItem, defaults: ItemDefaults): CllmError | RequestInput {
+  const prepared = prepare(item, defaults);
+  return prepared instanceof CllmError ? prepared : requestOf(prepared);
+}
+
 /** The result of an item that was not asked for. */
 export function refusedItem(item: BatchItem, error: CllmError, timestamp: string): BatchResult {
   return endOf(item, null, error, timestamp).result;
 }
 
-function prepare(
-  item: BatchItem,
-  defaults: ItemDefaults,
-): CllmError | { messages: ItemRequest['messages']; system: string | null; body: RequestBody } {
+interface PreparedItem {
+  messages: ItemRequest['messages'];
+  system: string | null;
+  body: RequestBody;
+}
+
+function requestOf({ messages, system, body }: PreparedItem): RequestInput {
+  return { ...body, messages: [...(system === null ? [] : [{ role: 'system', content: system }]), ...messages] };
+}
+
+function prepare(item: BatchItem, defaults: ItemDefaults): CllmError | PreparedItem {
   const { request } = item;
   if (request === null)
     return item.error ?? new UsageError(`line ${item.line} can not be asked`, { code: 'input_invalid' });

@@ -93,6 +93,23 @@ export interface ModelInfo {
   model_info: Record<string, unknown>;
 }
 
+/** What the proxy counts in a request, with its own tokenizer: nothing is sent to a provider. */
+export interface TokenCount {
+  tokens: number;
+  /** The provider's name of the model whose tokenizer was looked for; null when the proxy does not say. */
+  modelUsed: string | null;
+  /** `openai_tokenizer`, which LiteLLM also takes for what it does not know, or `huggingface_tokenizer`. */
+  tokenizerType: string | null;
+}
+
+/** A request as `stream()` sends it, with every key in its headers and its body masked. */
+export interface RequestPreview {
+  method: 'POST';
+  url: string;
+  headers: Record<string, string>;
+  body: Record<string, unknown>;
+}
+
 /** What the proxy knows of a key; USD and UTC. */
 export interface KeyInfo {
   key_alias?: string | null;
@@ -184,22 +201,12 @@ export class LiteLLMClient {
       typeof request.messages === 'string' ? [{ role: 'user', content: request.messages }] : request.messages;
     const isStreamed = request.stream !== false;
     const { tap, judge } = this.#policy.watch();
-    const body = {
-      ...request,
-      ...this.#policy.fields,
-      messages,
-      stream: isStreamed,
-      ...(isStreamed && { stream_options: { include_usage: true, ...request.stream_options } }),
-    };
-    const headersWith = (own: Readonly<Record<string, string>>): Record<string, string> => ({
-      ...(options.sessionId !== undefined && { 'x-litellm-session-id': options.sessionId }),
-      ...own,
-      'content-type': 'application/json',
-      accept: isStreamed ? 'text/event-stream, application/json' : 'application/json',
-    });
+    const body = this.#bodyOf(request);
+    const headersWith = (own: Readonly<Record<string, string>>): Record<string, string> =>
+      requestHeaders(own, isStreamed, options.sessionId);
     return new CompletionStream({
       transport: this.#transport,
-      url: `${this.baseUrl}/v1/chat/completions`,
+      url: this.#completionsUrl,
       headers: headersWith(this.#headers),
       untagged: () => {
         const headers = this.#withoutTags();
@@ -224,6 +231,70 @@ export class LiteLLMClient {
       ...(options.onRetry && { onRetry: unharmed(options.onRetry) }),
       ...(onDebug && { onDebug }),
     });
+  }
+
+  /**
+   * What `stream()` would send, as it would send it; nothing is sent. For people and logs: keys are masked.
+   *
+   * @throws UsageError `input_invalid` for a request that is none
+   */
+  preview(request: RequestInput, { sessionId }: Pick<CallOptions, 'sessionId'> = {}): RequestPreview {
+    checkRequest(request);
+    const headers = requestHeaders(this.#headers, request.stream !== false, sessionId);
+    return {
+      method: 'POST',
+      url: this.#masking.text(this.#completionsUrl),
+      headers: Object.fromEntries(
+        Object.entries(headers).map(([name, value]) => [
+          name,
+          secretValues({ [name]: value }).length > 0 ? '****' : this.#masking.text(value),
+        ]),
+      ),
+      body: this.#masking.copy(this.#bodyOf(request)) as Record<string, unknown>,
+    };
+  }
+
+  /**
+   * How many tokens the messages and tools of a request are, as the proxy's `/utils/token_counter` counts them by itself:
+   * no provider is asked. Asked once, without retries.
+   *
+   * @throws CllmError when the proxy does not answer, or can not count
+   */
+  async countTokens(request: RequestInput, options: CallOptions = {}): Promise<TokenCount> {
+    checkRequest(request);
+    const { model, messages, tools } = this.#bodyOf(request) as {
+      model: string;
+      messages: ChatMessage[];
+      tools?: unknown;
+    };
+    const body = { model, messages, ...(Array.isArray(tools) && tools.length > 0 && { tools }) };
+    const answer = await this.#ask('/utils/token_counter', {
+      ...options,
+      body,
+      prompts: promptTexts(messages),
+      retries: 0,
+    });
+    const told = isJsonObject(answer) ? answer : {};
+    const { total_tokens: tokens, model_used: modelUsed, tokenizer_type: tokenizerType } = told;
+    if (typeof tokens !== 'number' || !Number.isSafeInteger(tokens) || tokens < 0 || told['error'] === true)
+      throw new CllmError('unexpected_response', 'the answer of /utils/token_counter has no number of tokens');
+    return { tokens, modelUsed: textOrNull(modelUsed), tokenizerType: textOrNull(tokenizerType) };
+  }
+
+  #bodyOf(request: RequestInput): RequestInput {
+    const isStreamed = request.stream !== false;
+    const { messages } = request;
+    return {
+      ...request,
+      ...this.#policy.fields,
+      messages: typeof messages === 'string' ? [{ role: 'user', content: messages }] : messages,
+      stream: isStreamed,
+      ...(isStreamed && { stream_options: { include_usage: true, ...request.stream_options } }),
+    };
+  }
+
+  get #completionsUrl(): string {
+    return `${this.baseUrl}/v1/chat/completions`;
   }
 
   /** The headers for a proxy that takes no tags from its clients; null when there were none that could be left out. */
@@ -322,16 +393,36 @@ export class LiteLLMClient {
     return this.#transport.close();
   }
 
-  async #get(path: string, options: CallOptions, isAnswer: (value: unknown) => boolean = () => true): Promise<unknown> {
+  #get(path: string, options: CallOptions, isAnswer?: (value: unknown) => boolean): Promise<unknown> {
+    return this.#ask(path, { ...options, ...(isAnswer && { isAnswer }) });
+  }
+
+  /** With a body it is a POST, and what may be quoted of the prompts in it is taken out of errors. */
+  async #ask(
+    path: string,
+    options: CallOptions & {
+      body?: unknown;
+      prompts?: string[];
+      retries?: number;
+      isAnswer?: (value: unknown) => boolean;
+    },
+  ): Promise<unknown> {
     checkCallOptions(options);
     const { retries, firstTokenTimeout, timeout } = this.#options;
-    const { onRetry } = options;
+    const { onRetry, body, prompts = [] } = options;
+    const question = this.#question(path, options);
     const asked = getJson({
-      ...this.#question(path, options),
+      ...question,
+      ...(body !== undefined && {
+        method: 'POST' as const,
+        headers: { ...question.headers, 'content-type': 'application/json' },
+        body: jsonOf(body),
+        secrets: { ...question.secrets, prompts },
+      }),
       limits: { firstToken: firstTokenTimeout ?? 300, idle: 0, total: timeout ?? 0 },
-      retries: retries ?? 2,
+      retries: options.retries ?? retries ?? 2,
       random: this.#random,
-      isAnswer,
+      isAnswer: options.isAnswer ?? (() => true),
       ...(onRetry && {
         onRetry: unharmed((retry: RetryNotice) => {
           this.#masking.error(retry.error);
@@ -389,6 +480,23 @@ function headersOf({ apiKey, headers = {}, userAgent = 'cllm' }: ClientOptions):
     }
   }
   return result;
+}
+
+function requestHeaders(
+  own: Readonly<Record<string, string>>,
+  isStreamed: boolean,
+  sessionId: string | undefined,
+): Record<string, string> {
+  return {
+    ...(sessionId !== undefined && { 'x-litellm-session-id': sessionId }),
+    ...own,
+    'content-type': 'application/json',
+    accept: isStreamed ? 'text/event-stream, application/json' : 'application/json',
+  };
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 function invalid(message: string): UsageError {

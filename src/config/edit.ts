@@ -84,7 +84,7 @@ function splitAtDot(name: string): [before: string, after: string | null] {
 function parseValue(path: readonly string[], text: string, cwd: string): unknown {
   const [name, entry] = path[0] === 'profiles' ? path.slice(2) : path;
   if (name === undefined || (groups.includes(name) && entry === undefined)) return parseJson(text);
-  if (['timeouts', 'max_cost', 'retries'].includes(name))
+  if (['timeouts', 'max_cost', 'max_input_tokens', 'retries'].includes(name))
     return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
   if (name === 'params') return parseJson(text);
   if (name === 'output_schema') return resolve(cwd, text);

@@ -32,6 +32,7 @@ export function explainSettings(settings: Settings, apiKey: ApiKey | null = null
   const { connect, firstToken, idle, total } = settings.timeouts;
   addEntries('timeouts', { connect, first_token: firstToken, idle, total });
   add('max_cost', settings.maxCost);
+  add('max_input_tokens', settings.maxInputTokens);
   add('require_model', settings.requireModel);
   add('fallback', settings.fallback);
   add('cache', settings.cache);

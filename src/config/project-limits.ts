@@ -5,13 +5,13 @@ import type { Setting, Settings } from './settings.ts';
 /** The settings that a project file may tighten, and never loosen. */
 export type Limits = Pick<
   Settings,
-  'timeouts' | 'params' | 'maxCost' | 'requireModel' | 'fallback' | 'cache' | 'retries' | 'history'
+  'timeouts' | 'params' | 'maxCost' | 'maxInputTokens' | 'requireModel' | 'fallback' | 'cache' | 'retries' | 'history'
 >;
 
 /**
  * Of limits a project file may only tighten: where the user's own settings (flags, environment, user file, defaults) are
- * stricter they hold, and what was not taken is told. A repository must not make a job wait for ever. A cap on the cost
- * holds whoever set it: the lowest counts, also under a flag.
+ * stricter they hold, and what was not taken is told. A repository must not make a job wait for ever. A cap on the cost,
+ * or on the size of a request, holds whoever set it: the lowest counts, also under a flag.
  *
  * @param decided as the precedence of the layers has it
  * @param own the same without the project file
@@ -49,10 +49,12 @@ export function tightened(decided: Limits, own: Limits, project: Limits): Limits
     }),
   );
   const cap = project.maxCost.value === null ? own.maxCost : project.maxCost;
+  const size = project.maxInputTokens.value === null ? own.maxInputTokens : project.maxInputTokens;
   return {
     timeouts,
     params,
     maxCost: strictest('max_cost', cap, own.maxCost, isMore),
+    maxInputTokens: strictest('max_input_tokens', size, own.maxInputTokens, isMore),
     requireModel: strictest('require_model', decided.requireModel, own.requireModel, isOther),
     fallback: strictest('fallback', decided.fallback, own.fallback, isOn),
     cache: strictest('cache', decided.cache, own.cache, isOn),

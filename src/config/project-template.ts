@@ -36,9 +36,11 @@ export const projectTemplate = `# Settings of this project for cllm; they hold f
 #   idle: 120
 #   total: 0
 
-# What a run may cost in USD, how often it is tried again, and who may answer: a glob for the model, no fallback of the
-# proxy, no reply out of its cache. These, too, a project file may only tighten; of several caps the lowest counts.
+# What a run may cost in USD, how many tokens a request may have, how often it is tried again, and who may answer: a glob
+# for the model, no fallback of the proxy, no reply out of its cache. These, too, a project file may only tighten; of
+# several caps the lowest counts.
 # max_cost: 0.50
+# max_input_tokens: 100000
 # retries: 1
 # require_model: azure/*
 # fallback: off

@@ -43,6 +43,8 @@ export interface Settings {
   tags: Setting<readonly string[]>;
   /** USD that one run may cost, the lowest of all that were named; null when nobody named one. */
   maxCost: Setting<number | null>;
+  /** Tokens that one request may take, the lowest of all that were named; null when nobody named one. */
+  maxInputTokens: Setting<number | null>;
   /** A glob that the model that answers must match; null when any may. */
   requireModel: Setting<string | null>;
   fallback: Setting<'on' | 'off'>;
@@ -195,6 +197,7 @@ export function resolveSettings(
     params: mergeEntries(from, 'params'),
     timeouts: pickTimeouts(from),
     maxCost: pick(from, 'max_cost', null),
+    maxInputTokens: pick(from, 'max_input_tokens', null),
     requireModel: pick(from, 'require_model', null),
     fallback: pick(from, 'fallback', defaults.fallback),
     cache: pick(from, 'cache', defaults.cache),

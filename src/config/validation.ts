@@ -24,6 +24,8 @@ export interface SettingValues {
   tags?: readonly string[] | undefined;
   /** USD that one run may cost. */
   max_cost?: number | undefined;
+  /** Tokens that the input of one request may take. */
+  max_input_tokens?: number | undefined;
   /** A glob that the model that answers must match. */
   require_model?: string | undefined;
   /** Off takes no reply of a fallback, and asks the proxy for none. */
@@ -91,6 +93,7 @@ const readers: { readonly [Name in SettingName]-?: Reader } = {
   timeouts: (value, at) => readNamed(value, at, timeoutNames, readSeconds),
   tags: readTags,
   max_cost: readUsd,
+  max_input_tokens: readTokens,
   require_model: readText,
   fallback: readSwitch,
   cache: readSwitch,
@@ -283,6 +286,11 @@ function readUsd(value: unknown, at: Place): number {
 function readCount(value: unknown, at: Place): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw invalid(at, 'must be a whole number, 0 or more', value);
+}
+
+function readTokens(value: unknown, at: Place): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
+  throw invalid(at, 'must be a whole number of tokens, 1 or more', value);
 }
 
 /** YAML 1.1 habits and JSON both write switches as booleans. */

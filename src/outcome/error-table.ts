@@ -22,6 +22,7 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
     exit: 'usage',
     nextStep: 'choose one of `cllm models` with -m, or as default: cllm config set model NAME',
   },
+  input_too_large: { exit: 'usage', nextStep: 'shorten the input, or allow more with --max-input-tokens' },
   schema_invalid: {
     exit: 'usage',
     nextStep: '--output-schema takes a JSON schema of draft 07, 2019-09 or 2020-12: a file, or the JSON itself',

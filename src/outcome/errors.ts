@@ -14,6 +14,7 @@ export const errorCodes = [
   'base_url_invalid',
   'project_untrusted',
   'no_model',
+  'input_too_large',
   'schema_invalid',
   // The key.
   'no_key',
@@ -131,6 +132,7 @@ export class UsageError extends CllmError {
         | 'base_url_invalid'
         | 'project_untrusted'
         | 'no_model'
+        | 'input_too_large'
         | 'schema_invalid';
     } = {},
   ) {

@@ -27,6 +27,7 @@ export async function flagSettings(
     output_schema: values.outputSchema,
     render: values.render,
     max_cost: values.maxCost,
+    max_input_tokens: values.maxInputTokens,
     require_model: values.requireModel,
     fallback: switchOf(values.fallback),
     cache: switchOf(values.cache),

@@ -51,7 +51,7 @@ export function sayWhatProjectSets({ settings, paths, uid, isRemembered, say }: 
 /** What counts in this run and comes from the project file. The system prompt is named and not quoted: it may be long. */
 function itemsOf(settings: Settings): string[] {
   const { baseUrl, model, system, outputSchema, render, history, tags, timeouts, params, aliases } = settings;
-  const { maxCost, requireModel, fallback, cache, retries, reasoning } = settings;
+  const { maxCost, maxInputTokens, requireModel, fallback, cache, retries, reasoning } = settings;
   const isProjects = ({ origin }: { origin: Origin }): boolean => origin.from === 'project file';
   const names = (group: Readonly<Record<string, { origin: Origin }>>): string[] =>
     Object.entries(group)
@@ -66,6 +66,7 @@ function itemsOf(settings: Settings): string[] {
     isProjects(render) && `render ${render.value}`,
     isProjects(tags) && `tags ${tags.value.join(' ')}`,
     isProjects(maxCost) && `max_cost ${maxCost.value}`,
+    isProjects(maxInputTokens) && `max_input_tokens ${maxInputTokens.value}`,
     isProjects(requireModel) && `require_model ${requireModel.value}`,
     isProjects(fallback) && `fallback ${fallback.value}`,
     isProjects(cache) && `cache ${cache.value}`,

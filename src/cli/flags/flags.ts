@@ -124,10 +124,24 @@ export const moneyFlags = onPage(
   }),
 );
 
+/** Flags of every command that sends prompts: how long one may be. */
+export const sizeFlags = onPage(
+  'limits',
+  ['max-input-tokens'],
+  inGroup(groups.limits, {
+    'max-input-tokens': number('send nothing that has more tokens', { least: 1, isWhole: true }),
+  }),
+);
+
+/** Flags of the commands that can show what they would send. */
+export const previewFlags = inGroup(groups.limits, {
+  'dry-run': toggle('show the request, its tokens and its price'),
+});
+
 export const conversationFlags = inGroup(groups.conversation, {
   continue: toggle('go on with the latest conversation', { alias: 'c' }),
   conversation: text('go on with that one, or start it under that name', { alias: 'C', completes: 'conversations' }),
-  'read-only': toggle('use the conversation as context, add nothing to it'),
+  'read-only': toggle('take it as context, and add nothing to it'),
   ephemeral: toggle('keep nothing: no history, no journal'),
 });
 
@@ -183,6 +197,7 @@ export const chatFlags = {
   ...viewFlags,
   ...limitFlags,
   ...moneyFlags,
+  ...sizeFlags,
   ...proxyFlags,
 };
 
@@ -207,6 +222,8 @@ export const askFlags = {
   ),
   ...limitFlags,
   ...moneyFlags,
+  ...sizeFlags,
+  ...previewFlags,
   ...proxyFlags,
 };
 
@@ -219,6 +236,7 @@ export const contextFlags = {
   render: viewFlags.render,
   reasoning: viewFlags.reasoning,
   'max-cost': moneyFlags['max-cost'],
+  'max-input-tokens': sizeFlags['max-input-tokens'],
   stdin: promptFlags.stdin,
   ephemeral: conversationFlags.ephemeral,
 };

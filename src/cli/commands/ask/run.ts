@@ -3,10 +3,10 @@ import type { CostCap } from '../../../spending/cost-cap.ts';
 import { paramValues, type Settings } from '../../../config/settings.ts';
 import type { Conversation } from '../../../conversation/conversation.ts';
 import type { TakenReply, TakenTurn, TakingOptions } from '../../../conversation/taken-reply.ts';
-import type { TurnRequest, TurnResult } from '../../../conversation/turn.ts';
+import type { Store, TurnRequest, TurnResult } from '../../../conversation/turn.ts';
 import { type CllmError, UsageError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
-import type { ChatCompletion } from '../../../protocol/types.ts';
+import type { ChatCompletion, ChatMessage, RequestBody } from '../../../protocol/types.ts';
 import { textOf } from '../../../conversation/result-object.ts';
 import { explainBudget } from '../../asking/budget.ts';
 import { chooseConversation, modelFor } from '../../asking/choose-conversation.ts';
@@ -35,6 +35,10 @@ export async function runAsk(values: AskValues, context: Context): Promise<CllmE
     throw new UsageError('--record keeps one reply, and --schema-retries may take several', {
       hint: 'leave one of them out',
     });
+  }
+  if (values.dryRun) {
+    const { previewAsk } = await import('./preview.ts');
+    return previewAsk(values, context, { settings, schema: wanted?.schema ?? null });
   }
   const problem = wanted?.schema?.strictProblem ?? null;
   if (values.debug && problem !== null) {
@@ -73,18 +77,14 @@ async function askOnce(
   const file = outputLastMessage === undefined ? null : new OutputFile(outputLastMessage, io.cwd);
   const message = await promptMessage(values, io);
   const client = await context.client();
-  const conversation = await chooseConversation(values, {
-    io,
-    settings,
-    client,
-    store: await context.store(),
-    remark: context.remark,
-  });
+  const store = await context.store();
+  const conversation = await chooseConversation(values, { io, settings, client, store, remark: context.remark });
   const model = await modelFor(conversation, { settings, otherwise: context.model, remark: context.remark });
   const body = await requestBody(values, model, paramValues(settings.params), io);
   if (wanted?.schema) body['response_format'] = wanted.schema.responseFormat;
   const limit = { maxCost: settings.maxCost, allowUnknownCost: values.allowUnknownCost };
   const cap = await costCap(limit, { client, model, signal: io.signal, remark: context.remark });
+  await checkSize(conversation, store, { messages: [message], body }, context, settings);
   const recording = await recordTap(values, context, model);
 
   // The turn is in the history by then: a reply that was paid for is kept, whatever its form.
@@ -138,6 +138,21 @@ async function writeReply(
   if (kind === null) return { files: [], error: await file.write(taken?.text ?? textOf(completion), io) };
   const { writeMedia } = await import('./reply-files.ts');
   return writeMedia(file, kind, completion, io);
+}
+
+/** Refuses what is longer than --max-input-tokens, before anything is kept or sent. */
+async function checkSize(
+  conversation: Conversation,
+  store: Store,
+  next: { messages: ChatMessage[]; body: RequestBody },
+  { client, io, remark }: Pick<Context, 'client' | 'io' | 'remark'>,
+  settings: Settings,
+): Promise<void> {
+  if (settings.maxInputTokens.value === null) return;
+  const { assertSize, factsOf, nextRequest, sizeLimitOf } = await import('../../asking/dry-run.ts');
+  const [asked, { signal }] = [await client(), io];
+  const check = { client: asked, signal, facts: factsOf(asked, signal), onGuess: remark };
+  await assertSize(nextRequest(conversation, store, next), sizeLimitOf(settings), check);
 }
 
 /** What a run may cost, looked into before it is begun; null without a cap. */

@@ -2,7 +2,16 @@ import type { Shard } from '../../../batch/select-items.ts';
 import { UsageError } from '../../../outcome/errors.ts';
 import { command } from '../../command.ts';
 import { choice, inGroup, mapped, neededWord, number, reworded, text, toggle } from '../../flags/flag.ts';
-import { limitFlags, modelFlags, moneyFlags, proxyFlags, schemaFlags, viewFlags } from '../../flags/flags.ts';
+import {
+  limitFlags,
+  modelFlags,
+  moneyFlags,
+  previewFlags,
+  proxyFlags,
+  schemaFlags,
+  sizeFlags,
+  viewFlags,
+} from '../../flags/flags.ts';
 
 const group = 'Batch:';
 
@@ -25,6 +34,8 @@ export const batchFlags = {
   'allow-short': viewFlags['allow-short'],
   quiet: reworded(viewFlags.quiet, { describe: 'no progress', group }),
   ...moneyFlags,
+  ...sizeFlags,
+  ...inGroup(group, { ...previewFlags, 'output-format': choice('text or json, of --dry-run', ['text', 'json']) }),
   ...modelFlags,
   ...limitFlags,
   ...proxyFlags,

@@ -1,5 +1,4 @@
 import { explainBudget } from '../../asking/budget.ts';
-import { wantedReply } from '../../asking/wanted-reply.ts';
 import { newSession } from '../../../conversation/conversation.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
@@ -12,16 +11,14 @@ import { readResults, ResultsFile } from '../../../batch/results-file.ts';
 import { runBatch, type Stop } from '../../../batch/run-batch.ts';
 import { isInShard, readItems, type Selection, type Shard, withoutDone } from '../../../batch/select-items.ts';
 import { readLines } from '../../../batch/lines.ts';
-import { withHeaderTags } from '../../../client/attribution.ts';
 import type { Receipt } from '../../../client/receipt.ts';
-import { followAlias, paramValues } from '../../../config/settings.ts';
 import { CllmError, UsageError } from '../../../outcome/errors.ts';
 import { identifyProcess } from '../../../files/process-identity.ts';
 import { type BatchSource, openSource, spooled } from './input.ts';
+import { itemDefaults } from './item-defaults.ts';
 import { every } from '../../views/every.ts';
 import { type Progress, ProgressDisplay } from './progress.ts';
 import { type Report, reportsOf, writeReports } from './reports.ts';
-import { requestHeaders } from '../../asking/client-options.ts';
 import type { Context } from '../../context.ts';
 import { refuseKey } from '../../asking/refuse-key.ts';
 import type { batchFlags } from './command.ts';
@@ -29,16 +26,24 @@ import type { Values } from '../../flags/flag.ts';
 import { remark } from '../../views/report.ts';
 import type { OwnText } from '../../../terminal/own-text.ts';
 import { table } from '../../views/table.ts';
-import { requestBody } from '../../asking/request-body.ts';
 import { prepareSpending, type Spending } from '../../asking/spending.ts';
 
 const timestamp = (): string => new Date().toISOString();
 
-type BatchValues = Values<typeof batchFlags> & { readonly file: string };
+export type BatchValues = Values<typeof batchFlags> & { readonly file: string };
 
 /** Many prompts: a result line each, whatever happens in between. */
 export async function runBatchCommand(values: BatchValues, context: Context): Promise<CllmError | null> {
   const { io } = context;
+  if (values.dryRun) {
+    const { previewBatch } = await import('./preview.ts');
+    return previewBatch(values, context, refuseTable);
+  }
+  if (values.outputFormat !== undefined) {
+    throw new UsageError('--output-format of a batch is about --dry-run alone', {
+      hint: 'the results of a batch are JSON lines, in the file of -o',
+    });
+  }
   const options = readOptions(values, io.cwd);
   const source = openSource(options.inputName, io);
   const run = new BatchCommand(values, context, options);
@@ -152,7 +157,12 @@ class BatchCommand {
     const [results, { cap }] = [this.#results as ResultsFile, this.#spending as Spending];
     const source = await this.#repeatable(given);
     const selection: Selection = { fileName: inputName, format, shard };
-    const defaults = await this.#defaults();
+    const defaults = await itemDefaults(
+      this.#values,
+      this.#context,
+      this.#spending?.refuseModel ?? null,
+      await this.#refuseRequest(),
+    );
     if (isFailFast) await this.#lookAhead(source, selection, results);
     if (source.isRepeatable && !isQuiet) this.#progress.total = await countItems(source, shard);
 
@@ -197,30 +207,27 @@ class BatchCommand {
     await this.#results?.close();
   }
 
+  /** Of --max-input-tokens; why a figure is a guess is said once. */
+  async #refuseRequest(): Promise<ItemDefaults['refuseRequest']> {
+    const settings = await this.#context.settings();
+    if (settings.maxInputTokens.value === null) return null;
+    const { factsOf, refuseTooLong, sizeLimitOf } = await import('../../asking/dry-run.ts');
+    const limit = sizeLimitOf(settings);
+    if (limit === null) return null;
+    const client = await this.#context.client();
+    const { signal } = this.#context.io;
+    let isTold = false;
+    const onGuess = (text: string): void => {
+      if (!isTold) this.#say(text);
+      isTold = true;
+    };
+    return refuseTooLong(limit, { client, signal, facts: factsOf(client, signal), onGuess });
+  }
+
   /** To look ahead, an input that comes once has to be kept. */
   async #repeatable(source: BatchSource): Promise<BatchSource> {
     if (source.isRepeatable || !this.#options.isFailFast) return source;
     return (this.#spooled = await spooled(source, path.dirname(this.#options.outputFile)));
-  }
-
-  async #defaults(): Promise<ItemDefaults> {
-    const settings = await this.#context.settings();
-    const { io } = this.#context;
-    const { model: _model, ...params } = await requestBody(this.#values, '', paramValues(settings.params), io);
-    const wanted = await wantedReply(this.#values, settings, io);
-    const schema = wanted?.schema ?? null;
-    const header = requestHeaders(this.#values, settings, await this.#context.attribution())['x-litellm-tags'];
-    return {
-      model: settings.model.value,
-      resolveModel: (name) => followAlias(name, settings.aliases),
-      system: settings.system.value,
-      params: { ...params, ...(schema !== null && { response_format: schema.responseFormat }) },
-      isShortAllowed: this.#values.allowShort,
-      form: wanted?.form ?? null,
-      schemaRetries: wanted?.retries ?? 0,
-      refuseModel: this.#spending?.refuseModel ?? (() => null),
-      complete: (body) => withHeaderTags(body, header),
-    };
   }
 
   /** Under --fail-fast a line that makes no sense ends the batch before anything is asked and paid for. */

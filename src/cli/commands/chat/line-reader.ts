@@ -9,6 +9,7 @@ export class LineReader implements Reader {
   #lines: Interface | null = null;
   #waiting: string[] = [];
   #begun = '';
+  #note = '';
   #isOver = false;
   #resolve: ((typed: Typed) => void) | null = null;
 
@@ -20,7 +21,8 @@ export class LineReader implements Reader {
 
   readonly #onAbort = (): void => this.#end();
 
-  read(): Promise<Typed> {
+  read(note = ''): Promise<Typed> {
+    this.#note = note === '' ? '' : `${note} `;
     return new Promise((resolve) => {
       this.#resolve = resolve;
       this.#ask();
@@ -77,6 +79,6 @@ export class LineReader implements Reader {
   }
 
   #ask(): void {
-    void this.#io.stderr.write('> ');
+    void this.#io.stderr.write(`${this.#note}> `);
   }
 }

@@ -23,7 +23,7 @@ export interface PromptReaderOptions {
   complete(textBeforeCursor: string): Promise<Completion>;
 }
 
-const prompt = '> ';
+const mark = '> ';
 /** The terminal then marks a paste, so that its lines do not count as Enter. */
 const [markPastes, leavePastes] = [drawn('\u001b[?2004h'), drawn('\u001b[?2004l')];
 
@@ -34,8 +34,8 @@ const escapeAfter = 50;
 export interface Reader {
   /** Ctrl-C while no prompt is being read. */
   onInterrupt: () => void;
-  /** The next prompt. */
-  read(): Promise<Typed>;
+  /** The next prompt; `note` stands before its mark. */
+  read(note?: string): Promise<Typed>;
   /** Gives the terminal back, for an editor say. */
   pause(): void;
   resume(): void;
@@ -58,6 +58,7 @@ export class PromptReader implements Reader, TerminalHolder {
   #bytes = new StringDecoder('utf8');
   #waiting: Press[] = [];
   #resolve: ((typed: Typed) => void) | null = null;
+  #prompt = mark;
   #isCompleting = false;
   #escape: NodeJS.Timeout | null = null;
   #letGo: (() => void) | null = null;
@@ -75,7 +76,8 @@ export class PromptReader implements Reader, TerminalHolder {
     io.signal.addEventListener('abort', this.#onAbort);
   }
 
-  read(): Promise<Typed> {
+  read(note = ''): Promise<Typed> {
+    this.#prompt = note === '' ? mark : `${note} ${mark}`;
     if (this.#io.signal.aborted) return Promise.resolve({ type: 'end' });
     return new Promise((resolve) => {
       this.#resolve = resolve;
@@ -240,8 +242,8 @@ export class PromptReader implements Reader, TerminalHolder {
     if (this.#editor.isPasting) return;
     const { text, cursor } = this.#editor;
     const { stderr } = this.#io;
-    const shown = paintFor(stderr)('bold', prompt);
-    this.#write(drawn(this.#screen.draw(shown, prompt.length, text, cursor, screenOf(stderr))));
+    const shown = paintFor(stderr)('bold', this.#prompt);
+    this.#write(drawn(this.#screen.draw(shown, this.#prompt.length, text, cursor, screenOf(stderr))));
   }
 
   #leave(): void {
@@ -249,7 +251,7 @@ export class PromptReader implements Reader, TerminalHolder {
   }
 
   #leaveText(text: string): void {
-    this.#write(drawn(this.#screen.leave(text, prompt.length, screenOf(this.#io.stderr))));
+    this.#write(drawn(this.#screen.leave(text, this.#prompt.length, screenOf(this.#io.stderr))));
   }
 
   #write(text: OwnText): void {

@@ -1,9 +1,11 @@
 import { readLines } from '../../../batch/lines.ts';
 import { type CllmError, UsageError } from '../../../outcome/errors.ts';
 import { utf8Bytes } from '../../../files/text-encoding.ts';
-import { paramValues } from '../../../config/settings.ts';
+import type { LiteLLMClient } from '../../../client/client.ts';
+import { paramValues, type Settings } from '../../../config/settings.ts';
+import type { FactsOf } from '../../asking/dry-run.ts';
 import type { Store } from '../../../conversation/turn.ts';
-import { ChatSession } from './session.ts';
+import { ChatSession, type ChatSessionParts } from './session.ts';
 import { chooseConversation, modelFor } from '../../asking/choose-conversation.ts';
 import type { Context } from '../../context.ts';
 import type { Io } from '../../io.ts';
@@ -60,12 +62,19 @@ async function openSession(values: ChatValues, context: Context): Promise<ChatSe
           { maxCost: settings.maxCost, allowUnknownCost: values.allowUnknownCost },
           { client, model: body.model, signal: io.signal, remark },
         );
+  let factsFor: FactsOf | null = null;
   return new ChatSession({
     conversation,
     body,
     store,
     client,
     spending,
+    checkSize: sizeCheck(settings, client, remark),
+    contextWindow: async (asked) => {
+      const { factsOf } = await import('../../asking/dry-run.ts');
+      factsFor ??= factsOf(client, io.signal);
+      return (await factsFor(asked))?.maxInputTokens ?? null;
+    },
     isShortAllowed: values.allowShort,
     signal: io.signal,
     newView: () =>
@@ -81,6 +90,20 @@ async function openSession(values: ChatValues, context: Context): Promise<ChatSe
     remark,
     onKept: () => (context.hasKeptReply = true),
   });
+}
+
+/** Refuses a turn that is longer than --max-input-tokens; null without it. */
+function sizeCheck(
+  settings: Settings,
+  client: LiteLLMClient,
+  remark: (text: string) => void,
+): ChatSessionParts['checkSize'] {
+  if (settings.maxInputTokens.value === null) return null;
+  return async (request, signal) => {
+    const { assertSize, factsOf, sizeLimitOf } = await import('../../asking/dry-run.ts');
+    const check = { client, signal, facts: factsOf(client, signal), onGuess: remark };
+    await assertSize(request, sizeLimitOf(settings), check);
+  };
 }
 
 /** A chat remembers its turns also when nothing of them is to be kept: in memory. */

@@ -1,4 +1,4 @@
-import type { LiteLLMClient } from '../../../client/client.ts';
+import type { LiteLLMClient, RequestInput } from '../../../client/client.ts';
 import { type Receipt, receiptFromJson } from '../../../client/receipt.ts';
 import { Conversation } from '../../../conversation/conversation.ts';
 import type { Store, TurnResult } from '../../../conversation/turn.ts';
@@ -28,6 +28,10 @@ export interface ChatSessionParts {
   client: LiteLLMClient;
   /** Null without `--max-cost`. */
   spending: Spending | null;
+  /** What a turn is looked at for before it is sent; null without `--max-input-tokens`. */
+  checkSize: ((next: RequestInput, signal: AbortSignal) => Promise<void>) | null;
+  /** How many tokens the model takes; null when nobody knows. */
+  contextWindow: (model: string) => Promise<number | null>;
   isShortAllowed: boolean;
   /** Aborted when the whole chat ends, not a turn of it. */
   signal: AbortSignal;
@@ -45,6 +49,8 @@ export class ChatSession {
   readonly store: Store;
   readonly #parts: ChatSessionParts;
   #lastPrompt: string | null = null;
+  /** The tokens of the last turn, its reply with it: the next one sends them again. */
+  #contextTokens: number | null = null;
 
   constructor(parts: ChatSessionParts) {
     this.#parts = parts;
@@ -75,10 +81,11 @@ export class ChatSession {
   /**
    * One turn, shown as it comes. Gives what went wrong, which has been reported.
    *
-   * @throws what `checkSpending` throws, before anything is sent
+   * @throws what `checkSpending` throws, and UsageError `input_too_large`, before anything is sent
    */
   async send(prompt: string, signal: AbortSignal): Promise<CllmError | null> {
     this.checkSpending();
+    await this.#checkSize(prompt, signal);
     this.#lastPrompt = prompt;
     const { newView, explained, client, isShortAllowed } = this.#parts;
     const view = newView();
@@ -98,7 +105,29 @@ export class ChatSession {
       : judged.errors.filter(({ code }) => code !== 'interrupted');
     await view.end({ ...result, ...judged, errors, conversationId });
     this.#count(result);
+    const { inputTokens = null, outputTokens = null } = result.receipt ?? {};
+    if (inputTokens !== null) this.#contextTokens = inputTokens + (outputTokens ?? 0);
     return judged.decisive;
+  }
+
+  async #checkSize(prompt: string, signal: AbortSignal): Promise<void> {
+    const { checkSize } = this.#parts;
+    if (checkSize === null) return;
+    const { nextRequest } = await import('../../asking/dry-run.ts');
+    const messages = [{ role: 'user', content: prompt }];
+    await checkSize(nextRequest(this.conversation, this.store, { messages, body: this.body }), signal);
+  }
+
+  /**
+   * How full the context of the model is, from 0, by the usage of the last reply; null while nobody knows, or while so
+   * little is in it that the proxy need not be asked how much there could be.
+   */
+  async contextShare(): Promise<number | null> {
+    const tokens = this.#contextTokens;
+    // A third of the smallest windows.
+    if (tokens === null || tokens < 1000) return null;
+    const most = await this.#parts.contextWindow(this.body.model);
+    return most === null ? null : tokens / most;
   }
 
   #count({ completion, receipt, verdict }: TurnResult): void {
@@ -135,6 +164,7 @@ export class ChatSession {
    * kept where it was; the conversation's name goes along to the fork that the chat goes on in.
    */
   async rewind(): Promise<void> {
+    this.#contextTokens = null;
     const { history } = this.store;
     const { state } = this.conversation;
     if (history === null || state.id === null || state.isReadOnly) return;

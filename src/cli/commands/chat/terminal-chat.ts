@@ -1,5 +1,6 @@
 import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError } from '../../../outcome/errors.ts';
 import type { Io } from '../../io.ts';
 import { remark, reportError } from '../../views/report.ts';
@@ -26,6 +27,9 @@ export async function chatAtTerminal(session: ChatSession, options: TerminalChat
   await new TerminalChat(session, options).run();
 }
 
+/** Milliseconds that the prompt waits for what the proxy knows of the model. */
+const longestLook = 1_000;
+
 class TerminalChat {
   readonly #session: ChatSession;
   readonly #io: Io;
@@ -35,6 +39,7 @@ class TerminalChat {
   /** What the proxy last said that it serves; empty while nobody asked it. */
   #served: string[] = [];
   #isOver = false;
+  #isWarned = false;
 
   constructor(session: ChatSession, options: TerminalChatOptions) {
     const { io, dataDirectory } = options;
@@ -55,7 +60,7 @@ class TerminalChat {
     try {
       if (!this.#options.isQuiet) this.#greet();
       while (!this.#isOver) {
-        const typed = await this.#reader.read();
+        const typed = await this.#reader.read(await this.#fullness());
         if (typed.type === 'end') return;
         await this.#act(typed.text);
         if (this.#io.signal.aborted) return;
@@ -63,6 +68,19 @@ class TerminalChat {
     } finally {
       this.#reader.close();
     }
+  }
+
+  /** How full the context is, once it is worth a word. A proxy that is slow to say it keeps nobody from typing. */
+  async #fullness(): Promise<string> {
+    const share = await Promise.race([this.#session.contextShare(), sleep(longestLook, null, { ref: false })]);
+    if (share === null || share < 1 / 3) return '';
+    const percent = `${Math.round(share * 100)} %`;
+    if (share < 0.8) this.#isWarned = false;
+    else if (!this.#isWarned) {
+      this.#isWarned = true;
+      this.#say(`the context is ${percent} full; a new chat begins with an empty one, /model NAME takes a larger`);
+    }
+    return percent;
   }
 
   async #act(text: string): Promise<void> {

@@ -6,9 +6,11 @@ import {
   modelFlags,
   moneyFlags,
   promptFlags,
+  previewFlags,
   promptWord,
   proxyFlags,
   schemaFlags,
+  sizeFlags,
   viewFlags,
 } from '../../flags/flags.ts';
 
@@ -21,6 +23,8 @@ export const compareFlags = {
   quiet: reworded(viewFlags.quiet, { describe: 'no progress' }),
   ...schemaFlags,
   ...moneyFlags,
+  ...sizeFlags,
+  ...previewFlags,
   ...limitFlags,
   ...proxyFlags,
 };

@@ -4,6 +4,7 @@ import { Conversation, newSession } from '../../../conversation/conversation.ts'
 import { sendForTaking, type TakenReply } from '../../../conversation/taken-reply.ts';
 import type { TurnResult } from '../../../conversation/turn.ts';
 import { CllmError, UsageError } from '../../../outcome/errors.ts';
+import type { ChatMessage } from '../../../protocol/types.ts';
 import { judgement } from '../../../outcome/exits.ts';
 import { resultObject, textOf } from '../../../conversation/result-object.ts';
 import { promptMessage } from '../../input/message.ts';
@@ -47,6 +48,22 @@ export async function runCompare(
   await context.assertTrusted();
   const message = await promptMessage(values, io);
   const client = await context.client();
+  if (values.dryRun) {
+    const { previewCompare } = await import('./preview.ts');
+    const { system } = settings;
+    const body = await requestBody(values, '', paramValues(settings.params), io);
+    const schema = (await wantedReply(values, settings, io))?.schema ?? null;
+    if (schema !== null) body['response_format'] = schema.responseFormat;
+    const messages: ChatMessage[] = system.value === null ? [] : [{ role: 'system', content: system.value }];
+    const request = { ...body, messages: [...messages, message] };
+    return previewCompare(request, models, {
+      client,
+      io,
+      settings,
+      strictProblem: schema?.strictProblem,
+      isJson: values.outputFormat === 'json',
+    });
+  }
   if (settings.maxCost.value !== null) {
     const limit = { maxCost: settings.maxCost, allowUnknownCost: values.allowUnknownCost };
     const { refuseModel } = await prepareSpending(limit, {
@@ -66,6 +83,19 @@ export async function runCompare(
   if (wanted?.schema) body['response_format'] = wanted.schema.responseFormat;
   let spentUsd = 0;
   const mayGoOn = (): boolean => settings.maxCost.value === null || spentUsd < settings.maxCost.value;
+  if (settings.maxInputTokens.value !== null) {
+    const { assertSize, factsOf, nextRequest, sizeLimitOf } = await import('../../asking/dry-run.ts');
+    const limit = sizeLimitOf(settings);
+    const check = { client, signal: io.signal, facts: factsOf(client, io.signal), onGuess: context.remark };
+    const none = { history: null };
+    const begun = new Conversation(
+      client,
+      { ...none, journal: null, problem: null },
+      { system: settings.system.value },
+    );
+    for (const model of models)
+      await assertSize(nextRequest(begun, none, { messages: [message], body: { ...body, model } }), limit, check);
+  }
   const isJson = values.outputFormat === 'json';
   // Result lines on the same terminal would end up between those of the progress.
   const isShown = io.stderr.isTTY && !values.quiet;
