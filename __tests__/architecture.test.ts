@@ -50,6 +50,7 @@ const doors: Readonly<Record<string, string>> = {
   'ci-info': 'src/cli/asking/ci-service.ts',
   conf: 'src/config/user-file.ts',
   'eventsource-parser': 'src/protocol/sse.ts',
+  ignore: 'src/cli/input/folder.ts',
   'get-east-asian-width': 'src/terminal/width.ts',
   'p-queue': 'src/batch/run-batch.ts',
   marked: 'src/terminal/markdown-tokens.ts',

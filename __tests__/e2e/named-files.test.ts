@@ -74,10 +74,7 @@ test('a key may come through a pipe, so that it stands in no file', async () => 
   expect(upstream.chatRequests[0]?.headers.authorization).toBe(`Bearer ${key}`);
 });
 
-test.each([
-  ['nowhere', 'cannot be read (ENOENT)'],
-  ['.', 'cannot be read (EISDIR)'],
-])('--api-key-file %s is refused: %s', async (name, why) => {
+test.each([['nowhere', 'cannot be read (ENOENT)']])('--api-key-file %s is refused: %s', async (name, why) => {
   const { code, stderr } = await home.run(['--api-key-file', name, 'hi']);
   expect(code).toBe(2);
   expect(stderr).toContain(`--api-key-file ${name}: ${why}`);
@@ -140,7 +137,6 @@ test.each<[string, string[]]>([
 });
 
 test.each<[string, string]>([
-  ['.', 'cannot be read (EISDIR)'],
   ['gone', 'cannot be read (ENOENT)'],
   ['/dev/zero', 'is no file'],
 ])('-f %s is refused', async (name, why) => {

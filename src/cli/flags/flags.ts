@@ -179,7 +179,7 @@ export const promptFlags = onPage(
   ['stdin', 'stdin-timeout'],
   inGroup(groups.prompt, {
     file: filesOf(
-      list('a text file or an image to go with the prompt', { alias: 'f', completes: 'files' }),
+      list('text, an image, a PDF, audio or a folder, with the prompt', { alias: 'f', completes: 'files' }),
       (name) => name,
     ),
     stdin: toggle('read standard input when it is a file or a pipe (default; --no-stdin leaves it alone)', {

@@ -3,6 +3,7 @@ import { open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { failureReason } from '../../../files/file-error.ts';
 import { UsageError } from '../../../outcome/errors.ts';
+import { binaryName } from '../../../files/content-kind.ts';
 import { utf8Bytes } from '../../../files/text-encoding.ts';
 import type { Io } from '../../io.ts';
 import { inputBytes, namedFileBytes } from '../../input/named-file.ts';
@@ -31,7 +32,7 @@ export function openSource(name: string | null, io: Io): BatchSource {
     io.stdin.claim('the batch (-)');
     return {
       file: null,
-      bytes: () => utf8Bytes(inputBytes('items on standard input', io)),
+      bytes: () => utf8Bytes(text(inputBytes('items on standard input', io), 'standard input')),
       isRepeatable: false,
       close,
     };
@@ -40,13 +41,34 @@ export function openSource(name: string | null, io: Io): BatchSource {
   try {
     const stat = statSync(file);
     if (stat.isDirectory()) throw Object.assign(new Error('a directory'), { code: 'EISDIR' });
-    return { file, bytes: () => utf8Bytes(namedFileBytes(file, name, io)), isRepeatable: stat.isFile(), close };
+    return {
+      file,
+      bytes: () => utf8Bytes(text(namedFileBytes(file, name, io), name)),
+      isRepeatable: stat.isFile(),
+      close,
+    };
   } catch (cause) {
     throw new UsageError(`${name}: can not be read (${failureReason(cause)})`, {
       code: 'input_invalid',
       hint: 'check the path; - is standard input',
       cause,
     });
+  }
+}
+
+/** The same bytes, unless they begin as no text does: each line of it would be an item that fails. */
+async function* text(bytes: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array, void, undefined> {
+  let isFirst = true;
+  for await (const piece of bytes) {
+    const binary = isFirst ? binaryName(Buffer.from(piece.subarray(0, 1024))) : null;
+    isFirst = false;
+    if (binary !== null) {
+      throw new UsageError(`${name}: is ${binary.name}, and not lines of prompts`, {
+        code: 'input_invalid',
+        hint: 'a batch reads JSON lines or a prompt a line (docs/ci.md)',
+      });
+    }
+    yield piece;
   }
 }
 

@@ -1,3 +1,5 @@
+import { type Attachments, userMessage } from '../../input/attachments.ts';
+import type { ChatMessage } from '../../../protocol/types.ts';
 import type { LiteLLMClient, RequestInput } from '../../../client/client.ts';
 import { type Receipt, receiptFromJson } from '../../../client/receipt.ts';
 import { Conversation } from '../../../conversation/conversation.ts';
@@ -49,6 +51,9 @@ export class ChatSession {
   readonly store: Store;
   readonly #parts: ChatSessionParts;
   #lastPrompt: string | null = null;
+  /** What goes with the next prompt; null for nothing. */
+  #attached: Attachments | null = null;
+  #lastAttached: Attachments | null = null;
   /** The tokens of the last turn, its reply with it: the next one sends them again. */
   #contextTokens: number | null = null;
 
@@ -85,12 +90,19 @@ export class ChatSession {
    */
   async send(prompt: string, signal: AbortSignal): Promise<CllmError | null> {
     this.checkSpending();
-    await this.#checkSize(prompt, signal);
+    const message = this.#attached === null ? { role: 'user', content: prompt } : userMessage(prompt, this.#attached);
+    if (Array.isArray(message.content)) {
+      const { assertModelTakes } = await import('../../asking/model-takes.ts');
+      await assertModelTakes(message, this.body.model, this.#parts.client, signal);
+    }
+    await this.#checkSize(message, signal);
+    this.#lastAttached = this.#attached;
+    this.#attached = null;
     this.#lastPrompt = prompt;
     const { newView, explained, client, isShortAllowed } = this.#parts;
     const view = newView();
     const result = await this.conversation.send({
-      messages: [{ role: 'user', content: prompt }],
+      messages: [message],
       body: this.body,
       signal,
       observer: view,
@@ -110,11 +122,28 @@ export class ChatSession {
     return judged.decisive;
   }
 
-  async #checkSize(prompt: string, signal: AbortSignal): Promise<void> {
+  /**
+   * Takes files along with the next prompt.
+   *
+   * @throws UsageError
+   */
+  attach({ blocks, parts }: Attachments): void {
+    this.#attached = {
+      blocks: [...(this.#attached?.blocks ?? []), ...blocks],
+      parts: [...(this.#attached?.parts ?? []), ...parts],
+    };
+  }
+
+  /** What went with the last prompt goes along again. */
+  attachAgain(): void {
+    this.#attached = this.#lastAttached;
+  }
+
+  async #checkSize(message: ChatMessage, signal: AbortSignal): Promise<void> {
     const { checkSize } = this.#parts;
     if (checkSize === null) return;
     const { nextRequest } = await import('../../asking/dry-run.ts');
-    const messages = [{ role: 'user', content: prompt }];
+    const messages = [message];
     await checkSize(nextRequest(this.conversation, this.store, { messages, body: this.body }), signal);
   }
 

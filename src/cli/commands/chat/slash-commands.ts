@@ -13,6 +13,10 @@ export const slashCommands = {
   },
   retry: { usage: '/retry', describe: 'ask the last prompt again, without its reply; that one is kept where it was' },
   edit: { usage: '/edit [TEXT]', describe: 'write the next prompt in $VISUAL or $EDITOR' },
+  file: {
+    usage: '/file PATH',
+    describe: 'a file or a folder to go with the next prompt: text, an image, a PDF, a recording',
+  },
   usage: { usage: '/usage', describe: 'tokens and cost of this conversation so far' },
   help: { usage: '/help', describe: 'this list' },
   quit: { usage: '/quit', describe: 'leave; so do exit, quit, Ctrl-D, and Ctrl-C at an empty prompt' },

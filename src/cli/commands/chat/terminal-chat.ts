@@ -131,10 +131,13 @@ class TerminalChat {
         if (prompt === null) return this.#say('there is nothing to ask again');
         session.checkSpending();
         await session.rewind();
+        session.attachAgain();
         return this.#send(prompt);
       }
       case 'edit':
         return this.#edit(rest);
+      case 'file':
+        return this.#attach(rest);
       case 'usage':
         return this.#showUsage();
       case 'help':
@@ -142,6 +145,13 @@ class TerminalChat {
       case 'quit':
         this.#isOver = true;
     }
+  }
+
+  async #attach(name: string): Promise<void> {
+    if (name === '') return this.#say('which file? /file PATH');
+    const { readAttachments } = await import('../../input/attachments.ts');
+    this.#session.attach(await readAttachments([name], this.#io));
+    this.#say(`${name} goes with the next prompt`);
   }
 
   async #edit(text: string): Promise<void> {

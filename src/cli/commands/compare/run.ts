@@ -81,6 +81,10 @@ export async function runCompare(
   const body = await requestBody(values, '', paramValues(settings.params), io);
   const wanted = await wantedReply(values, settings, io);
   if (wanted?.schema) body['response_format'] = wanted.schema.responseFormat;
+  if (Array.isArray(message.content)) {
+    const { assertModelTakes } = await import('../../asking/model-takes.ts');
+    for (const model of models) await assertModelTakes(message, model, client, io.signal);
+  }
   let spentUsd = 0;
   const mayGoOn = (): boolean => settings.maxCost.value === null || spentUsd < settings.maxCost.value;
   if (settings.maxInputTokens.value !== null) {

@@ -5,7 +5,8 @@ import { limitFlags, proxyFlags } from '../../flags/flags.ts';
 import { rememberModels } from '../../asking/model-names.ts';
 import { table } from '../../views/table.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
-import { abilities, type Ability, servedModels, type ServedModel } from './served-models.ts';
+import { abilities, type Ability } from '../../../client/model-abilities.ts';
+import { servedModels, type ServedModel } from './served-models.ts';
 
 export const models = command({
   usage: 'models',

@@ -1,20 +1,6 @@
 import type { LiteLLMClient, ModelEntry, ModelInfo } from '../../../client/client.ts';
+import { abilities, type Ability, hasAbility } from '../../../client/model-abilities.ts';
 import { budgetRefusal, explainBudget, namedModels } from '../../asking/budget.ts';
-
-/** What a model can, and LiteLLM's names for it in `/model/info` (1.104.2). */
-const abilityMembers = {
-  vision: 'supports_vision',
-  pdf: 'supports_pdf_input',
-  audio: 'supports_audio_input',
-  tools: 'supports_function_calling',
-  schema: 'supports_response_schema',
-  reasoning: 'supports_reasoning',
-  caching: 'supports_prompt_caching',
-  search: 'supports_web_search',
-} as const;
-
-export type Ability = keyof typeof abilityMembers;
-export const abilities = Object.keys(abilityMembers) as Ability[];
 
 /** A model as `cllm models` shows it; null is what nobody knows. Prices are USD per token, the lowest and highest of its deployments. */
 export interface ServedModel {
@@ -75,19 +61,12 @@ function describeModel(entry: ModelEntry, deployments: readonly ModelInfo[]): Se
     inputCostPerToken: range(infos, 'input_cost_per_token'),
     outputCostPerToken: range(infos, 'output_cost_per_token'),
     providers: [...new Set(infos.flatMap((info) => text(info['litellm_provider']) ?? []))],
-    can: Object.fromEntries(abilities.map((ability) => [ability, can(infos, ability)])) as Record<
+    can: Object.fromEntries(abilities.map((ability) => [ability, hasAbility(infos, ability)])) as Record<
       Ability,
       boolean | null
     >,
     deprecated: infos.flatMap((info) => day(info['deprecation_date']) ?? []).toSorted()[0] ?? null,
   };
-}
-
-/** A request may go to any of the deployments. */
-function can(infos: readonly Record<string, unknown>[], ability: Ability): boolean | null {
-  const said = infos.map((info) => info[abilityMembers[ability]]);
-  if (said.length === 0 || said.some((each) => typeof each !== 'boolean')) return said.includes(false) ? false : null;
-  return !said.includes(false);
 }
 
 function range(infos: readonly Record<string, unknown>[], name: string): [number, number] | null {

@@ -1,0 +1,209 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
+import { CliHome } from '../support/run-cli.ts';
+import { Terminal } from '../support/terminal.ts';
+
+/** What goes with a prompt: PDFs, recordings, folders, standard input. */
+let upstream: FakeUpstream;
+let home: CliHome;
+
+beforeEach(async () => {
+  upstream = await startFakeUpstream();
+  home = new CliHome({ LITELLM_PROXY_URL: upstream.baseUrl });
+});
+
+afterEach(async () => {
+  home.close();
+  await upstream.close();
+});
+
+const pdf = '%PDF-1.4\n1 0 obj\n<<>>\nendobj\n%%EOF\n';
+const wav = Buffer.from('RIFF\u0024\0\0\0WAVEfmt ', 'latin1');
+const base64 = (content: string | Buffer): string => Buffer.from(content).toString('base64');
+
+function write(name: string, content: string | Buffer = name): void {
+  mkdirSync(dirname(home.at(name)), { recursive: true });
+  writeFileSync(home.at(name), content);
+}
+
+type Part = Record<string, unknown>;
+const sent = (): string | Part[] => {
+  const { messages } = (upstream.chatRequests.at(-1)?.body ?? {}) as { messages?: { content: string | Part[] }[] };
+  return messages?.at(-1)?.content ?? '';
+};
+const names = (): string[] =>
+  [...JSON.stringify(sent()).matchAll(/<file name=\\+"(.*?)\\+">/g)].map(([, name]) => name ?? '');
+
+/** What the proxy tells of the model's deployments. */
+function telling(...infos: Record<string, unknown>[]): void {
+  const plain = upstream.fallback;
+  const data = infos.map((info) => ({ model_name: 'test-model', model_info: info }));
+  upstream.fallback = (request) => (request.path === '/model/info' ? { body: { data } } : plain(request));
+}
+
+describe('a PDF and a recording', () => {
+  test('go as the parts that LiteLLM takes, and are in the history', async () => {
+    write('report.pdf', pdf);
+    write('talk.wav', wav);
+    expect(await home.run(['-f', 'report.pdf', '-f', 'talk.wav', 'sum up'])).toMatchObject({ code: 0 });
+    const parts = [
+      { type: 'text', text: 'sum up' },
+      { type: 'file', file: { filename: 'report.pdf', file_data: `data:application/pdf;base64,${base64(pdf)}` } },
+      { type: 'input_audio', input_audio: { data: base64(wav), format: 'wav' } },
+    ];
+    expect(sent()).toEqual(parts);
+    const { stdout } = await home.run(['history', 'show', '--format', 'json']);
+    expect(JSON.parse(stdout)).toMatchObject({ turns: [{ messages: [{ content: parts }] }] });
+    expect((await home.run(['history', 'show'])).stdout).toContain('sum up');
+  });
+
+  test('come from standard input too', async () => {
+    expect(await home.run(['-f', '-', 'sum up'], { stdin: pdf })).toMatchObject({ code: 0 });
+    expect(sent()).toMatchObject([
+      { type: 'text', text: 'sum up' },
+      { type: 'file', file: { filename: 'stdin.pdf' } },
+    ]);
+  });
+
+  test('are refused for a model that is known not to take them, and for no other', async () => {
+    write('report.pdf', pdf);
+    telling({ supports_pdf_input: true }, { supports_pdf_input: false });
+    const { code, stderr } = await home.run(['-f', 'report.pdf', 'sum up']);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('test-model does not take a PDF') });
+    expect(upstream.chatRequests).toEqual([]);
+    telling({ supports_pdf_input: null });
+    expect(await home.run(['-f', 'report.pdf', 'sum up'])).toMatchObject({ code: 0 });
+  });
+
+  test('nothing is asked about the model for text', async () => {
+    write('a.txt');
+    expect(await home.run(['-f', 'a.txt', 'sum up'])).toMatchObject({ code: 0 });
+    expect(upstream.requests.map(({ path }) => path)).toEqual(['/v1/chat/completions']);
+  });
+});
+
+describe('what no model takes', () => {
+  test.each<[string, Buffer | string, string, string]>([
+    ['a.heic', '\0\0\0\u0018ftypheic\0\0', 'is a HEIC image', 'convert it to JPEG'],
+    ['a.docx', 'PK\u0003\u0004\0\0', 'is a ZIP archive', 'export it as PDF'],
+    ['a.bin', Buffer.from([0x80, 0, 1]), 'is neither UTF-8 text', 'name a text file'],
+  ])('%s is exit 2 with what to do, as a file and on standard input', async (name, content, why, todo) => {
+    write(name, content);
+    const file = await home.run(['-f', name, 'hi']);
+    expect(file).toMatchObject({ code: 2, stdout: '' });
+    expect(file.stderr).toContain(why);
+    expect(file.stderr).toContain(todo);
+    expect(await home.run(['hi'], { stdin: Buffer.from(content) })).toMatchObject({ code: 2, stdout: '' });
+    expect(await home.run(['batch', name, '-o', 'out.jsonl', '--input-format', 'text'])).toMatchObject({ stdout: '' });
+    expect(upstream.chatRequests).toEqual([]);
+  });
+
+  test('a PDF in a pipe is no prompt, and a batch is no PDF', async () => {
+    const piped = await home.run(['hi'], { stdin: pdf });
+    expect(piped).toMatchObject({ code: 2, stderr: expect.stringContaining('standard input is a PDF') });
+    expect(piped.stderr).toContain('cllm -f -');
+    write('x.txt', pdf);
+    const batch = await home.run(['batch', 'x.txt', '-o', 'out.jsonl']);
+    expect(batch).toMatchObject({ code: 2, stderr: expect.stringContaining('is a PDF, and not lines of prompts') });
+  });
+});
+
+describe('a folder', () => {
+  test('goes in the order of its names, without what Git and cllm leave out, and says what else is missing', async () => {
+    for (const name of [
+      'src/b.ts',
+      'src/a.ts',
+      'src/sub/c.ts',
+      'src/Z.md',
+      'src/sub/skip.log',
+      'src/build/x.js',
+      'src/gen/y.ts',
+    ])
+      write(name);
+    write('src/logo.png', Buffer.from('89504e470d0a1a0a00', 'hex'));
+    write('src/data.bin', Buffer.from([0x80, 0, 1]));
+    write('src/.gitignore', 'build/\n*.log\n!keep.log\n');
+    write('src/sub/keep.log');
+    write('src/.cllmignore', 'gen\n.gitignore\n.cllmignore\n');
+    write('src/.git/config');
+    symlinkSync('/etc/passwd', home.at('src', 'link.txt'));
+    const { code, stderr } = await home.run(['-f', 'src/', 'review']);
+    expect(code).toBe(0);
+    expect(names()).toEqual(['src/Z.md', 'src/a.ts', 'src/b.ts', 'src/sub/c.ts', 'src/sub/keep.log']);
+    for (const said of ['src/logo.png: image', 'src/data.bin: no text', 'src/link.txt: a link', '-f src/: 5 files'])
+      expect(stderr).toContain(said);
+  });
+
+  test('has the rules of the repository around it', async () => {
+    mkdirSync(home.at('.git'));
+    write('.gitignore', '/src/out\n*.tmp\n');
+    for (const name of ['src/a.ts', 'src/out/b.ts', 'src/c.tmp']) write(name);
+    expect(await home.run(['-f', 'src', 'review'])).toMatchObject({ code: 0 });
+    expect(names()).toEqual(['src/a.ts']);
+  });
+
+  test('sends no file that looks like a secret, unless it is named by itself', async () => {
+    const secrets = [
+      '.env',
+      '.env.production',
+      'id_rsa',
+      'tls.key',
+      'cert.pem',
+      '.npmrc',
+      'credentials.json',
+      'Service-Account.json',
+      'a.tfstate',
+    ];
+    for (const name of [...secrets, 'code.ts', '.env.example']) write(`src/${name}`);
+    write('src/notes.txt', 'x\n-----BEGIN OPENSSH PRIVATE KEY-----\nabc');
+    const { code, stderr } = await home.run(['-f', 'src', 'review']);
+    expect(code).toBe(0);
+    expect(names()).toEqual(['src/.env.example', 'src/code.ts']);
+    for (const name of secrets) expect(stderr).toContain(`src/${name}: it looks like a secret`);
+    expect(stderr).toContain('src/notes.txt: it holds a private key');
+    expect(await home.run(['-f', 'src/.env', 'review'])).toMatchObject({ code: 0 });
+    expect(names()).toEqual(['src/.env']);
+  });
+
+  test('that is empty, too large or gone is exit 2', async () => {
+    mkdirSync(home.at('empty'));
+    expect(await home.run(['-f', 'empty', 'x'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('has no text file'),
+    });
+    for (const at of [0, 1, 2]) write(`large/${at}.txt`, 'x'.repeat(8 * 1024 * 1024));
+    const large = await home.run(['-f', 'large', 'x']);
+    expect(large).toMatchObject({ code: 2, stderr: expect.stringContaining('has more than 20971520 bytes') });
+    expect(large.stderr).toContain('.cllmignore');
+    expect(await home.run(['-f', 'gone/', 'x'])).toMatchObject({ code: 2 });
+    expect(upstream.chatRequests).toEqual([]);
+  });
+});
+
+describe('/file in a chat', () => {
+  test('takes a file along with the next prompt, and no other', async () => {
+    write('report.pdf', pdf);
+    upstream.reply(textReply('one.'), textReply('two.'), textReply('three.'));
+    const terminal = new Terminal(home, ['chat']);
+    await terminal.until('>');
+    terminal.type('/file report.pdf\r');
+    await terminal.until('report.pdf goes with the next prompt');
+    terminal.type('sum up\r');
+    await terminal.until('one.');
+    expect(sent()).toMatchObject([{ type: 'text', text: 'sum up' }, { type: 'file' }]);
+    await terminal.until('>');
+    terminal.type('/retry\r');
+    await terminal.until('two.');
+    expect(sent()).toMatchObject([{ type: 'text', text: 'sum up' }, { type: 'file' }]);
+    terminal.type('and?\r');
+    await terminal.until('three.');
+    expect(sent()).toBe('and?');
+    terminal.type('/file gone.txt\r');
+    await terminal.until('gone.txt');
+    terminal.type('/quit\r');
+    expect(await terminal.exitCode).toBe(0);
+    terminal.close();
+  });
+});
