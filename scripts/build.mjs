@@ -46,6 +46,7 @@ const { outputFiles, metafile } = await build({
     { name: 'undici in part', setup: undiciInPart },
     { name: 'without HTTP/2', setup: withoutHttp2 },
     { name: 'widths later', setup: widthsLater },
+    { name: 'engine of templates', setup: templateEngine },
   ],
 });
 // … and each chunk in the form that bin.ts can load with a code cache: `import` gives no way to do that on Node 20.
@@ -111,6 +112,14 @@ function widthsLater(setup) {
     resolveDir: path.dirname(pluginData),
     pluginData: 'real',
   }));
+}
+
+/** The WebAssembly of templates as a part of the chunk that needs it: the single executable has no files beside it. */
+function templateEngine(setup) {
+  setup.onLoad({ filter: /src\/templates\/engine-code\.ts$/ }, async () => {
+    const code = await readFile(at('node_modules/minijinja-js/dist/web/minijinja_js_bg.wasm'));
+    return { contents: `export const engineCode = Buffer.from('${code.toString('base64')}', 'base64');` };
+  });
 }
 
 /**
@@ -197,6 +206,9 @@ async function licences(inputs) {
       text = await readFile(at(folder, name), 'utf8').catch(() => '');
       if (text) break;
     }
+    // minijinja-js comes without its licence's text, which is the same for whoever uses it.
+    if (!text && manifest.license === 'Apache-2.0')
+      text = await readFile(at('node_modules/playwright-core/LICENSE'), 'utf8');
     texts.push(`${manifest.name} ${manifest.version} (${manifest.license})\n\n${text.trim()}\n`);
   }
   return `The cllm command contains code of these packages.\n\n${texts.join('\n---\n\n')}`;

@@ -309,6 +309,17 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   'proxy logs': [['proxy', 'logs']],
   init: [['init'], ['init', evilWord]],
+  'templates list': [
+    ['templates', 'list'],
+    ['templates', 'list', '--json'],
+  ],
+  'templates show': [['templates', 'show', evilWord]],
+  'templates new': [['templates', 'new', evilWord]],
+  'templates check': [
+    ['templates', 'check'],
+    ['templates', 'check', evilWord],
+  ],
+  'templates trust': [['templates', 'trust', evilWord]],
   'config get': [
     ['config', 'get', 'system'],
     ['config', 'get', 'aliases'],

@@ -81,6 +81,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/init.ts')).init,
   },
   {
+    usage: 'templates',
+    describe: 'prompts with variables and commands, in files: list, show, new, …',
+    load: async () => (await import('./commands/templates/command.ts')).templates,
+  },
+  {
     usage: 'config',
     describe: 'get, set, unset, list, explain settings, or say where they are',
     load: async () => (await import('./commands/config/command.ts')).config,

@@ -13,6 +13,7 @@ import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import { clientOptions, flagSettings } from './asking/client-options.ts';
 import { explainKey } from './asking/explain-key.ts';
+import type { LoadedTemplate } from './asking/template.ts';
 import { refuseKey } from './asking/refuse-key.ts';
 import { readFlagFile } from './input/flag-file.ts';
 import type { ContextValues } from './flags/flags.ts';
@@ -26,6 +27,8 @@ export interface Context {
   readonly version: string;
   readonly paths: Paths;
   readonly settings: () => Promise<Settings>;
+  /** What `-t` names, with its variables; null without it. */
+  readonly template: () => Promise<LoadedTemplate | null>;
   /** The model to ask; none is a usage error that names what the proxy serves. */
   readonly model: () => Promise<string>;
   readonly apiKey: () => Promise<ApiKey>;
@@ -68,10 +71,18 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     return proxy;
   });
 
+  const template = once(async () => {
+    if (values.template === undefined) return null;
+    const { loadTemplate } = await import('./asking/template.ts');
+    return loadTemplate({ named: values.template, given: values.var ?? [] }, { io, paths, say });
+  });
+
   const settings = once(async () => {
+    const used = await template();
     const loaded = await loadSettings({
       flags: await flagSettings(values, io, await demo()),
       profile: values.profile,
+      template: used && { file: used.file, values: used.settings, isProjects: used.root !== null },
       env: io.env,
       cwd: io.cwd,
       uid: io.uid,
@@ -181,6 +192,7 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     version,
     paths,
     settings,
+    template,
     apiKey,
     explained,
     attribution,

@@ -105,7 +105,7 @@ export function tightenFile(path: string): void {
  *
  * @throws UsageError `config_invalid` when it can not be read, is no regular file or is larger than 1 MiB.
  */
-export function readSmallFile(path: string): { text: string; mode: number; uid: number } | null {
+export function readSmallFile(path: string): { text: string; bytes: Buffer; mode: number; uid: number } | null {
   let descriptor: number;
   try {
     // Without O_NONBLOCK a FIFO of that name would hang the program before it could be told from a file.
@@ -119,7 +119,8 @@ export function readSmallFile(path: string): { text: string; mode: number; uid: 
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) throw new UsageError(`${path} is no regular file`, { code: 'config_invalid' });
     if (stats.size > maxBytes) throw new UsageError(`${path} is larger than 1 MiB`, { code: 'config_invalid' });
-    return { text: asText(path, decodeText(readFileSync(descriptor))), mode: stats.mode & 0o777, uid: stats.uid };
+    const bytes = readFileSync(descriptor);
+    return { text: asText(path, decodeText(bytes)), bytes, mode: stats.mode & 0o777, uid: stats.uid };
   } catch (error) {
     throw error instanceof UsageError ? error : unreadable(path, error);
   } finally {

@@ -13,6 +13,8 @@ export interface Paths {
   credentialsFile: string;
   /** What people allowed project files, a file each. */
   trustDirectory: string;
+  /** The user's own templates. */
+  templateDirectory: string;
   dataDirectory: string;
   historyFile: string;
   journalDirectory: string;
@@ -33,6 +35,7 @@ export function configPaths(env: Environment, cwd: string, accountHome = () => u
     userFile: join(configDirectory, 'config.json'),
     credentialsFile: join(configDirectory, 'credentials.json'),
     trustDirectory: join(configDirectory, 'trust'),
+    templateDirectory: join(configDirectory, 'templates'),
     dataDirectory,
     historyFile: join(dataDirectory, 'history.db'),
     journalDirectory: join(dataDirectory, 'journal'),

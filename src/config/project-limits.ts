@@ -25,8 +25,8 @@ export function tightened(decided: Limits, own: Limits, project: Limits): Limits
     users: Setting<Value> | undefined,
     isLooser: (given: Value, users: Value) => boolean,
   ): Setting<Value> => {
-    if (given.origin.from !== 'project file' || users === undefined || !isLooser(given.value, users.value))
-      return given;
+    const isProjects = given.origin.from === 'project file' || given.origin.from === 'template';
+    if (!isProjects || users === undefined || !isLooser(given.value, users.value)) return given;
     projectNotTaken.push(`${name} ${shown(given.value)}, since ${shown(users.value)} is stricter`);
     return users;
   };

@@ -14,6 +14,7 @@ import { timeoutNames, validateSettings, type SettingValues, type TimeoutName } 
 export type Origin =
   | { from: 'flag' | 'environment'; name: string }
   | { from: 'project file' | 'user file'; file: string; profile: string | null }
+  | { from: 'template'; file: string }
   | { from: 'default' };
 
 /** A value and where it came from. */
@@ -75,7 +76,17 @@ export interface SettingsFile {
   folder?: string;
 }
 
+/** What a template sets: after the flags, before everything else. */
+export interface TemplateSettings {
+  file: string;
+  /** Checked already; paths are absolute. */
+  values: SettingValues;
+  /** It came with a repository: as a project file it may only tighten limits. */
+  isProjects: boolean;
+}
+
 export interface SettingsSources {
+  template?: TemplateSettings | null;
   /** What the command line said, under the names of the files. Relative paths are taken from `cwd`. */
   flags?: SettingValues;
   /** The profile to use (`--profile`). */
@@ -183,15 +194,25 @@ export function resolveSettings(
     origin: environmentOrigin,
   };
   const profilesOf = (files: FileLayers[]): Layer[] => files.flatMap((file) => file.profiles.get(profile ?? '') ?? []);
-  const layersOf = (files: FileLayers[]): Layer[] => [
+  const { template = null } = sources;
+  const templateLayers: Layer[] =
+    template === null ? [] : [{ values: template.values, origin: () => ({ from: 'template', file: template.file }) }];
+  const projectTemplate = template?.isProjects === true ? templateLayers : [];
+  const ownTemplate = template?.isProjects === true ? [] : templateLayers;
+  const layersOf = (files: FileLayers[], templates: Layer[]): Layer[] => [
     flags,
+    ...templates,
     ...profilesOf(files),
     environment,
     ...files.map((file) => file.whole),
     { values: defaults, origin: () => ({ from: 'default' }) },
   ];
-  const own = layersOf([user]);
-  const layers = project === null ? own : layersOf([project, user]);
+  const own = layersOf([user], ownTemplate);
+  const layers = layersOf(project === null ? [user] : [project, user], templateLayers);
+  const projects: Layer[] = [
+    ...projectTemplate,
+    ...(project === null ? [] : [...profilesOf([project]), project.whole]),
+  ];
 
   const decidedBy = (from: readonly Layer[]): Limits => ({
     params: mergeEntries(from, 'params'),
@@ -212,9 +233,9 @@ export function resolveSettings(
     ownBaseUrl: pick(own, 'base_url', defaults.base_url).value,
     model: { ...model, value: model.value === null ? null : followAlias(model.value, aliases) },
     system: pick(layers, 'system', null),
-    ...(project === null
+    ...(projects.length === 0
       ? { ...decided, projectNotTaken: [] }
-      : tightened(decided, decidedBy(own), decidedBy([...profilesOf([project]), project.whole]))),
+      : tightened(decided, decidedBy(own), decidedBy(projects))),
     outputSchema: schemaPath(pick(layers, 'output_schema', null), sources.cwd),
     render: pick(layers, 'render', defaults.render),
     reasoning: pick(layers, 'reasoning', null),
@@ -250,6 +271,8 @@ export function describeOrigin(origin: Origin): string {
     case 'flag':
     case 'environment':
       return origin.name;
+    case 'template':
+      return origin.file;
     case 'project file':
     case 'user file':
       return origin.profile === null ? origin.file : `${origin.file} (profile ${origin.profile})`;
@@ -324,7 +347,7 @@ function pickTimeouts(layers: readonly Layer[]): Settings['timeouts'] {
 
 function schemaPath(setting: Setting<string | null>, cwd: string): Setting<string | null> {
   const { value, origin } = setting;
-  if (value === null) return setting;
+  if (value === null || origin.from === 'template') return setting;
   if (origin.from === 'flag' && isInlineSchema(value)) return setting;
   if (origin.from === 'project file') return { value: projectPath(origin.file, value, 'output_schema'), origin };
   return { value: resolve(origin.from === 'user file' ? dirname(origin.file) : cwd, value), origin };

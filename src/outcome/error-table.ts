@@ -18,6 +18,9 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   stdin_timeout: { exit: 'usage', nextStep: 'close standard input (< /dev/null), or ignore it (--no-stdin)' },
   base_url_invalid: { exit: 'usage', nextStep: 'name the proxy with --base-url, or: cllm config set base_url URL' },
   project_untrusted: { exit: 'usage', nextStep: 'look at the cllm.yaml, and allow it with: cllm config trust' },
+  template_unknown: { exit: 'usage', nextStep: 'cllm templates list shows what there is' },
+  template_invalid: { exit: 'usage', nextStep: 'correct the template, and look at it with: cllm templates check' },
+  template_untrusted: { exit: 'usage', nextStep: 'look at it with cllm templates show, then: cllm templates trust' },
   no_model: {
     exit: 'usage',
     nextStep: 'choose one of `cllm models` with -m, or as default: cllm config set model NAME',
@@ -118,6 +121,10 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   // A proxy on this machine.
   local_proxy_unavailable: { exit: 'failed', nextStep: 'see what is missing with `cllm doctor`' },
   local_proxy_failed: { exit: 'failed', nextStep: 'see what it said: cllm proxy logs' },
+  context_failed: {
+    exit: 'failed',
+    nextStep: 'run the command by itself; on_failure: warn in the template asks all the same',
+  },
   internal: {
     exit: 'failed',
     nextStep: 'this is a bug in cllm: please report it with the command that shows it, and --debug',

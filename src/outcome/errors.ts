@@ -13,6 +13,9 @@ export const errorCodes = [
   'stdin_timeout',
   'base_url_invalid',
   'project_untrusted',
+  'template_unknown',
+  'template_invalid',
+  'template_untrusted',
   'no_model',
   'input_too_large',
   'schema_invalid',
@@ -59,6 +62,8 @@ export const errorCodes = [
   'history_unsaved',
   'output_failed',
   'batch_partial',
+  // A command of a template, or of --exec.
+  'context_failed',
   // The history, asked for by itself.
   'history_unusable',
   'history_newer',
@@ -131,6 +136,9 @@ export class UsageError extends CllmError {
         | 'stdin_timeout'
         | 'base_url_invalid'
         | 'project_untrusted'
+        | 'template_unknown'
+        | 'template_invalid'
+        | 'template_untrusted'
         | 'no_model'
         | 'input_too_large'
         | 'schema_invalid';

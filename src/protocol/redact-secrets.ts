@@ -18,7 +18,8 @@ export const secretShapes: readonly SecretShape[] = [
     replacement: '$1_****',
   },
   { kind: 'password in a URL', pattern: /:\/\/[^/\s@"]+@/g, replacement: '://****@' },
-  { kind: 'hash', pattern: /\b[0-9a-f]{64}\b/g, replacement: '****' },
+  // The digest of a file says what it is.
+  { kind: 'hash', pattern: /(?<!\bsha256:)\b[0-9a-f]{64}\b/g, replacement: '****' },
 ];
 
 /**

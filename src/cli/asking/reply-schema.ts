@@ -13,7 +13,7 @@ import { type StrictProblem, strictProblem } from '../../schema/strict.ts';
 import { unwrapped, wrapped } from '../../schema/wrapped.ts';
 import { jsonIn } from './json-in-reply.ts';
 import { type FlagFileIo, readFlagFile } from '../input/flag-file.ts';
-import { inLimitedTime, TimeLimitError } from './limited-time.ts';
+import { inLimitedTime, TimeLimitError } from '../../schema/limited-time.ts';
 
 /** Milliseconds for what a schema asks for: its patterns may be a stranger's, and some never end. */
 const longestCheckMs = 2_000;

@@ -8,7 +8,15 @@ import { UsageError } from '../../outcome/errors.ts';
  */
 
 /** What a shell may offer as a value. */
-export type Completion = 'files' | 'conversations' | 'models' | 'profiles' | 'settings' | 'shells';
+export type Completion =
+  | 'files'
+  | 'conversations'
+  | 'models'
+  | 'profiles'
+  | 'settings'
+  | 'shells'
+  | 'templates'
+  | 'variables';
 
 interface Declaration<Value> {
   readonly kind: 'text' | 'list' | 'toggle';

@@ -189,6 +189,18 @@ export const promptFlags = onPage(
   }),
 );
 
+/** Flags of the command that takes its prompt from a template. */
+export const templateFlags = onPage(
+  'request',
+  ['exec', 'trust-template'],
+  inGroup(groups.prompt, {
+    template: text('the prompt of a template: NAME or a path', { alias: 't', completes: 'templates' }),
+    var: pairs('a variable of the template, NAME=VALUE', { completes: 'variables' }),
+    exec: list('the output of a shell command, to go with the prompt'),
+    'trust-template': list('let the template whose file has this digest run its commands, sha256:…'),
+  }),
+);
+
 export const promptWord = { prompt: promptWords('the words of the prompt; - is standard input') };
 
 export const chatFlags = {
@@ -203,6 +215,7 @@ export const chatFlags = {
 
 export const askFlags = {
   ...promptFlags,
+  ...templateFlags,
   ...conversationFlags,
   ...modelFlags,
   ...viewFlags,
@@ -238,6 +251,8 @@ export const contextFlags = {
   'max-cost': moneyFlags['max-cost'],
   'max-input-tokens': sizeFlags['max-input-tokens'],
   stdin: promptFlags.stdin,
+  template: templateFlags.template,
+  var: templateFlags.var,
   ephemeral: conversationFlags.ephemeral,
 };
 

@@ -10,6 +10,7 @@ import { readPrompt } from './prompt.ts';
 export async function promptMessage(
   { prompt: named, file, stdin, stdinTimeout = 60 }: Values<typeof promptFlags> & { readonly prompt: PromptWords },
   io: Io,
+  contextBlocks: readonly string[] = [],
 ): Promise<ChatMessage> {
   // Before standard input is read: one of them may be /dev/stdin, which would have nothing more to give.
   const attachments = await readAttachments(file, io);
@@ -19,5 +20,5 @@ export async function promptMessage(
     (text) => void remark(io.stderr, text),
     io.signal,
   );
-  return userMessage(prompt, attachments);
+  return userMessage(prompt, { ...attachments, blocks: [...contextBlocks, ...attachments.blocks] });
 }

@@ -51,6 +51,21 @@ export async function readPrompt(
   return input === '' ? words : `${words}\n\n${block('stdin', '', input)}`;
 }
 
+/**
+ * Standard input for a prompt that is there already: null when there is none to read.
+ */
+export async function readInput(
+  source: Omit<PromptSource, 'words'>,
+  stdin: Input,
+  notice: (text: string) => void,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (!isRead({ ...source, words: [] }, true, stdin)) return null;
+  stdin.claim(source.isInputNamed ? 'the prompt (-)' : 'the prompt');
+  const input = decoded(await readAll(stdin, source.inputTimeout, notice, signal));
+  return input === '' ? null : input;
+}
+
 /** With words a terminal and a device (/dev/null) say nothing; without them only a terminal does not, unless named. */
 function isRead({ isInputNamed, isInputIgnored }: PromptSource, hasWords: boolean, { kind, reader }: Input): boolean {
   if (isInputNamed) return true;

@@ -75,7 +75,7 @@ async function askOnce(
   await context.assertTrusted();
   const { outputLastMessage } = values;
   const file = outputLastMessage === undefined ? null : new OutputFile(outputLastMessage, io.cwd);
-  const message = await promptMessage(values, io);
+  const message = await messageOf(values, context);
   const client = await context.client();
   const store = await context.store();
   const conversation = await chooseConversation(values, { io, settings, client, store, remark: context.remark });
@@ -117,7 +117,7 @@ async function askOnce(
 
   const { unsaved } = result;
   context.hasKeptReply = isKept(result);
-  const isShortAllowed = values.allowShort;
+  const isShortAllowed = values.allowShort || (await context.template())?.text.allowShort === true;
   const failure = result.error && (await context.explained(await explainBudget(result.error, client)));
   const { errors } = judgement([failure, unsaved, taking.error], { isShortAllowed });
   const isInOrder = errors.every((error) => error.code === 'history_unsaved');
@@ -129,6 +129,15 @@ async function askOnce(
     files,
     ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }),
   };
+}
+
+/** The prompt of the words, or of a template, with what goes with it. */
+async function messageOf(values: AskValues, context: Context): Promise<ChatMessage> {
+  const { io } = context;
+  const template = await context.template();
+  if (template === null && values.exec.length === 0) return promptMessage(values, io);
+  const { templateMessage } = await import('../../asking/template-prompt.ts');
+  return templateMessage(template, values, { io, paths: context.paths, say: context.remark });
 }
 
 /** The reply's text; under the name of an image or of a recording, those of the reply. */

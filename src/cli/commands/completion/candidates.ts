@@ -70,8 +70,21 @@ const sources: Readonly<Record<Completion, (context: CompletionContext) => Candi
   models,
   profiles: async ({ settings }) => (await settings()).profiles.map((word) => ({ word, about: 'profile' })),
   settings: () => settingNames.map((word) => ({ word, about: 'setting' })),
+  templates,
+  variables,
   shells: () => shells.map((word) => ({ word, about: 'shell' })),
 };
+
+async function templates({ io, paths }: CompletionContext): Promise<Candidate[]> {
+  const { templateNames } = await import('../../asking/template.ts');
+  return templateNames({ io, paths }).map((word) => ({ word, about: 'template' }));
+}
+
+/** Of all templates: which one is meant may stand later on the command line. */
+async function variables({ io, paths }: CompletionContext): Promise<Candidate[]> {
+  const { variableNames } = await import('../../asking/template.ts');
+  return variableNames({ io, paths }).map(({ name, about }) => ({ word: `${name}=`, about }));
+}
 
 async function conversations(context: CompletionContext): Promise<Candidate[]> {
   const list = (await context.history()).list({ limit: mostConversations });

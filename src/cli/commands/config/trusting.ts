@@ -110,7 +110,7 @@ function asJson({ kind, folder: where, value, grantedAt }: KeptGrant): Record<st
 function listed(grants: readonly KeptGrant[], io: Io): string | OwnText {
   const rows = grants.map(({ kind, folder: where, value, grantedAt }) => [
     where,
-    kind === 'owner' ? `files of user ${value}` : value,
+    kind === 'owner' ? `files of user ${value}` : kind === 'template' ? `commands of ${value}` : value,
     grantedAt.slice(0, 10),
   ]);
   return table(io.stdout, ['folder', 'may use', 'since'], rows);

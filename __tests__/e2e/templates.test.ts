@@ -1,0 +1,336 @@
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
+import { CliHome, type CliOptions, type CliResult } from '../support/run-cli.ts';
+
+let upstream: FakeUpstream;
+let home: CliHome;
+
+beforeEach(async () => {
+  upstream = await startFakeUpstream();
+  home = new CliHome({ LITELLM_PROXY_URL: upstream.baseUrl });
+  mkdirSync(home.at('repo', '.git'), { recursive: true });
+  mkdirSync(home.at('repo', 'src'));
+});
+
+afterEach(async () => {
+  home.close();
+  await upstream.close();
+});
+
+function write(name: string, text: string): string {
+  const file = home.at('repo', '.cllm', 'templates', `${name}.md`);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  return file;
+}
+
+const inRepo = (args: readonly string[], options: CliOptions = {}): Promise<CliResult> =>
+  home.run(args, { cwd: home.at('repo', 'src'), ...options });
+
+async function sent(args: readonly string[], options: CliOptions = {}): Promise<Record<string, any>> {
+  upstream.reply(textReply('ok'));
+  const { code, stderr } = await inRepo(args, options);
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  return upstream.chatRequests.at(-1)?.body as Record<string, any>;
+}
+
+/** The file has to be trusted for its commands; in these tests a person did. */
+const trusted = async (name: string): Promise<void> => {
+  expect((await inRepo(['templates', 'trust', name])).code).toBe(0);
+};
+
+describe('a template', () => {
+  test('is found from a folder below, and gives prompt, system prompt, model and params', async () => {
+    write(
+      'hello',
+      '---\nmodel: m1\nsystem: "You greet {{ who }}."\nparams: { temperature: 0.5 }\nvariables: { who: { default: null, description: whom } }\ntags: [greet]\n---\nHello {{ who | upper }}!\n',
+    );
+    const body = await sent(['-t', 'hello', '--var', 'who=Ann <b>']);
+    expect(body).toMatchObject({
+      model: 'm1',
+      temperature: 0.5,
+      messages: [
+        { role: 'system', content: 'You greet Ann <b>.' },
+        { role: 'user', content: 'Hello ANN <B>!' },
+      ],
+    });
+    expect(upstream.chatRequests[0]?.headers['x-litellm-tags']).toContain('greet');
+  });
+
+  test('gives way to flags, and goes before the settings', async () => {
+    write('a', '---\nmodel: from-template\n---\nhi\n');
+    expect(await sent(['-t', 'a'])).toMatchObject({ model: 'from-template' });
+    expect(await sent(['-t', 'a', '-m', 'from-flag'])).toMatchObject({ model: 'from-flag' });
+  });
+
+  test('takes input and files where it names them, and sends after it what it does not name', async () => {
+    writeFileSync(home.at('repo', 'src', 'x.txt'), 'content');
+    write('named', 'Log:\n{{ input }}Files: {{ files }} End.');
+    write('plain', 'Look.');
+    const named = await sent(['-t', 'named', '-f', 'x.txt'], { stdin: 'the log\n' });
+    expect(named['messages'][0].content).toBe('Log:\nthe log\nFiles: <file name="x.txt">\ncontent\n</file> End.');
+    const plain = await sent(['-t', 'plain', 'and', 'this', '-f', 'x.txt'], { stdin: 'the log\n' });
+    expect(plain['messages'][0].content).toBe(
+      'Look.\n\nand this\n\n<stdin>\nthe log\n</stdin>\n\n<file name="x.txt">\ncontent\n</file>',
+    );
+  });
+
+  test('holds a reply to its schema, inline or in a file of the repository', async () => {
+    writeFileSync(home.at('repo', 'schema.json'), '{"type":"object","required":["a"]}');
+    write('file', '---\noutput_schema: schema.json\n---\nhi');
+    write('inline', '---\noutput_schema: { type: object, required: [a] }\n---\nhi');
+    for (const name of ['file', 'inline']) {
+      upstream.reply(textReply('{"b":1}'));
+      expect((await inRepo(['-t', name])).code).toBe(9);
+    }
+  });
+
+  test("of the repository goes before the user's own, and that is said", async () => {
+    write('twice', 'from the repository');
+    mkdirSync(home.at('cllm', 'templates'), { recursive: true });
+    writeFileSync(home.at('cllm', 'templates', 'twice.md'), 'my own');
+    writeFileSync(home.at('cllm', 'templates', 'own.md'), 'only mine');
+    upstream.reply(textReply('ok'));
+    const { stderr } = await inRepo(['-t', 'twice']);
+    expect(stderr).toContain('goes before your own');
+    expect(upstream.chatRequests[0]?.body).toMatchObject({ messages: [{ content: 'from the repository' }] });
+    expect(await sent(['-t', 'own'])).toMatchObject({ messages: [{ content: 'only mine' }] });
+  });
+
+  test.each<[string, string, string[], string]>([
+    ['an undefined variable', 'Hi {{ nobody }}', [], 'names a variable that has no value'],
+    ['a missing one', '---\nvariables: { base: null }\n---\n{{ base }}', [], 'needs the variable base'],
+    ['an unknown one', '---\nvariables: { base: x }\n---\n{{ base }}', ['--var', 'bse=1'], 'did you mean base?'],
+    ['an unknown member', '---\nmodle: x\n---\nhi', [], 'did you mean "model"?'],
+    ['a base URL', '---\nbase_url: http://evil.example\n---\nhi', [], 'unknown member "base_url"'],
+    ['a key in its params', '---\nparams: { api_key: x }\n---\nhi', [], 'api_key'],
+    ['a file outside', '---\nfiles: [../outside.txt]\n---\nhi', [], 'must lie in'],
+    ['a link to the outside', '---\nfiles: [link.txt]\n---\nhi', [], 'must lie in'],
+    ['a schema outside', '---\noutput_schema: ../outside.txt\n---\nhi', [], 'must lie in'],
+    ['an include', '{% include "/etc/passwd" %}', [], 'template not found'],
+    ['bad syntax, with its line', '---\nmodel: x\n---\n\n{% if %}', [], 'bad.md:5: syntax error'],
+    ['a shell line', '---\ncontext: [{ name: x, run: "ls" }]\n---\nhi', [], 'must be a list of words'],
+    ['a program in a variable', '---\ncontext: [{ name: x, run: ["{{ p }}"] }]\n---\nhi', [], 'no variable may name'],
+    ['no input', 'see {{ input }}', [], 'needs standard input'],
+    ['no prompt', '---\nmodel: x\n---\n\n', [], 'has no prompt'],
+  ])('with %s is exit code 2, and nothing is sent', async (_what, text, args, message) => {
+    writeFileSync(home.at('outside.txt'), 'secret');
+    symlinkSync(home.at('outside.txt'), home.at('repo', 'link.txt'));
+    write('bad', text);
+    const { code, stderr } = await inRepo(['-t', 'bad', ...args]);
+    expect({ code, requests: upstream.chatRequests.length }).toEqual({ code: 2, requests: 0 });
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('    at ');
+  });
+
+  test.each([
+    '{% for i in range(3000000) %}x{% endfor %}',
+    '{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}',
+    '{{ "x" * 10**8 }}',
+    '{{ "x" * 10**9 }}',
+    '{{ [1] * 10**8 }}',
+    '{% set s = namespace(v="x") %}{% for i in range(40) %}{% set s.v = s.v ~ s.v %}{% endfor %}{{ s.v }}',
+    '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}',
+    `{{ ${'('.repeat(5000)}1${')'.repeat(5000)} }}`,
+    '{% if 1 %}'.repeat(5000),
+  ])('that wants too much ends in exit code 2: %#', async (text) => {
+    write('huge', text);
+    const began = performance.now();
+    const { code, stderr } = await inRepo(['-t', 'huge']);
+    expect({ code, stderr: stderr.split('\n')[0] }).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('huge.md'),
+    });
+    // Far above what it takes, for a busy machine; without the bounds it is half a minute, or for ever.
+    expect(performance.now() - began).toBeLessThan(8_000);
+    expect(upstream.chatRequests).toHaveLength(0);
+  });
+});
+
+describe('the commands of a template', () => {
+  const showing = `---\nvariables: { base: main }\ncontext:\n  - { name: args, run: [node, -e, "console.log(JSON.stringify(process.argv.slice(1)))", --, "{{ base }}"] }\n---\nReview.\n`;
+
+  test('run at no word but a person’s, and the digest of the file is one', async () => {
+    write('review', `---\ncontext: [{ name: touch, run: [touch, ran] }]\n---\nhi`);
+    const refused = await inRepo(['-t', 'review'], { env: { CI: 'true' } });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('nothing was run or sent');
+    expect(existsSync(home.at('repo', 'src', 'ran'))).toBe(false);
+    const [, digest = ''] = /--trust-template (sha256:\w{64})/.exec(refused.stderr) ?? [];
+    const wrong = `sha256:${'0'.repeat(64)}`;
+    expect((await inRepo(['-t', 'review', '--trust-template', wrong])).code).toBe(2);
+    expect(existsSync(home.at('repo', 'src', 'ran'))).toBe(false);
+    await sent(['-t', 'review', '--trust-template', digest], { env: { CI: 'true' } });
+    expect(existsSync(home.at('repo', 'src', 'ran'))).toBe(true);
+  });
+
+  test('may run once trusted, and no more once the file has changed', async () => {
+    const file = write('review', showing);
+    await trusted('review');
+    await sent(['-t', 'review']);
+    writeFileSync(file, `${readFileSync(file, 'utf8')} `);
+    const { code, stderr } = await inRepo(['-t', 'review']);
+    expect({ code }).toEqual({ code: 2 });
+    expect(stderr).toContain('cllm templates trust review');
+  });
+
+  test.each([
+    '; rm -rf x',
+    '$(touch ran)',
+    '`touch ran`',
+    'a\nb',
+    '\' " \\',
+    '| cat',
+    '&& ls',
+    '',
+    '*',
+    'ümläut',
+    '{{ base }}',
+  ])('get a value as the one word that it is: %j', async (value) => {
+    write('review', showing);
+    await trusted('review');
+    const body = await sent(['-t', 'review', ...(value === '' ? ['--var', 'base= '] : ['--var', `base=${value}`])]);
+    expect(body['messages'][0].content).toContain(`\n${JSON.stringify([value === '' ? ' ' : value])}\n</context>`);
+    expect(existsSync(home.at('repo', 'src', 'ran'))).toBe(false);
+  });
+
+  test.each(['-x', '--output=/tmp/x', '--'])('get no option out of a value: %s', async (value) => {
+    write('review', showing);
+    await trusted('review');
+    const { code, stderr } = await inRepo(['-t', 'review', '--var', `base=${value}`]);
+    expect({ code, requests: upstream.chatRequests.length }).toEqual({ code: 2, requests: 0 });
+    expect(stderr).toContain('takes for an option');
+  });
+
+  test('give their output in the order of the file, each with its label', async () => {
+    write(
+      'both',
+      '---\ncontext:\n  - { name: slow, run: [sh, -c, "sleep 0.3; echo one"] }\n  - { name: fast, run: [echo, two] }\n---\nHi.',
+    );
+    await trusted('both');
+    expect((await sent(['-t', 'both']))['messages'][0].content).toBe(
+      'Hi.\n\n<context name="slow" command="sh -c sleep 0.3; echo one">\none\n</context>\n\n<context name="fast" command="echo two">\ntwo\n</context>',
+    );
+  });
+
+  test('that fail end the run, or are told of, or are not', async () => {
+    const one = (how: string): string =>
+      `---\ncontext: [{ name: bad, on_failure: ${how}, run: [sh, -c, "echo part; echo because >&2; exit 3"] }]\n---\nHi.`;
+    for (const how of ['fail', 'warn', 'ignore']) {
+      write(how, one(how));
+      await trusted(how);
+    }
+    const failed = await inRepo(['-t', 'fail']);
+    expect({ code: failed.code, requests: upstream.chatRequests.length }).toEqual({ code: 1, requests: 0 });
+    expect(failed.stderr).toContain('ended with exit code 3: because');
+    for (const how of ['warn', 'ignore']) {
+      upstream.reply(textReply('ok'));
+      const { code, stderr } = await inRepo(['-t', how]);
+      expect(code).toBe(0);
+      expect(stderr.includes('because')).toBe(how === 'warn');
+      expect(JSON.stringify(upstream.chatRequests.at(-1)?.body)).toContain('because');
+    }
+  });
+
+  test('that can not be started or take too long are failures, and leave no process', async () => {
+    write('none', '---\ncontext: [{ name: none, run: [no-such-program] }]\n---\nHi.');
+    write(
+      'late',
+      `---\ncontext: [{ name: late, timeout: 0.5, run: [sh, -c, "sleep 60 & echo $! > pid; wait"] }]\n---\nHi.`,
+    );
+    await trusted('none');
+    await trusted('late');
+    expect((await inRepo(['-t', 'none'])).stderr).toContain('could not be started (ENOENT)');
+    const { code, stderr } = await inRepo(['-t', 'late']);
+    expect({ code }).toEqual({ code: 1 });
+    expect(stderr).toContain('took longer than 0.5 s');
+    await gone(Number(readFileSync(home.at('repo', 'src', 'pid'), 'utf8')));
+  });
+
+  test('end with all they started when Ctrl-C comes', async () => {
+    write(
+      'wait',
+      `---\ncontext: [{ name: wait, run: [sh, -c, "sleep 60 & echo $! > pid; echo x >&2; wait"] }]\n---\nHi.`,
+    );
+    await trusted('wait');
+    const cli = home.start(['-t', 'wait'], { cwd: home.at('repo', 'src') });
+    const file = home.at('repo', 'src', 'pid');
+    while (!existsSync(file) || readFileSync(file, 'utf8') === '') await delay(20);
+    cli.process.kill('SIGINT');
+    expect(await cli.result).toMatchObject({ code: 130 });
+    await gone(Number(readFileSync(file, 'utf8')));
+    expect(upstream.chatRequests).toHaveLength(0);
+  });
+
+  test('see no key of the proxy, and what they print past the limit is cut aloud', async () => {
+    write('key', '---\ncontext: [{ name: env, run: [env] }]\n---\nHi.');
+    write('long', '---\ncontext: [{ name: long, run: [sh, -c, "head -c 3000000 /dev/zero | tr x y"] }]\n---\nHi.');
+    await trusted('key');
+    await trusted('long');
+    expect(JSON.stringify(await sent(['-t', 'key']))).not.toContain('sk-test-key');
+    upstream.reply(textReply('ok'));
+    const { stderr } = await inRepo(['-t', 'long']);
+    expect(stderr).toContain('only the first 1048576 bytes are sent');
+  });
+
+  test('of --exec go with a plain prompt too, and their failure is one', async () => {
+    const body = await sent(['--exec', 'echo a | tr a b', 'what is this?']);
+    expect(body['messages'][0].content).toBe(
+      'what is this?\n\n<context name="exec" command="echo a | tr a b">\nb\n</context>',
+    );
+    expect((await inRepo(['--exec', 'exit 4', 'hi'])).code).toBe(1);
+  });
+});
+
+describe('cllm templates', () => {
+  test('new writes one that can be used, and no second over it', async () => {
+    expect((await inRepo(['templates', 'new', 'mine'])).code).toBe(0);
+    expect((await inRepo(['templates', 'check'])).stdout).toContain('mine.md: ok');
+    expect((await sent(['-t', 'mine', '--var', 'topic=trees']))['messages'][0].content).toBe(
+      'Write three sentences about trees.',
+    );
+    expect((await inRepo(['templates', 'new', 'mine'])).code).toBe(2);
+    expect((await inRepo(['templates', 'new', '../x'])).code).toBe(2);
+  });
+
+  test('list and show say what there is, and check what is wrong', async () => {
+    write('good', '---\ndescription: greets\ncontext: [{ name: log, run: [git, log] }]\n---\nhi');
+    write('bad', '---\nnope: 1\n---\nhi');
+    const list = JSON.parse((await inRepo(['templates', 'list', '--json'])).stdout) as Record<string, unknown>[];
+    expect(list).toMatchObject([
+      { name: 'bad', problem: expect.stringContaining('nope') },
+      { name: 'good', description: 'greets', digest: expect.stringMatching(/^sha256:/), is_project: true },
+    ]);
+    const { stdout, stderr } = await inRepo(['templates', 'show', 'good']);
+    expect(stdout).toContain('description: greets');
+    expect(stderr).toContain('it runs log: ["git","log"]');
+    expect((await inRepo(['templates', 'check'])).code).toBe(2);
+    expect((await inRepo(['templates', 'check', 'good'])).code).toBe(0);
+    expect((await inRepo(['-t', 'goood'])).stderr).toContain('did you mean "good"?');
+  });
+
+  test('names and variables are completed', async () => {
+    write('good', '---\nvariables: { base: { default: main, description: the branch } }\n---\n{{ base }}');
+    expect((await inRepo(['completion', 'words', '--', '-t', 'go'])).stdout).toContain('good');
+    expect((await inRepo(['completion', 'words', '--', '-t', 'good', '--var', ''])).stdout).toContain('base=');
+    expect((await inRepo(['completion', 'words', '--', 'templates', 'show', ''])).stdout).toContain('good');
+  });
+});
+
+async function gone(pid: number): Promise<void> {
+  expect(pid).toBeGreaterThan(1);
+  for (let tries = 0; tries < 100; tries++) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    // A zombie of a container without an init still has its number.
+    if (existsSync(`/proc/${pid}/stat`) && /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) return;
+    await delay(50);
+  }
+  throw new Error(`process ${pid} is still there`);
+}

@@ -1,0 +1,159 @@
+import { relative } from 'node:path';
+import type { Paths } from '../../config/paths.ts';
+import { TrustStore } from '../../config/trust.ts';
+import { UsageError } from '../../outcome/errors.ts';
+import { shellWord } from '../../protocol/shell-word.ts';
+import type { ChatMessage } from '../../protocol/types.ts';
+import { render } from '../../templates/engine.ts';
+import { templatePath } from '../../templates/find-template.ts';
+import { type RenderedCommand, runCommands } from '../../templates/run-commands.ts';
+import type { ContextCommand } from '../../templates/template-file.ts';
+import type { PromptWords, Values } from '../flags/flag.ts';
+import type { promptFlags, templateFlags } from '../flags/flags.ts';
+import { isConfirmed, mayAsk } from '../input/confirm.ts';
+import { readAttachments, userMessage } from '../input/attachments.ts';
+import { promptMessage } from '../input/message.ts';
+import { block, readInput } from '../input/prompt.ts';
+import type { Io } from '../io.ts';
+import { remark } from '../views/report.ts';
+import { isNamed, type LoadedTemplate } from './template.ts';
+
+type PromptValues = Values<typeof promptFlags> & Values<typeof templateFlags> & { readonly prompt: PromptWords };
+
+export interface TemplateRun {
+  io: Io;
+  paths: Pick<Paths, 'trustDirectory'>;
+  say: (text: string) => void;
+}
+
+const execTimeout = 60;
+
+/**
+ * The user message: the rendered template, the words of the command line after it, the output of the commands, then
+ * standard input and the files, where the template does not name them itself. Whatever is wrong with the template is said
+ * before a command runs.
+ *
+ * @throws UsageError, CllmError `context_failed`, InterruptedError
+ */
+export async function templateMessage(
+  template: LoadedTemplate | null,
+  values: PromptValues,
+  { io, paths, say }: TemplateRun,
+): Promise<ChatMessage> {
+  const asked = values.exec.map((line): RenderedCommand => {
+    return { name: 'exec', argv: ['sh', '-c', line], shown: line, onFailure: 'fail', timeout: execTimeout };
+  });
+  const surroundings = {
+    cwd: io.cwd,
+    env: withoutKeys(io),
+    kill: (group: number, by: NodeJS.Signals) => io.kill(group, by),
+    signal: io.signal,
+    say,
+  };
+  if (template === null) return promptMessage(values, io, await runCommands(asked, surroundings));
+
+  const { text, variables, file: place } = template;
+  const commands = [...text.context.map((each) => renderedCommand(each, template)), ...asked];
+  if (text.context.length > 0) await assertTemplateTrusted(template, { io, paths, ...values });
+  const { prompt, file, stdin, stdinTimeout = 60 } = values;
+  const own = text.files.map((name, at) => relative(io.cwd, templatePath(template, name, `files[${at}]`)));
+  const attachments = await readAttachments([...own, ...file], io);
+  const input = await readInput(
+    { isInputNamed: prompt.isInputNamed, isInputIgnored: !stdin, inputTimeout: stdinTimeout },
+    io.stdin,
+    (line) => void remark(io.stderr, line),
+    io.signal,
+  );
+  const isInputNamed = isNamed(text.body, 'input');
+  if (isInputNamed && input === null && !/\binput is (not )?defined/.test(text.body)) {
+    throw new UsageError(`the template ${template.name} needs standard input, and there is none`, {
+      code: 'input_invalid',
+      hint: `pipe it in: git diff | cllm -t ${shellWord(template.name, 'NAME')}`,
+    });
+  }
+  const areFilesNamed = isNamed(text.body, 'files');
+  const names = {
+    ...variables,
+    ...(input !== null && { input }),
+    files: attachments.blocks.join('\n\n'),
+  };
+  const body = render(text.body, names, { name: place, line: text.bodyLine }).trim();
+  if (body === '') throw new UsageError(`${place}: comes to an empty prompt`, { code: 'template_invalid' });
+  const words = prompt.words.join(' ').trim();
+  const outputs = await runCommands(commands, surroundings);
+  const parts = [
+    body,
+    ...(words === '' ? [] : [words]),
+    ...outputs,
+    ...(input === null || isInputNamed ? [] : [block('stdin', '', input)]),
+  ];
+  return userMessage(parts.join('\n\n'), { ...attachments, blocks: areFilesNamed ? [] : attachments.blocks });
+}
+
+/**
+ * Each word by itself. One that does not begin with `-` in the file does not begin with it here either: a value would be
+ * an option of the program then.
+ */
+function renderedCommand(
+  { name, run, onFailure, timeout }: ContextCommand,
+  { file, variables }: LoadedTemplate,
+): RenderedCommand {
+  const argv = run.map((word, at) => {
+    const place = `${file}: the command ${name}, word ${at + 1}`;
+    const rendered = render(word, variables, { name: place, line: null });
+    if (rendered.includes('\0')) throw new UsageError(`${place} holds a NUL`, { code: 'template_invalid' });
+    if (rendered.startsWith('-') && !word.startsWith('-')) {
+      throw new UsageError(
+        `${place} comes to ${JSON.stringify(rendered.slice(0, 40))}, which the program takes for an option`,
+        {
+          code: 'template_invalid',
+          hint: 'give a value that does not begin with -',
+        },
+      );
+    }
+    return rendered;
+  });
+  return { name, argv, shown: argv.join(' '), onFailure, timeout };
+}
+
+/** The key of the proxy is nothing to a command; neither is another one that cllm knows of. */
+function withoutKeys({ env }: Io): Record<string, string | undefined> {
+  const { LITELLM_PROXY_API_KEY: _key, ...others } = env;
+  return others;
+}
+
+/**
+ * Commands of a template that came with a repository run once a person has seen the file, each time that it changes anew.
+ *
+ * @throws UsageError `template_untrusted`
+ */
+async function assertTemplateTrusted(
+  template: LoadedTemplate,
+  {
+    io,
+    paths,
+    trustTemplate,
+    stdin,
+  }: { io: Io; paths: TemplateRun['paths'] } & Pick<PromptValues, 'trustTemplate' | 'stdin'>,
+): Promise<void> {
+  const { root, digest, file, source, text } = template;
+  if (root === null || trustTemplate.includes(digest)) return;
+  const store = new TrustStore(paths.trustDirectory, io.uid);
+  const grant = { kind: 'template' as const, folder: root, value: digest };
+  if (store.has(grant)) return;
+  if (!mayAsk(io, !stdin)) throw untrusted(template, 'nobody here has allowed that');
+  await remark(io.stderr, `${file} came with a repository, and runs commands:`);
+  await io.stderr.write(`${source.trimEnd()}\n`);
+  for (const { name, run } of text.context) await remark(io.stderr, `it runs ${name}: ${JSON.stringify(run)}`);
+  if (!(await isConfirmed(`Let ${file} run these commands?`, io))) throw untrusted(template, 'you did not allow that');
+  store.add(grant);
+}
+
+function untrusted({ name, file, digest }: LoadedTemplate, why: string): UsageError {
+  return new UsageError(`${file} runs commands, and ${why}: nothing was run or sent`, {
+    code: 'template_untrusted',
+    hint:
+      `look at it with cllm templates show ${shellWord(name, 'NAME')}, then: cllm templates trust ${shellWord(name, 'NAME')}; ` +
+      `in CI: --trust-template ${digest}`,
+  });
+}

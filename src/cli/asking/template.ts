@@ -1,0 +1,154 @@
+import { nearestName } from '../../config/nearest-name.ts';
+import type { Paths } from '../../config/paths.ts';
+import { searchOptions } from '../../config/project-file.ts';
+import type { SettingValues } from '../../config/validation.ts';
+import { CllmError, UsageError } from '../../outcome/errors.ts';
+import type { Json } from '../../protocol/types.ts';
+import {
+  findTemplate,
+  type FoundTemplate,
+  listTemplates,
+  readTemplateFile,
+  templatePath,
+} from '../../templates/find-template.ts';
+import { readTemplate, type TemplateText } from '../../templates/template-file.ts';
+import type { Io } from '../io.ts';
+
+/** A template with values for its variables. */
+export interface LoadedTemplate extends FoundTemplate {
+  /** Of the file's bytes: `sha256:…`. */
+  digest: string;
+  /** The file as it stands there. */
+  source: string;
+  text: TemplateText;
+  variables: Readonly<Record<string, Json>>;
+  /** With the system prompt rendered and paths made absolute. */
+  settings: SettingValues;
+}
+
+export interface TemplatePlace {
+  io: Pick<Io, 'cwd' | 'env' | 'uid'>;
+  paths: Pick<Paths, 'templateDirectory'>;
+}
+
+const foldersOf = ({ io, paths }: TemplatePlace): Parameters<typeof listTemplates>[0] => ({
+  ...searchOptions(io),
+  cwd: io.cwd,
+  ownFolder: paths.templateDirectory,
+});
+
+/** All templates that a name reaches from here. */
+export function templatesOf(place: TemplatePlace): FoundTemplate[] {
+  return listTemplates(foldersOf(place));
+}
+
+export function templateNames(place: TemplatePlace): string[] {
+  return templatesOf(place).map(({ name }) => name);
+}
+
+/** The variables of all templates that can be read; one that can not says so when it is used. */
+export function variableNames(place: TemplatePlace): { name: string; about: string }[] {
+  return templatesOf(place).flatMap((found) => {
+    try {
+      const { text } = readFound(found);
+      return [...text.variables].map(([name, { description }]) => ({ name, about: description ?? found.name }));
+    } catch (error) {
+      if (error instanceof CllmError) return [];
+      throw error;
+    }
+  });
+}
+
+/**
+ * The template of a name or path, as it stands in its file.
+ *
+ * @throws UsageError `template_unknown` or `template_invalid`
+ */
+export function openTemplate(
+  named: string,
+  place: TemplatePlace,
+): FoundTemplate & { digest: string; source: string; text: TemplateText } {
+  if (named.startsWith('proxy:')) {
+    throw new UsageError(`-t ${named}: prompts of the proxy are not taken yet`, {
+      code: 'template_unknown',
+      hint: 'keep the prompt in a file: cllm templates new NAME',
+    });
+  }
+  const found = findTemplate(named, foldersOf(place));
+  return { ...found, ...readFound(found) };
+}
+
+function readFound(found: FoundTemplate): { digest: string; source: string; text: TemplateText } {
+  const { text: source, digest } = readTemplateFile(found);
+  return { digest, source, text: readTemplate(source, found.file, found.root !== null) };
+}
+
+/**
+ * What `-t` names, with values for its variables.
+ *
+ * @throws UsageError `template_unknown`, `template_invalid`, or `usage` for a variable that is missing or unknown
+ */
+export async function loadTemplate(
+  { named, given }: { named: string; given: readonly (readonly [string, string])[] },
+  { say, ...place }: TemplatePlace & { say: (text: string) => void },
+): Promise<LoadedTemplate> {
+  const opened = openTemplate(named, place);
+  const { file, text, hidden } = opened;
+  if (hidden !== null) say(`the template is ${file}, which goes before your own of that name`);
+  if (text.allowShort) say(`${file} allows a reply that is cut by its length`);
+  const variables = valuesFor(opened, given);
+  const { outputSchema } = text;
+  const schema =
+    outputSchema === null
+      ? undefined
+      : 'inline' in outputSchema
+        ? JSON.stringify(outputSchema.inline)
+        : templatePath(opened, outputSchema.path, 'output_schema');
+  const { render } = await import('../../templates/engine.ts');
+  const system =
+    text.system === null ? undefined : render(text.system, variables, { name: `${file}: system`, line: null });
+  return { ...opened, variables, settings: { ...text.settings, system, output_schema: schema } };
+}
+
+/** Of what a command line gives, text; of what the file gives, whatever it is. */
+function valuesFor(
+  { file, name: template, text: { variables } }: FoundTemplate & { text: TemplateText },
+  given: readonly (readonly [string, string])[],
+): Record<string, Json> {
+  const values = new Map<string, Json>();
+  for (const [name, value] of given) {
+    if (!variables.has(name)) {
+      const names = [...variables.keys()];
+      const nearest = nearestName(name, names);
+      throw new UsageError(`the template ${template} has no variable ${JSON.stringify(name)}`, {
+        hint:
+          nearest !== null
+            ? `did you mean ${nearest}?`
+            : names.length === 0
+              ? `it has none; they are declared under variables: in ${file}`
+              : `its variables are ${names.join(', ')}`,
+      });
+    }
+    if (values.has(name)) throw new UsageError(`--var ${name} was given twice`, { hint: `give --var ${name} once` });
+    values.set(name, value);
+  }
+  for (const [name, { default: otherwise, description }] of variables) {
+    if (values.has(name)) continue;
+    if (otherwise === null) {
+      throw new UsageError(
+        `the template ${template} needs the variable ${name}${description === null ? '' : ` (${description})`}`,
+        {
+          hint: `give it with --var ${name}=VALUE`,
+        },
+      );
+    }
+    values.set(name, otherwise);
+  }
+  return Object.fromEntries(values);
+}
+
+/** Whether a template names one of what it has by itself: what it does not name goes after it. */
+export function isNamed(source: string, name: string): boolean {
+  const tags = source.match(/\{\{.*?\}\}|\{%.*?%\}/gs) ?? [];
+  return tags.some((tag) => new RegExp(`(?<![\\w.])${name}\\b`).test(tag.replaceAll(/"[^"]*"|'[^']*'/g, '')));
+}
