@@ -88,6 +88,24 @@ describe('a template', () => {
     }
   });
 
+  test.each([
+    ['true', 'a\n'],
+    ['js', 'b\n'],
+  ])('takes the code out of a reply: extract: %s', async (extract, stdout) => {
+    write('code', `---\nextract: ${extract}\n---\nhi`);
+    upstream.reply(textReply('Look:\n```sh\na\n```\n```js\nb\n```\n'));
+    expect(await inRepo(['-t', 'code'])).toMatchObject({ code: 0, stdout });
+  });
+
+  test.each([
+    ['', 8],
+    ['allow_short: true', 0],
+  ])('lets a short reply be none of a failure only where it says so: %j', async (head, code) => {
+    write('short', `---\n${head}\n---\nhi`);
+    upstream.reply(textReply('cut he', { finishReason: 'length' }));
+    expect((await inRepo(['-t', 'short'])).code).toBe(code);
+  });
+
   test("of the repository goes before the user's own, and that is said", async () => {
     write('twice', 'from the repository');
     mkdirSync(home.at('cllm', 'templates'), { recursive: true });

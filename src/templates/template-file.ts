@@ -36,6 +36,8 @@ export interface TemplateText {
   variables: ReadonlyMap<string, Variable>;
   files: readonly string[];
   context: readonly ContextCommand[];
+  /** Only the inside of the reply's first fenced block, of any language or of this one; null for the whole reply. */
+  extract: { language: string | null } | null;
   allowShort: boolean;
   body: string;
   /** The line of the file that the body begins with. */
@@ -51,6 +53,7 @@ const members = [
   'variables',
   'files',
   'context',
+  'extract',
   'max_cost',
   'require_model',
   'allow_short',
@@ -95,6 +98,7 @@ export function readTemplate(text: string, file: string, isProjects: boolean): T
     variables,
     files,
     context,
+    extract,
     allow_short: isShort,
     ...rest
   } = given;
@@ -108,6 +112,7 @@ export function readTemplate(text: string, file: string, isProjects: boolean): T
     variables: variablesOf(variables, file),
     files: files === undefined ? [] : textsOf(files, 'files', file),
     context: commandsOf(context, file),
+    extract: extractOf(extract, file),
     allowShort: isShort === undefined ? false : booleanOf(isShort, 'allow_short', file),
     body,
     bodyLine,
@@ -131,6 +136,14 @@ function schemaOf(schema: unknown, file: string): TemplateText['outputSchema'] {
   if (schema === undefined) return null;
   if (isJsonObject(schema)) return { inline: schema };
   return { path: textOf(schema, 'output_schema', file) };
+}
+
+/** `true`, or the language of the block. */
+function extractOf(extract: unknown, file: string): TemplateText['extract'] {
+  if (extract === undefined || extract === false) return null;
+  if (extract === true) return { language: null };
+  if (typeof extract === 'string' && extract !== '') return { language: extract };
+  throw invalid(file, 'extract must be true, or the language of the block');
 }
 
 function variablesOf(given: unknown, file: string): ReadonlyMap<string, Variable> {

@@ -69,7 +69,7 @@ export const proxyFlags = onPage(
     }),
     profile: text('a named group of settings', { completes: 'profiles' }),
     'trust-project': toggle('for this run, obey the cllm.yaml of this folder and send to the base URL that it names'),
-    demo: toggle('a small proxy inside cllm answers, over real HTTP and SSE'),
+    demo: toggle('a small proxy inside cllm answers, over HTTP and SSE'),
     debug: toggle('the wire on stderr, redacted'),
   }),
 );

@@ -9,6 +9,7 @@ import { judgement } from '../../../outcome/exits.ts';
 import type { ChatCompletion, ChatMessage, RequestBody } from '../../../protocol/types.ts';
 import { textOf } from '../../../conversation/result-object.ts';
 import { explainBudget } from '../../asking/budget.ts';
+import type { LoadedTemplate } from '../../asking/template.ts';
 import { chooseConversation, modelFor } from '../../asking/choose-conversation.ts';
 import type { Context } from '../../context.ts';
 import type { PromptWords, Values } from '../../flags/flag.ts';
@@ -30,7 +31,7 @@ type AskValues = Values<typeof askFlags> & { readonly prompt: PromptWords };
 /** One question, one reply: from the words and standard input to the exit code. */
 export async function runAsk(values: AskValues, context: Context): Promise<CllmError | null> {
   const settings = await context.settings();
-  const wanted = await wantedReply(values, settings, context.io);
+  const wanted = await wantedReply(withExtract(values, await context.template()), settings, context.io);
   if (values.record !== undefined && wanted !== null && wanted.retries > 0) {
     throw new UsageError('--record keeps one reply, and --schema-retries may take several', {
       hint: 'leave one of them out',
@@ -129,6 +130,13 @@ async function askOnce(
     files,
     ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }),
   };
+}
+
+/** What the template says of the reply's form, where the flags say nothing. */
+function withExtract(values: AskValues, template: LoadedTemplate | null): AskValues {
+  const extract = template?.text.extract ?? null;
+  if (extract === null || values.extract || values.extractLang !== undefined) return values;
+  return { ...values, extract: true, extractLang: extract.language ?? undefined };
 }
 
 /** The prompt of the words, or of a template, with what goes with it. */
