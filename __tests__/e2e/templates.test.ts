@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
@@ -335,6 +336,20 @@ describe('cllm templates', () => {
     expect((await inRepo(['completion', 'words', '--', '-t', 'go'])).stdout).toContain('good');
     expect((await inRepo(['completion', 'words', '--', '-t', 'good', '--var', ''])).stdout).toContain('base=');
     expect((await inRepo(['completion', 'words', '--', 'templates', 'show', ''])).stdout).toContain('good');
+  });
+});
+
+describe('the examples', () => {
+  const example = (name: string): string =>
+    fileURLToPath(new URL(`../../examples/templates/${name}.md`, import.meta.url));
+
+  test.each(['review', 'release-notes', 'explain-log'])('%s can be used', async (name) => {
+    expect((await inRepo(['templates', 'check', example(name)])).code).toBe(0);
+  });
+
+  test('explain-log explains the log that is piped in', async () => {
+    const body = await sent(['-t', example('explain-log')], { stdin: 'error: boom\n' });
+    expect(body['messages'][0].content).toMatch(/at most 15 lines[^]*error: boom/);
   });
 });
 
