@@ -89,6 +89,13 @@ describe('a template', () => {
     }
   });
 
+  test('is what --dry-run shows', async () => {
+    write('dry', '---\nmodel: m1\n---\nlook at {{ input }}');
+    const { code, stdout } = await inRepo(['-t', 'dry', '--dry-run', '--output-format', 'json'], { stdin: 'this' });
+    expect({ code, sent: upstream.chatRequests.length }).toEqual({ code: 0, sent: 0 });
+    expect(stdout).toContain('look at this');
+  });
+
   test.each([
     ['true', 'a\n'],
     ['js', 'b\n'],

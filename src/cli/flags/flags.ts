@@ -220,10 +220,10 @@ export const askFlags = {
   ...modelFlags,
   ...viewFlags,
   ...inGroup(groups.output, {
-    'output-last-message': text(
-      'write the reply to a file, whole or not at all (.png, .wav, …: its images, its audio)',
-      { alias: 'o', completes: 'files' },
-    ),
+    'output-last-message': text('write the reply to a file (.png, .wav: its media)', {
+      alias: 'o',
+      completes: 'files',
+    }),
   }),
   ...schemaFlags,
   ...onPage(

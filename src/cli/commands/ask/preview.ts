@@ -10,8 +10,8 @@ import { requestBody } from '../../asking/request-body.ts';
 import type { Context } from '../../context.ts';
 import type { PromptWords, Values } from '../../flags/flag.ts';
 import type { askFlags } from '../../flags/flags.ts';
-import { promptMessage } from '../../input/message.ts';
 import { reportError } from '../../views/report.ts';
+import { messageOf } from './message.ts';
 
 /** `--dry-run`: what would be sent, and what it would take. Nothing is kept, and no prompt is sent to a model. */
 export async function previewAsk(
@@ -21,7 +21,7 @@ export async function previewAsk(
 ): Promise<CllmError | null> {
   const { io, remark } = context;
   await context.assertTrusted();
-  const message = await promptMessage(values, io);
+  const message = await messageOf(values, context);
   const client = await context.client();
   const store = await readStore(values, context);
   const conversation = await chooseConversation(values, { io, settings, client, store, remark });

@@ -16,10 +16,10 @@ import type { PromptWords, Values } from '../../flags/flag.ts';
 import type { askFlags } from '../../flags/flags.ts';
 import type { Io } from '../../io.ts';
 import { mediaKindOf, OutputFile } from '../../input/output-file.ts';
-import { promptMessage } from '../../input/message.ts';
 import { openRecording, type RecordTap } from '../../asking/record.ts';
 import { createView } from '../../views/create-view.ts';
 import { failedOutcome, type TurnOutcome, type View } from '../../views/view.ts';
+import { messageOf } from './message.ts';
 import type { WrittenMedia } from './reply-files.ts';
 import { requestBody } from '../../asking/request-body.ts';
 import type { SpendingLimit, SpendingRun } from '../../asking/spending.ts';
@@ -137,15 +137,6 @@ function withExtract(values: AskValues, template: LoadedTemplate | null): AskVal
   const extract = template?.text.extract ?? null;
   if (extract === null || values.extract || values.extractLang !== undefined) return values;
   return { ...values, extract: true, extractLang: extract.language ?? undefined };
-}
-
-/** The prompt of the words, or of a template, with what goes with it. */
-async function messageOf(values: AskValues, context: Context): Promise<ChatMessage> {
-  const { io } = context;
-  const template = await context.template();
-  if (template === null && values.exec.length === 0) return promptMessage(values, io);
-  const { templateMessage } = await import('../../asking/template-prompt.ts');
-  return templateMessage(template, values, { io, paths: context.paths, say: context.remark });
 }
 
 /** The reply's text; under the name of an image or of a recording, those of the reply. */
