@@ -76,7 +76,19 @@ export const proxyFlags = onPage(
 
 export const modelFlags = onPage(
   'request',
-  ['top-p', 'seed', 'reasoning-effort', 'stop', 'stream', 'param', 'tools', 'require-model', 'fallback', 'cache'],
+  [
+    'temperature',
+    'top-p',
+    'seed',
+    'reasoning-effort',
+    'stop',
+    'stream',
+    'param',
+    'tools',
+    'require-model',
+    'fallback',
+    'cache',
+  ],
   inGroup(groups.model, {
     model: text('the model', { alias: 'm', completes: 'models' }),
     system: filesOf(text('the system prompt, or @FILE', { alias: 's' }), (value) =>
