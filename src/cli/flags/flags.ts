@@ -191,7 +191,7 @@ export const promptFlags = onPage(
   ['stdin', 'stdin-timeout'],
   inGroup(groups.prompt, {
     file: filesOf(
-      list('text, an image, a PDF, audio or a folder, with the prompt', { alias: 'f', completes: 'files' }),
+      list('with the prompt: text, image, PDF, audio, a folder', { alias: 'f', completes: 'files' }),
       (name) => name,
     ),
     stdin: toggle('read standard input when it is a file or a pipe (default; --no-stdin leaves it alone)', {
