@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import path from 'node:path';
-import { Ajv, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
+import { Ajv, str, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
@@ -194,11 +194,25 @@ function validatorOf(draft: Draft): { compile(schema: JsonObject): ValidateFunct
     validateFormats: false,
     // Else `{}` has a "toString", since every object answers to it.
     ownProperties: true,
-    // Else 19.99 is no multiple of 0.01: floating point has neither.
-    multipleOfPrecision: 9,
   };
-  if (draft === '07') return new Ajv(options);
-  return draft === '2019-09' ? new Ajv2019(options) : new Ajv2020(options);
+  const validator =
+    draft === '07' ? new Ajv(options) : draft === '2019-09' ? new Ajv2019(options) : new Ajv2020(options);
+  // Ajv's own takes 19.99 for no multiple of 0.01, or with a tolerance everything for one whose quotient overflows.
+  validator.removeKeyword('multipleOf');
+  validator.addKeyword({
+    keyword: 'multipleOf',
+    type: 'number',
+    schemaType: 'number',
+    validate: isMultiple,
+    error: { message: ({ schema }) => str`must be multiple of ${schema as number}` },
+  });
+  return validator;
+}
+
+function isMultiple(step: number, value: number): boolean {
+  const quotient = value / step;
+  if (!Number.isFinite(quotient)) return value % step === 0;
+  return Math.abs(Math.round(quotient) - quotient) <= 1e-9;
 }
 
 /** OpenAI takes letters, digits, `_` and `-`, 64 at most. */
