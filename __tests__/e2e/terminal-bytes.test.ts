@@ -222,12 +222,18 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'history list': [
     ['history', 'list'],
     ['history', 'list', '--json'],
+    ['history', 'list', '--totals'],
   ],
   'history show': [
     ['history', 'show', '{}'],
     ['history', 'show', '{}', '--format', 'markdown'],
     ['history', 'show', '{}', '--format', 'json'],
     ['history', 'show', evilWord],
+  ],
+  'history last': [
+    ['history', 'last', '{}'],
+    ['history', 'last', '{}', '--render', 'plain'],
+    ['history', 'last', evilWord],
   ],
   'history search': [
     ['history', 'search', 'needle'],

@@ -8,6 +8,9 @@ export interface OutgoingTextOptions {
   isForPeople: boolean;
 }
 
+// oxlint-disable-next-line no-control-regex -- the code is made of two
+const clipboardCode = /^\u001b\]52;c;[\d+/=A-Za-z]*\u0007$/;
+
 /**
  * The last step before a stream, whichever part of cllm writes and wherever its words come from: a string is a stranger's,
  * so its controls become visible escapes on a terminal and on standard error; an `OwnText` keeps the codes that cllm
@@ -15,11 +18,13 @@ export interface OutgoingTextOptions {
  * command of the job's runner.
  */
 export class OutgoingText {
+  readonly #isTTY: boolean;
   readonly #isRaw: boolean;
   readonly #safe = new TerminalSafe();
   readonly #commands: RunnerCommands | null;
 
   constructor({ isTTY, isForPeople }: OutgoingTextOptions) {
+    this.#isTTY = isTTY;
     this.#isRaw = !isTTY && !isForPeople;
     this.#commands = isTTY || this.#isRaw ? null : new RunnerCommands();
   }
@@ -29,6 +34,8 @@ export class OutgoingText {
     if (typeof text === 'string') return this.#isRaw ? text : this.#uncommanded(this.#safe.write(text));
     if (this.#isRaw) return String(text);
     const waiting = this.#uncommanded(this.#safe.end());
+    // Only a terminal obeys it, and nothing but a whole code is one.
+    if (text.isClipboard && this.#isTTY && clipboardCode.test(String(text))) return waiting + String(text);
     const ours = onlyOwnCodes(String(text));
     if (text.isCommand && this.#commands !== null) return waiting + this.#commands.command(ours);
     return waiting + this.#uncommanded(ours);

@@ -11,11 +11,14 @@ export class OwnText {
   readonly #text: string;
   /** Whether a runner of CI jobs may read a command in it. */
   readonly isCommand: boolean;
+  /** Whether it puts something into the terminal's clipboard. */
+  readonly isClipboard: boolean;
 
-  /** @internal `ours`, `styled`, `drawn` and `runnerCommand` make them. */
-  constructor(text: string, { isCommand = false } = {}) {
+  /** @internal `ours`, `styled`, `drawn`, `runnerCommand` and `clipboardCode` make them. */
+  constructor(text: string, { isCommand = false, isClipboard = false } = {}) {
     this.#text = text;
     this.isCommand = isCommand;
+    this.isClipboard = isClipboard;
   }
 
   toString(): string {
@@ -71,4 +74,9 @@ export function drawn(text: string): OwnText {
 /** Lines that a runner of CI jobs is to obey. */
 export function runnerCommand(text: string): OwnText {
   return new OwnText(terminalSafe(text), { isCommand: true });
+}
+
+/** The code by which a terminal takes a text into its clipboard (OSC 52): no text of a stranger stands in it as it is. */
+export function clipboardCode(text: string): OwnText {
+  return new OwnText(`\u001b]52;c;${Buffer.from(text).toString('base64')}\u0007`, { isClipboard: true });
 }

@@ -6,15 +6,13 @@ import { withoutFinal } from '../../protocol/fold-lines.ts';
 /** One line of `history list --json` (docs/history.md). */
 export function listedConversationJson(
   summary: ConversationSummary,
-  { costUsd, inputTokens, outputTokens }: ConversationTotals,
+  totals: ConversationTotals,
 ): Record<string, unknown> {
-  return {
-    ...factsOf(summary),
-    turn_count: summary.turnCount,
-    total_cost_usd: costUsd,
-    input_tokens: inputTokens,
-    output_tokens: outputTokens,
-  };
+  return { ...factsOf(summary), turn_count: summary.turnCount, ...totalsJson(totals) };
+}
+
+export function totalsJson({ costUsd, inputTokens, outputTokens }: ConversationTotals): Record<string, number | null> {
+  return { total_cost_usd: costUsd, input_tokens: inputTokens, output_tokens: outputTokens };
 }
 
 /** The JSON of `history show --format json` (docs/history.md). */

@@ -38,7 +38,7 @@ export function createView(
 }
 
 /** By itself for people only, and what has to match a schema is data. */
-function isMarkdown(render: Render, stdout: Output, isData: boolean): boolean {
+export function isMarkdown(render: Render, stdout: Output, isData: boolean): boolean {
   return render === 'markdown' || (render === 'auto' && stdout.isTTY && stdout.isStyled && !isData);
 }
 

@@ -1,12 +1,22 @@
 import { conversationMarkdown } from '../../../history/markdown.ts';
 import { verdicts } from '../../../outcome/exits.ts';
 import { command } from '../../command.ts';
-import { choice, type Flag, mapped, number, optionalWord, text, type Values, wordList } from '../../flags/flag.ts';
+import {
+  choice,
+  type Flag,
+  mapped,
+  number,
+  optionalWord,
+  text,
+  toggle,
+  type Values,
+  wordList,
+} from '../../flags/flag.ts';
 import { jsonFlag } from '../../flags/flags.ts';
 import type { Output } from '../../../terminal/output.ts';
 import type { ConversationSummary, ConversationTotals, TurnFilter } from '../../../history/history.ts';
 import { formatUsd } from '../../../spending/usd.ts';
-import { conversationJson, conversationText, listedConversationJson } from '../../views/conversation.ts';
+import { conversationJson, conversationText, listedConversationJson, totalsJson } from '../../views/conversation.ts';
 import { type Cell, table } from '../../views/table.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
 import { pointInTime } from '../../flags/point-in-time.ts';
@@ -31,14 +41,28 @@ const limit = { limit: number('how many at most', { least: 1, isWhole: true, ali
 export const list = command({
   usage: 'list',
   describe: 'the conversations, the latest first',
-  flags: { ...limit, ...filters, ...jsonFlag },
-  async run({ limit: most, json, ...meant }, context) {
+  flags: {
+    ...limit,
+    ...filters,
+    totals: toggle('their cost and tokens together as the last row; with --json beside the list'),
+    ...jsonFlag,
+  },
+  async run({ limit: most, json, totals: isSummed, ...meant }, context) {
     const { stdout } = context.io;
     const history = await context.history();
     const conversations = history.list({ ...limitOf(most), filter: filterOf(meant) });
     const totals = history.totals(isFiltered(meant) ? {} : limitOf(most));
     const totalsOf = ({ id }: ConversationSummary): ConversationTotals => totals.get(id) ?? nothingKnown;
-    if (json) return print(stdout, jsonLine(conversations.map((each) => listedConversationJson(each, totalsOf(each)))));
+    const all = sumOf(conversations.map(totalsOf));
+    const turnCount = conversations.reduce((sum, each) => sum + each.turnCount, 0);
+    if (json) {
+      const listed = conversations.map((each) => listedConversationJson(each, totalsOf(each)));
+      const counts = { conversations: listed.length, turn_count: turnCount };
+      return print(
+        stdout,
+        jsonLine(isSummed ? { conversations: listed, totals: { ...counts, ...totalsJson(all) } } : listed),
+      );
+    }
     if (conversations.length === 0)
       context.remark(isFiltered(meant) ? 'no conversation has such a turn' : 'the history is empty');
     const facts = (each: ConversationSummary): Cell[] => [
@@ -54,14 +78,16 @@ export const list = command({
         const { costUsd, inputTokens, outputTokens } = totalsOf(each);
         return [...facts(each), each.title, costUsd, inputTokens, outputTokens];
       });
+      // No id is this word: each begins with a digit.
+      const { costUsd, inputTokens, outputTokens } = all;
+      if (isSummed) rows.push(['total', null, null, turnCount, null, null, costUsd, inputTokens, outputTokens]);
       return print(stdout, table(stdout, [], rows));
     }
-    const rows = conversations.map((each) => {
-      const { costUsd, inputTokens, outputTokens } = totalsOf(each);
-      const isCounted = inputTokens !== null || outputTokens !== null;
-      const tokens = isCounted ? `${inputTokens ?? '?'} + ${outputTokens ?? '?'}` : null;
-      return [...facts(each), costUsd === null ? null : formatUsd(costUsd), tokens, each.title];
-    });
+    const rows = conversations.map((each) => [...facts(each), ...figures(totalsOf(each)), each.title]);
+    if (isSummed) {
+      const count = `${conversations.length} conversation${conversations.length === 1 ? '' : 's'}`;
+      rows.push(['total', null, null, turnCount, null, ...figures(all), count]);
+    }
     const heading = ['id', 'name', 'last turn', 'turns', 'model', 'cost', 'tokens', 'title'];
     return print(stdout, table(stdout, heading, rows, { isTextLast: true }));
   },
@@ -118,6 +144,21 @@ export const path = command({
   describe: 'where the history is',
   run: async (_values, { io, paths }) => print(io.stdout, `${paths.historyFile}\n`),
 });
+
+function figures({ costUsd, inputTokens, outputTokens }: ConversationTotals): Cell[] {
+  const isCounted = inputTokens !== null || outputTokens !== null;
+  const tokens = isCounted ? `${inputTokens ?? '?'} + ${outputTokens ?? '?'}` : null;
+  return [costUsd === null ? null : formatUsd(costUsd), tokens];
+}
+
+/** What nobody told of any of them stays null. */
+function sumOf(all: readonly ConversationTotals[]): ConversationTotals {
+  const sum = (name: keyof ConversationTotals): number | null => {
+    const known = all.map((each) => each[name]).filter((figure) => figure !== null);
+    return known.length === 0 ? null : known.reduce((total, figure) => total + figure, 0);
+  };
+  return { costUsd: sum('costUsd'), inputTokens: sum('inputTokens'), outputTokens: sum('outputTokens') };
+}
 
 function filterOf(meant: Values<typeof filters>): TurnFilter {
   return Object.fromEntries(Object.entries(meant).filter(([, value]) => value !== undefined));
