@@ -9,6 +9,7 @@ import { databaseError, isBusy, isDamage, isWriteRefusal } from './database-erro
 import { isSettled, moveAside, prepareFile } from './database-file.ts';
 import { type FileSystemType, networkFileSystem } from './file-system.ts';
 import { migrate, schemaVersion } from './migrations.ts';
+import { pairText } from './pairs.ts';
 
 /** The same interface as `node:sqlite`, for a Node that has none, or one that can lose commits. */
 const packageName = '@photostructure/sqlite';
@@ -69,6 +70,7 @@ export class Database {
         refusal === null
           ? new engine.DatabaseSync(path, { timeout: this.#busyTimeout })
           : new engine.DatabaseSync(`${pathToFileURL(path).href}?immutable=1`, { readOnly: true });
+      defineFunctions(this.#connection);
     } catch (error) {
       throw databaseError(error, path, this.#busyTimeout);
     }
@@ -297,6 +299,11 @@ export class Database {
       },
     );
   }
+}
+
+/** What the triggers of the schema call: without them no turn can be written. */
+export function defineFunctions(connection: Pick<Connection, 'function'>): void {
+  connection.function('cllm_pairs', { deterministic: true }, pairText);
 }
 
 function mayBeInexact(column: string): boolean {

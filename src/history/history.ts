@@ -6,7 +6,10 @@ import { type ImportReport, exportConversation, exportHistory, importConversatio
 import { prefixEnd } from './identifiers.ts';
 import { Records } from './records.ts';
 import { receiptFigure, receiptText } from './receipt-columns.ts';
-import { searchQuery } from './search-query.ts';
+import { excerptOf } from './excerpt.ts';
+import { isPaired } from './pairs.ts';
+import { indexFor, needsPairs, pairedHits } from './search-index.ts';
+import { searchTerms } from './search-query.ts';
 import { conversationCondition, hitCondition, receiptCondition, type TurnFilter } from './turn-filter.ts';
 import {
   type ConversationRow,
@@ -66,6 +69,20 @@ export interface TurnPlace {
   turnId: string;
   seq: number;
 }
+
+/** A row of a hit. */
+interface HitRow {
+  conversation_id: string;
+  name: string | null;
+  title: string;
+  seq: number;
+  created_at: string;
+}
+const hitColumns = 'conversation_id, name, title, seq, turns.created_at';
+const hitTables = 'turns JOIN conversations ON conversations.id = conversation_id';
+
+/** How long a search goes on indexing what an earlier cllm wrote, in milliseconds. What is left then is found all the same. */
+const longestIndexing = 3000;
 
 /** Marks around a match in FTS5's snippet; split away before anybody sees them. */
 const [matchStart, matchEnd] = ['\u{E000}', '\u{E001}'];
@@ -279,40 +296,36 @@ export class History {
 
   /**
    * The turns whose prompt or reply has every word of the query, the latest first. A word may be the beginning of a
-   * longer one; words in double quotes stand together. With a filter those that are meant, `costOver` by the cost of each.
+   * longer one; words in double quotes stand together. Of scripts without spaces between words it is found anywhere. With a filter those that are meant, `costOver` by the cost of each.
    */
   search(query: string, options: { limit?: number; filter?: TurnFilter } = {}): SearchHit[] {
-    const expression = searchQuery(query);
-    if (expression === null) return [];
-    const { sql, values } = hitCondition(options.filter ?? {});
-    type Row = {
-      conversation_id: string;
-      name: string | null;
-      title: string;
-      seq: number;
-      created_at: string;
-      excerpt: string;
-    };
+    const terms = searchTerms(query);
+    if (terms.length === 0) return [];
+    const { limit = 50, filter = {} } = options;
+    if (terms.some(({ text }) => isPaired(text))) indexFor(longestIndexing, this.#database);
+    if (needsPairs(terms, this.#database)) {
+      return pairedHits(terms, filter, limit, this.#database).map((position) => {
+        const row = this.#database.get(
+          `SELECT ${hitColumns}, prompt, reply FROM ${hitTables} WHERE turns.position = ?`,
+          position,
+        ) as HitRow & { prompt: string; reply: string | null };
+        return { ...hitOf(row), excerpt: excerptOf([row.prompt, row.reply ?? ''], terms) };
+      });
+    }
+    const { sql, values } = hitCondition(filter);
     return this.#database
-      .all<Row>(
-        `SELECT conversation_id, name, title, seq, turns.created_at, excerpt
+      .all<HitRow & { excerpt: string }>(
+        `SELECT ${hitColumns}, excerpt
         FROM (
-          SELECT rowid AS position, snippet(turns_search, -1, '${matchStart}', '${matchEnd}', '…', 16) AS excerpt
+          SELECT rowid AS found, snippet(turns_search, -1, '${matchStart}', '${matchEnd}', '…', 16) AS excerpt
           FROM turns_search WHERE turns_search MATCH ? ${sql} ORDER BY rowid DESC LIMIT ?
-        ) JOIN turns USING (position) JOIN conversations ON conversations.id = conversation_id
+        ) AS hits JOIN ${hitTables} AND turns.position = found
         ORDER BY turns.position DESC`,
-        expression,
+        terms.map(({ words }) => words).join(' '),
         ...values,
-        options.limit ?? 50,
+        limit,
       )
-      .map((row) => ({
-        conversationId: row.conversation_id,
-        name: row.name,
-        title: row.title,
-        seq: row.seq,
-        createdAt: row.created_at,
-        excerpt: piecesOf(row.excerpt),
-      }));
+      .map((row) => ({ ...hitOf(row), excerpt: piecesOf(row.excerpt) }));
   }
 
   /** The system prompt that later turns send. Turns that were had keep theirs. */
@@ -569,6 +582,16 @@ function notInHistory(reference: string): CllmError {
   return new CllmError('not_in_history', `there is no conversation "${reference}"`, {
     hint: 'see which there are: cllm history list',
   });
+}
+
+function hitOf(row: HitRow): Omit<SearchHit, 'excerpt'> {
+  return {
+    conversationId: row.conversation_id,
+    name: row.name,
+    title: row.title,
+    seq: row.seq,
+    createdAt: row.created_at,
+  };
 }
 
 function piecesOf(excerpt: string): SearchHit['excerpt'] {

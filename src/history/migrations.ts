@@ -9,6 +9,7 @@ const migrations: readonly ((database: Pick<Database, 'execute'>) => void)[] = [
   m002Search,
   m003Origin,
   m004BaseUrl,
+  m005Pairs,
 ];
 
 export const schemaVersion = migrations.length;
@@ -129,4 +130,27 @@ function m003Origin(database: Pick<Database, 'execute'>): void {
  */
 function m004BaseUrl(database: Pick<Database, 'execute'>): void {
   database.execute('ALTER TABLE turns ADD COLUMN base_url TEXT');
+}
+
+/**
+ * Search inside text without spaces: an index of character pairs (pairs.ts) beside that of words. It holds no text, and is
+ * told what to forget; turns up to `up_to` are not in it yet, and get there in steps (search-index.ts), because making the
+ * pairs of an old history would keep other writers waiting.
+ */
+function m005Pairs(database: Pick<Database, 'execute'>): void {
+  const pairs = (row: 'old' | 'new'): string =>
+    `FROM (SELECT cllm_pairs(${row}.prompt) AS prompt, cllm_pairs(${row}.reply) AS reply LIMIT 1) WHERE prompt <> '' OR reply <> ''`;
+  const forget = `INSERT INTO turns_pairs (turns_pairs, rowid, prompt, reply) SELECT 'delete', old.position, prompt, reply ${pairs('old')};`;
+  const add = `INSERT INTO turns_pairs (rowid, prompt, reply) SELECT new.position, prompt, reply ${pairs('new')};`;
+  const isIn = (row: 'old' | 'new'): string => `${row}.position > (SELECT up_to FROM turns_pairs_backlog)`;
+  database.execute(`
+    CREATE VIRTUAL TABLE turns_pairs USING fts5 (prompt, reply, content = '', columnsize = 0, tokenize = 'ascii');
+    INSERT INTO turns_pairs (turns_pairs, rank) VALUES ('secure-delete', 1);
+    CREATE TABLE turns_pairs_backlog (up_to INTEGER NOT NULL) STRICT;
+    INSERT INTO turns_pairs_backlog SELECT coalesce(max(position), 0) FROM turns;
+
+    CREATE TRIGGER turns_pairs_insert AFTER INSERT ON turns WHEN ${isIn('new')} BEGIN ${add} END;
+    CREATE TRIGGER turns_pairs_update AFTER UPDATE OF prompt, completion ON turns WHEN ${isIn('new')} BEGIN ${forget} ${add} END;
+    CREATE TRIGGER turns_pairs_delete AFTER DELETE ON turns WHEN ${isIn('old')} BEGIN ${forget} END;
+  `);
 }

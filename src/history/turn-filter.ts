@@ -57,14 +57,14 @@ export function conversationCondition(filter: TurnFilter): Condition {
   return { sql: `WHERE (SELECT total(${turnCost}) ${own}) > ?`, values: [...values, costOver] };
 }
 
-/** Which rows of the search index: `AND …`. */
-export function hitCondition(filter: TurnFilter): Condition {
+/** Which of the turns at these positions, rows of the search index say: `AND …`. */
+export function hitCondition(filter: TurnFilter, position = 'turns_search.rowid'): Condition {
   const { sql, values } = turnCondition(filter);
   const { costOver } = filter;
   if (costOver === undefined && values.length === 0) return { sql: '', values };
   const cost = costOver === undefined ? '' : ` AND ${turnCost} > ?`;
   return {
-    sql: `AND EXISTS (SELECT 1 FROM turns WHERE turns.position = turns_search.rowid${sql}${cost})`,
+    sql: `AND EXISTS (SELECT 1 FROM turns WHERE turns.position = ${position}${sql}${cost})`,
     values: costOver === undefined ? values : [...values, costOver],
   };
 }

@@ -41,15 +41,19 @@ export function verifyHistory(database: Database): VerifyReport {
   return report;
 }
 
-/** The index holds nothing of its own. */
+/** The indexes hold nothing of their own. That of pairs fills in steps. */
 export function rebuildSearch(database: Pick<Database, 'execute'>): void {
-  database.execute("INSERT INTO turns_search (turns_search) VALUES ('rebuild')");
+  database.execute(`
+    INSERT INTO turns_search (turns_search) VALUES ('rebuild');
+    INSERT INTO turns_pairs (turns_pairs) VALUES ('delete-all');
+    UPDATE turns_pairs_backlog SET up_to = (SELECT coalesce(max(position), 0) FROM turns);
+  `);
 }
 
 function checkPages(database: Database, { problems }: VerifyReport): void {
   for (const row of database.all<{ integrity_check: string }>(`PRAGMA integrity_check(${pageProblems})`)) {
     if (row.integrity_check !== 'ok') {
-      const kind = row.integrity_check.includes('turns_search') ? 'search' : 'page';
+      const kind = /turns_(?:search|pairs)/.test(row.integrity_check) ? 'search' : 'page';
       problems.push({ kind, message: row.integrity_check });
     }
   }
@@ -111,7 +115,10 @@ function checkOrder(database: Database, { problems }: VerifyReport): void {
 /** The index against the text of the turns: https://sqlite.org/fts5.html#the_integrity_check_command */
 function checkSearch(database: Database, { problems }: VerifyReport): void {
   try {
-    database.execute("INSERT INTO turns_search (turns_search, rank) VALUES ('integrity-check', 1)");
+    database.execute(`
+      INSERT INTO turns_search (turns_search, rank) VALUES ('integrity-check', 1);
+      INSERT INTO turns_pairs (turns_pairs) VALUES ('integrity-check');
+    `);
   } catch (error) {
     if (!(error instanceof CllmError)) throw error;
     // The check is a write as far as SQLite is concerned; a history that can only be read goes without it.
