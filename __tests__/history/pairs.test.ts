@@ -148,7 +148,7 @@ describe('a history of an earlier cllm', () => {
     const [sample] = database.prepare('SELECT * FROM turns WHERE prompt = ?').all(texts.english[0]) as {
       conversation_id: string;
     }[];
-    database.exec(`DROP TRIGGER turns_pairs_insert; DROP TRIGGER turns_pairs_update; DROP TRIGGER turns_pairs_delete;
+    database.exec(`DROP TRIGGER turns_pairs_insert; DROP TRIGGER turns_pairs_prompt; DROP TRIGGER turns_pairs_reply; DROP TRIGGER turns_pairs_delete;
       DROP TABLE turns_pairs; DROP TABLE turns_pairs_backlog; PRAGMA user_version = 4`);
     const insert = database.prepare(
       `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, prompt, messages) VALUES (?, ?, ?, 'm', '2026', 0, ?, '[]')`,

@@ -138,19 +138,27 @@ function m004BaseUrl(database: Pick<Database, 'execute'>): void {
  * pairs of an old history would keep other writers waiting.
  */
 function m005Pairs(database: Pick<Database, 'execute'>): void {
-  const pairs = (row: 'old' | 'new'): string =>
-    `FROM (SELECT cllm_pairs(${row}.prompt) AS prompt, cllm_pairs(${row}.reply) AS reply LIMIT 1) WHERE prompt <> '' OR reply <> ''`;
-  const forget = `INSERT INTO turns_pairs (turns_pairs, rowid, prompt, reply) SELECT 'delete', old.position, prompt, reply ${pairs('old')};`;
-  const add = `INSERT INTO turns_pairs (rowid, prompt, reply) SELECT new.position, prompt, reply ${pairs('new')};`;
+  // Apart, so that a reply's commit takes nothing out of the index: FTS5 then writes all that it has in memory.
+  const places = { prompt: '2 * $.position', reply: '2 * $.position + 1' };
+  const change = (row: 'old' | 'new', text: keyof typeof places): string => {
+    const [names, values] = row === 'old' ? ['turns_pairs, ', "'delete', "] : ['', ''];
+    return `INSERT INTO turns_pairs (${names}rowid, pairs) SELECT ${values}${places[text].replace('$', row)}, pairs
+      FROM (SELECT cllm_pairs(${row}.${text}) AS pairs LIMIT 1) WHERE pairs <> '';`;
+  };
   const isIn = (row: 'old' | 'new'): string => `${row}.position > (SELECT up_to FROM turns_pairs_backlog)`;
   database.execute(`
-    CREATE VIRTUAL TABLE turns_pairs USING fts5 (prompt, reply, content = '', columnsize = 0, tokenize = 'ascii');
+    CREATE VIRTUAL TABLE turns_pairs USING fts5 (pairs, content = '', columnsize = 0, tokenize = 'ascii');
     INSERT INTO turns_pairs (turns_pairs, rank) VALUES ('secure-delete', 1);
     CREATE TABLE turns_pairs_backlog (up_to INTEGER NOT NULL) STRICT;
     INSERT INTO turns_pairs_backlog SELECT coalesce(max(position), 0) FROM turns;
 
-    CREATE TRIGGER turns_pairs_insert AFTER INSERT ON turns WHEN ${isIn('new')} BEGIN ${add} END;
-    CREATE TRIGGER turns_pairs_update AFTER UPDATE OF prompt, completion ON turns WHEN ${isIn('new')} BEGIN ${forget} ${add} END;
-    CREATE TRIGGER turns_pairs_delete AFTER DELETE ON turns WHEN ${isIn('old')} BEGIN ${forget} END;
+    CREATE TRIGGER turns_pairs_insert AFTER INSERT ON turns WHEN ${isIn('new')} BEGIN
+      ${change('new', 'prompt')} ${change('new', 'reply')} END;
+    CREATE TRIGGER turns_pairs_prompt AFTER UPDATE OF prompt ON turns WHEN ${isIn('new')} BEGIN
+      ${change('old', 'prompt')} ${change('new', 'prompt')} END;
+    CREATE TRIGGER turns_pairs_reply AFTER UPDATE OF completion ON turns WHEN ${isIn('new')} BEGIN
+      ${change('old', 'reply')} ${change('new', 'reply')} END;
+    CREATE TRIGGER turns_pairs_delete AFTER DELETE ON turns WHEN ${isIn('old')} BEGIN
+      ${change('old', 'prompt')} ${change('old', 'reply')} END;
   `);
 }

@@ -30,10 +30,12 @@ export function indexStep(database: Database): boolean {
     const taken = end === -1 ? rows : rows.slice(0, end + 1);
     const next = taken.length < mostTurns && end === -1 ? 0 : (taken.at(-1)?.position ?? 1) - 1;
     database.run(
-      `WITH pairs AS MATERIALIZED (
-        SELECT position, cllm_pairs(prompt) AS prompt, cllm_pairs(reply) AS reply FROM turns WHERE position > ? AND position <= ?
+      `WITH texts AS MATERIALIZED (
+        SELECT 2 * position AS place, cllm_pairs(prompt) AS pairs FROM turns WHERE position > ?1 AND position <= ?2
+        UNION ALL
+        SELECT 2 * position + 1, cllm_pairs(reply) FROM turns WHERE position > ?1 AND position <= ?2
       )
-      INSERT INTO turns_pairs (rowid, prompt, reply) SELECT * FROM pairs WHERE prompt <> '' OR reply <> ''`,
+      INSERT INTO turns_pairs (rowid, pairs) SELECT place, pairs FROM texts WHERE pairs <> '' ORDER BY place`,
       next,
       upTo,
     );
@@ -78,7 +80,7 @@ export function pairedHits(
       values.push(words);
     }
     if (pairs !== null) {
-      ways.push('position IN (SELECT rowid FROM turns_pairs WHERE turns_pairs MATCH ?)');
+      ways.push('position IN (SELECT rowid >> 1 FROM turns_pairs WHERE turns_pairs MATCH ?)');
       values.push(pairs);
     }
     if (isPaired(text)) {
