@@ -1,5 +1,6 @@
+import { readFileSync, statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { inColumns } from '../../src/cli/commands/compare/columns.ts';
+import { endsBeside, inColumns } from '../../src/cli/commands/compare/columns.ts';
 import { CompareProgress } from '../../src/cli/commands/compare/progress.ts';
 import type { Output } from '../../src/terminal/output.ts';
 import { width } from '../../src/terminal/width.ts';
@@ -11,6 +12,7 @@ import {
   textChunk,
   textReply,
 } from '../support/fake-upstream.ts';
+import { ParsedPage, textOf } from '../pages/parsed-page.ts';
 import { CliHome } from '../support/run-cli.ts';
 import { Terminal } from '../support/terminal.ts';
 
@@ -74,6 +76,30 @@ test('compare ends with 11 when some models fail, and with their error when all 
   expect((await home.run(['compare', '-m', 'broken', '-m', 'broken', 'hi'])).code).toBe(1);
 });
 
+test('--html puts all replies into one page, beside what is printed, also those that failed', async () => {
+  const words = ['compare', '-m', 'broken', '-m', 'quick', '--html', 'all.html', 'who <b>is</b> it?'];
+  const { code, stdout, stderr } = await home.run(words);
+  expect(code).toBe(11);
+  expect(stdout).toContain('I am quick.');
+  expect(stderr).toContain('wrote all.html');
+  const page = new ParsedPage(readFileSync(home.at('all.html'), 'utf8'));
+  const textsOf = (name: string): string[] => page.named(name).map(textOf);
+  expect(textsOf('h1')).toEqual(['who <b>is</b> it?']);
+  expect(textsOf('h2')).toEqual(['broken', 'quick']);
+  expect(textsOf('article')[0]).toMatch(/No reply: .*\((\w+)\)/);
+  expect(textsOf('article')[1]).toMatch(/I am quick\.[^]*\$0\.01/);
+  expect(page.classed('prompt')).toHaveLength(1);
+  expect(page.classed('compared')).toHaveLength(1);
+  expect(statSync(home.at('all.html')).mode & 0o777).toBe(0o600);
+});
+
+test('--html that can not be written is refused before anybody is asked', async () => {
+  const { code, stderr } = await home.run(['compare', '-m', 'a', '-m', 'b', '--html', 'no/such/all.html', 'hi']);
+  expect(code).toBe(2);
+  expect(stderr).toContain('--html no/such/all.html can not be written');
+  expect(upstream.chatRequests).toEqual([]);
+});
+
 test('compare wants two models', async () => {
   const { code, stderr } = await home.run(['compare', '-m', 'one', 'hi']);
   expect(code).toBe(2);
@@ -105,6 +131,28 @@ describe('at a terminal', () => {
       expect(await terminal.exitCode).toBe(11);
       expect(terminal.rows[0]).toMatch(/^silent +talking +broken$/);
       expect(terminal.text).not.toMatch(/characters|waiting/);
+    } finally {
+      terminal.close();
+    }
+  });
+
+  test('the replies grow beside each other below these lines, as far as there is room', async () => {
+    let goOn = (): void => {};
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    upstream.fallback = (request) => {
+      const text = `${request.body.model} ${'says\u001b[2J a long thing '.repeat(40)}end`;
+      return { steps: [{ data: textChunk(text) }, { gate }, { data: finishChunk() }] };
+    };
+    const screen = { columns: 80, rows: 12 };
+    const terminal = new Terminal(home, ['compare', '-m', 'one', '-m', 'two', 'who?'], screen);
+    try {
+      await terminal.until(/thing end {2,}\S.*thing end$|end {2,}.*end$/m);
+      expect(terminal.rows.length).toBeLessThan(12);
+      expect(terminal.rows.filter((row) => row.startsWith('one '))).toHaveLength(1);
+      expect(terminal.output).not.toContain('\u001b[2J');
+      goOn();
+      expect(await terminal.exitCode).toBe(0);
+      expect(terminal.rows[0]).toMatch(/^one +two$/);
     } finally {
       terminal.close();
     }
@@ -206,6 +254,19 @@ test.each([
 });
 
 const plain = { heading: (text: string) => text, footer: (text: string) => text };
+
+test('the ends of growing replies are as wide and as high as there is room, or are not shown', () => {
+  const long = `first\n${'日本語 word '.repeat(200)}last`;
+  const rows = endsBeside([long, 'short', ''], 90, 6);
+  expect(rows).toHaveLength(6);
+  expect(rows[0]).toBe('');
+  for (const row of rows) expect(width(row)).toBeLessThanOrEqual(90);
+  expect(rows.join('\n')).toMatch(/last/);
+  expect(rows.join('\n')).toContain('short');
+  expect(endsBeside([long, long, long, long], 90, 6)).toEqual([]);
+  expect(endsBeside([long, long], 90, 2)).toEqual([]);
+  expect(endsBeside(['', ' '], 90, 6)).toEqual([]);
+});
 
 test('columns stand beside each other, wrapped, with escapes for what would drive a terminal', () => {
   const text = inColumns(

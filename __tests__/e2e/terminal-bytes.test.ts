@@ -218,6 +218,7 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['compare', '-m', 'm', '-m', evilWord, '--no-stdin', 'hi'],
     ['compare', '-m', 'm', '-m', evilWord, '--no-stdin', '--dry-run', evil],
     ['compare', '-m', 'm', '-m', 'fails', '--no-stdin', '--output-format', 'json', 'hi'],
+    ['compare', '-m', 'm', '-m', evilWord, '--html', 'all.html', '--no-stdin', 'hi'],
   ],
   'history list': [
     ['history', 'list'],

@@ -76,21 +76,21 @@ export function pairedHits(
   for (const { text, words, pairs } of terms) {
     const ways: string[] = [];
     if (words !== null) {
-      ways.push('position IN (SELECT rowid FROM turns_search WHERE turns_search MATCH ?)');
+      ways.push('SELECT rowid FROM turns_search WHERE turns_search MATCH ?');
       values.push(words);
     }
     if (pairs !== null) {
-      ways.push('position IN (SELECT rowid >> 1 FROM turns_pairs WHERE turns_pairs MATCH ?)');
+      ways.push('SELECT rowid >> 1 FROM turns_pairs WHERE turns_pairs MATCH ?');
       values.push(pairs);
     }
     if (isPaired(text)) {
       ways.push(
-        `(position <= (SELECT up_to FROM turns_pairs_backlog)
-          AND (instr(lower(prompt), lower(?)) > 0 OR instr(lower(coalesce(reply, '')), lower(?)) > 0))`,
+        `SELECT position FROM turns WHERE position <= (SELECT up_to FROM turns_pairs_backlog)
+          AND (instr(lower(prompt), lower(?)) > 0 OR instr(lower(coalesce(reply, '')), lower(?)) > 0)`,
       );
       values.push(text, text);
     }
-    conditions.push(`(${ways.join(' OR ')})`);
+    conditions.push(`position IN (${ways.join(' UNION ALL ')})`);
   }
   const { sql, values: filterValues } = hitCondition(filter, 'found.position');
   return database

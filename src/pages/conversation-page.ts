@@ -46,6 +46,20 @@ export async function conversationPage(
   return `<!doctype html>\n${new PageWriter(options).page(summary, turns).toString()}`;
 }
 
+/**
+ * One prompt and what several models answered, side by side where there is room for that.
+ *
+ * @param turns one for each model; the messages of the first stand for all
+ */
+export async function comparisonPage(
+  title: string,
+  turns: readonly Turn[],
+  options: ConversationPageOptions,
+): Promise<string> {
+  for (const language of new Set(turns.flatMap(languagesOf))) await loadLanguage(language);
+  return `<!doctype html>\n${new PageWriter(options).comparison(title, turns).toString()}`;
+}
+
 function languagesOf({ completion }: Turn): string[] {
   const texts = completion?.choices.flatMap(({ message }) => [message.content, message.refusal]) ?? [];
   return ['json', ...texts.flatMap((text) => (typeof text === 'string' ? languagesIn(text) : []))];
@@ -63,6 +77,26 @@ class PageWriter {
     const facts = this.#facts(summary, turns);
     const system = summary.system === null ? null : this.#folded('system prompt', this.#plain(summary.system));
     const articles = turns.map((turn) => this.#turn(turn));
+    return this.#document(title, facts, html`${system}${articles}`, 'conversation');
+  }
+
+  comparison(shownTitle: string, turns: readonly Turn[]): Html {
+    const [first] = turns;
+    const facts: HtmlValue[] = [`${turns.length} models`, first === undefined ? null : [' · ', time(first.createdAt)]];
+    const prompt = first?.messages.map((message) => this.#message(message));
+    const replies = turns.map(
+      (turn) => html`<article id="reply-${turn.seq}">
+<h2><bdi>${this.#shown(turn.model)}</bdi></h2>
+${this.#reply(turn)}</article>
+`,
+    );
+    const content = html`${prompt}<div class="compared">
+${replies}</div>
+`;
+    return this.#document(this.#shown(shownTitle), facts, content, 'comparison');
+  }
+
+  #document(title: string, facts: HtmlValue, content: Html, kind: 'conversation' | 'comparison'): Html {
     // Asked for when every text has been shown.
     const taken = this.#options.taken();
     return html`<html lang="en">
@@ -77,15 +111,15 @@ class PageWriter {
 <title>${title}</title>
 ${styleElement(pageStyle)}
 </head>
-<body>
+<body class="${kind}">
 <header>
 <h1 dir="auto">${title}</h1>
 <p class="facts">${facts}</p>
 </header>
 <main>
-${system}${articles}</main>
+${content}</main>
 <footer>
-<p>A conversation of cllm. This page runs no scripts and loads nothing.${taken === '' ? null : ` Taken out of it: ${taken}.`}</p>
+<p>A ${kind} of cllm. This page runs no scripts and loads nothing.${taken === '' ? null : ` Taken out of it: ${taken}.`}</p>
 </footer>
 </body>
 </html>
@@ -108,6 +142,16 @@ ${system}${articles}</main>
   }
 
   #turn(turn: Turn): Html {
+    return html`<article id="turn-${turn.seq}">
+<h2>Turn ${turn.seq} ${time(turn.createdAt)}</h2>
+${turn.messages.map((message) => this.#message(message))}<section class="reply" aria-label="reply of turn ${turn.seq}">
+<p class="who"><bdi>${this.#shown(turn.completion?.model || turn.model)}</bdi></p>
+${this.#reply(turn)}</section>
+</article>
+`;
+  }
+
+  #reply(turn: Turn): Html {
     const choices = turn.completion?.choices ?? [];
     const [first, ...others] = choices;
     const receipt = this.#options.receiptOf(turn);
@@ -118,13 +162,7 @@ ${system}${articles}</main>
       this.#notes(turn),
       receipt === null ? null : html`<p class="receipt"><bdi>${this.#shown(receipt)}</bdi></p>\n`,
     ];
-    return html`<article id="turn-${turn.seq}">
-<h2>Turn ${turn.seq} ${time(turn.createdAt)}</h2>
-${turn.messages.map((message) => this.#message(message))}<section class="reply" aria-label="reply of turn ${turn.seq}">
-<p class="who"><bdi>${this.#shown(turn.completion?.model || turn.model)}</bdi></p>
-${parts}</section>
-</article>
-`;
+    return html`${parts}`;
   }
 
   #message(message: ChatMessage): Html {

@@ -36,7 +36,10 @@ th,td{border:1px solid var(--line);padding:.3rem .6rem;text-align:start;vertical
 .center{text-align:center}.right{text-align:right}.left{text-align:left}
 details{border:1px solid var(--line);border-radius:.5rem;padding:.4rem .75rem;margin:.5rem 0}
 summary{cursor:pointer;font-size:.9rem}
+body.comparison{max-width:100rem}
+.compared{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:0 1.5rem}
+.compared>article{min-width:0}
 footer{border-top:1px solid var(--line);margin-top:2rem}
 .bold{font-weight:600}.dim{color:var(--dim)}.magenta{color:var(--magenta)}.green{color:var(--green)}.yellow{color:var(--yellow)}.blue{color:var(--blue)}.cyan{color:var(--cyan)}.red{color:var(--red)}
-@media print{:root{--back:#fff;--front:#000;--dim:#444;--line:#bbb;--soft:#fff;--link:#000;--note:#7a0b04;--note-back:#fff;--magenta:#5a2ea6;--green:#0b4a1d;--yellow:#5c3a00;--blue:#043d82;--cyan:#074b53;--red:#8c1d17}body{max-width:none;padding:0;font-size:10.5pt}.plain{max-height:none;overflow:visible}.prompt{border:1px solid var(--line)}pre{white-space:pre-wrap;overflow-wrap:anywhere}.table{overflow:visible}h2,h3,h4,h5,h6,summary,.who,figcaption{break-after:avoid}img,tr,.note{break-inside:avoid}details::details-content{content-visibility:visible;display:block}}
+@media print{.compared{display:block}:root{--back:#fff;--front:#000;--dim:#444;--line:#bbb;--soft:#fff;--link:#000;--note:#7a0b04;--note-back:#fff;--magenta:#5a2ea6;--green:#0b4a1d;--yellow:#5c3a00;--blue:#043d82;--cyan:#074b53;--red:#8c1d17}body{max-width:none;padding:0;font-size:10.5pt}.plain{max-height:none;overflow:visible}.prompt{border:1px solid var(--line)}pre{white-space:pre-wrap;overflow-wrap:anywhere}.table{overflow:visible}h2,h3,h4,h5,h6,summary,.who,figcaption{break-after:avoid}img,tr,.note{break-inside:avoid}details::details-content{content-visibility:visible;display:block}}
 `;

@@ -13,14 +13,16 @@ import { writeToPipe } from './named-file.ts';
 export class OutputFile {
   /** As it was given. */
   readonly name: string;
+  readonly #flag: string;
   readonly #path: string;
   readonly #stats: Stats | null;
 
   /** @throws UsageError before anything is asked and paid for, when nothing could be written there. */
-  constructor(name: string, cwd: string) {
+  constructor(name: string, cwd: string, flag = '-o') {
     this.name = name;
+    this.#flag = flag;
     if (name === '-') {
-      throw new UsageError('-o takes a file, and - is none', {
+      throw new UsageError(`${flag} takes a file, and - is none`, {
         hint: 'without -o it goes to standard output, where that is no terminal',
       });
     }
@@ -32,7 +34,7 @@ export class OutputFile {
       if (this.#stats?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
       if (this.isReplaced) accessSync(path.dirname(this.#path), constants.W_OK | constants.X_OK);
     } catch (cause) {
-      throw new UsageError(`-o ${name} can not be written (${failureReason(cause)})`, {
+      throw new UsageError(`${flag} ${name} can not be written (${failureReason(cause)})`, {
         code: 'input_invalid',
         cause,
         hint: 'name a file in a directory that exists and is yours',
@@ -46,14 +48,18 @@ export class OutputFile {
       // A reply may be confidential, so a new file is its owner's alone; an old one's mode was somebody's choice.
       if (this.isReplaced)
         replaceFile(this.#path, content, { mode: this.#stats === null ? 0o600 : this.#stats.mode & 0o777 });
-      else if (this.#stats?.isFIFO()) await writeToPipe(this.#path, content, `-o ${this.name}`, io);
+      else if (this.#stats?.isFIFO()) await writeToPipe(this.#path, content, `${this.#flag} ${this.name}`, io);
       else writeFileSync(this.#path, content);
       return null;
     } catch (cause) {
       if (cause instanceof InterruptedError) return cause;
-      return new CllmError('output_failed', `-o ${this.name} could not be written (${failureReason(cause)})`, {
-        cause,
-      });
+      return new CllmError(
+        'output_failed',
+        `${this.#flag} ${this.name} could not be written (${failureReason(cause)})`,
+        {
+          cause,
+        },
+      );
     }
   }
 

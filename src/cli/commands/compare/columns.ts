@@ -1,5 +1,5 @@
 import { terminalSafe } from '../../../terminal/terminal-safe.ts';
-import { width } from '../../../terminal/width.ts';
+import { padded, width } from '../../../terminal/width.ts';
 import { widestAddress, wrap } from '../../../terminal/wrap.ts';
 
 export interface Column {
@@ -50,6 +50,43 @@ export function inColumns(
     ...rows('footer', paint.footer),
   ];
   return `${all.join('\n')}\n`;
+}
+
+/**
+ * The last lines of texts that are still growing, beside each other, below an empty one; none where there is no room, or no text yet. As wide as `available` at most.
+ */
+export function endsBeside(texts: readonly string[], available: number, height: number): string[] {
+  const each = Math.floor((available - gap.length * (texts.length - 1)) / texts.length);
+  if (each < narrowest || height < 3 || texts.every((text) => text.trim() === '')) return [];
+  const ends = texts.map((text) => lines(endOf(text, 2 * each * height), each).slice(1 - height));
+  return [
+    '',
+    ...Array.from({ length: Math.max(...ends.map((end) => end.length)) }, (_, row) =>
+      ends
+        .map((end) => padded(cut(end[row] ?? '', each), each))
+        .join(gap)
+        .trimEnd(),
+    ),
+  ];
+}
+
+/** From the beginning of a line on where one is near, so that what stands above does not break anew with each word. */
+function endOf(text: string, characters: number): string {
+  if (text.length <= characters) return text.trim();
+  const lineStart = text.lastIndexOf('\n', text.length - characters) + 1;
+  const isNear = lineStart > 0 && text.length - lineStart < 8 * characters;
+  return text.slice(isNear ? lineStart : text.length - characters).trimEnd();
+}
+
+/** The beginning of a line that has no more columns than that. */
+export function cut(text: string, columns: number): string {
+  if (width(text) <= columns) return text;
+  let kept = '';
+  for (const character of text) {
+    if (width(kept + character) > columns - 1) break;
+    kept += character;
+  }
+  return `${kept}…`;
 }
 
 function lines(text: string, columns: number): string[] {

@@ -1,5 +1,5 @@
 import { command } from '../../command.ts';
-import { choice, inGroup, list, reworded } from '../../flags/flag.ts';
+import { choice, inGroup, list, reworded, text } from '../../flags/flag.ts';
 import {
   groups,
   limitFlags,
@@ -19,6 +19,7 @@ export const compareFlags = {
   ...modelFlags,
   ...inGroup(groups.model, { model: list('a model; give two or more', { alias: 'm', completes: 'models' }) }),
   ...inGroup(groups.output, { 'output-format': choice('text, or json: a result a line', ['text', 'json']) }),
+  ...inGroup(groups.output, { html: text('one page of all replies, into this file', { completes: 'files' }) }),
   'allow-short': viewFlags['allow-short'],
   quiet: reworded(viewFlags.quiet, { describe: 'no progress' }),
   ...schemaFlags,

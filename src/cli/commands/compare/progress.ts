@@ -2,8 +2,9 @@ import type { TurnObserver } from '../../../conversation/turn.ts';
 import { type Every, every } from '../../views/every.ts';
 import type { Output } from '../../../terminal/output.ts';
 import { DeltaReader } from '../../views/deltas.ts';
+import { cut, endsBeside } from './columns.ts';
 import { LiveRegion, screenOf } from '../../../terminal/live-region.ts';
-import { drawn, styled } from '../../../terminal/own-text.ts';
+import { drawn, ours, styled } from '../../../terminal/own-text.ts';
 import { terminalSafe } from '../../../terminal/terminal-safe.ts';
 import { padded, width } from '../../../terminal/width.ts';
 import { type Hold, holdNothing, type HoldState, type TerminalHolder } from '../../process/terminal-hold.ts';
@@ -13,6 +14,8 @@ interface Standing {
   model: string;
   state: string;
   characters: number;
+  /** The end of what came of the reply's text. */
+  text: string;
   /** When it ended; null while it runs. */
   endedAt: number | null;
 }
@@ -23,8 +26,15 @@ const patience = 400;
 /** More would leave nothing of what stood on the screen. */
 const mostLines = 20;
 const widestName = 40;
+/** More than any screen shows of one reply. */
+const mostText = 50_000;
+/** Lines of the replies themselves, where the screen has so many. */
+const mostTextLines = 16;
 
-/** A line for each model while the replies come, drawn over in place; nothing is left of it at the end. */
+/**
+ * A line for each model while the replies come, and where there is room the ends of the replies beside each other below
+ * them, drawn over in place; nothing is left of it at the end.
+ */
 export class CompareProgress implements TerminalHolder {
   readonly isDrawing = true;
   readonly #output: Output;
@@ -50,7 +60,7 @@ export class CompareProgress implements TerminalHolder {
     this.#now = now;
     this.#startedAt = now();
     this.#columns = output.columns;
-    this.#standings = models.map((model) => ({ model, state: 'waiting', characters: 0, endedAt: null }));
+    this.#standings = models.map((model) => ({ model, state: 'waiting', characters: 0, text: '', endedAt: null }));
     this.#stop = repeat(interval, () => this.#show());
   }
 
@@ -64,6 +74,7 @@ export class CompareProgress implements TerminalHolder {
         for (const { type, content } of deltas.read(arrival)) {
           standing.state = type === 'reasoning' ? 'thinking' : 'writing';
           standing.characters += Array.from(content).length;
+          if (type !== 'reasoning') standing.text = (standing.text + content).slice(-mostText);
         }
       },
     };
@@ -102,8 +113,14 @@ export class CompareProgress implements TerminalHolder {
       Math.max(...this.#standings.map(({ model }) => width(terminalSafe(model)))),
     );
     const lines = this.#lines(nameColumns);
+    const left = screenOf(this.#output).rows - 2 - lines.length;
+    const texts = this.#standings.map(({ text }) => text);
+    const replies = endsBeside(texts, columns - 1, Math.min(mostTextLines, left));
     // One row each, or drawing over them would leave pieces behind.
-    const rows = lines.map((line) => String(styled(this.#output, 'dim', cut(line, columns - 1))));
+    const rows = [
+      ...lines.map((line) => String(styled(this.#output, 'dim', cut(line, columns - 1)))),
+      ...replies.map((line) => String(ours`${line}`)),
+    ];
     void this.#output.write(drawn(this.#region.draw([], rows, screenOf(this.#output))));
   }
 
@@ -124,14 +141,4 @@ export class CompareProgress implements TerminalHolder {
     const name = padded(cut(terminalSafe(model), nameColumns), nameColumns);
     return `${name}  ${parts.filter((part) => part !== null).join(' · ')}`;
   }
-}
-
-function cut(text: string, columns: number): string {
-  if (width(text) <= columns) return text;
-  let kept = '';
-  for (const character of text) {
-    if (width(kept + character) > columns - 1) break;
-    kept += character;
-  }
-  return `${kept}…`;
 }

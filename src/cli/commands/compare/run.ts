@@ -7,6 +7,7 @@ import { CllmError, UsageError } from '../../../outcome/errors.ts';
 import type { ChatMessage } from '../../../protocol/types.ts';
 import { judgement } from '../../../outcome/exits.ts';
 import { resultObject, textOf } from '../../../conversation/result-object.ts';
+import { OutputFile } from '../../input/output-file.ts';
 import { promptMessage } from '../../input/message.ts';
 import { inColumns } from './columns.ts';
 import { every } from '../../views/every.ts';
@@ -24,7 +25,7 @@ import { requestBody } from '../../asking/request-body.ts';
 import { wantedReply } from '../../asking/wanted-reply.ts';
 import { prepareSpending } from '../../asking/spending.ts';
 
-interface Answer {
+export interface Answer {
   model: string;
   turn: TurnResult;
   taken: TakenReply | null;
@@ -46,6 +47,8 @@ export async function runCompare(
     });
   }
   await context.assertTrusted();
+  // Refused before anything is asked and paid for.
+  const file = values.html === undefined ? null : new OutputFile(values.html, io.cwd, '--html');
   const message = await promptMessage(values, io);
   const client = await context.client();
   if (values.dryRun) {
@@ -106,6 +109,7 @@ export async function runCompare(
   const isWatched = isShown && io.stderr.isStyled && !(isJson && io.stdout.isTTY);
   const progress = isWatched ? new CompareProgress(io.stderr, models, io.now, every, io.hold) : null;
   if (!isJson && progress === null && isShown) void remark(io.stderr, `asking ${models.join(', ')}`);
+  const startedAt = new Date().toISOString();
   const sessionId = newSession();
   const ask = async (model: string, at: number): Promise<Answer> => {
     const conversation = new Conversation(
@@ -144,6 +148,12 @@ export async function runCompare(
     progress?.end();
   }
   if (!isJson) await io.stdout.write(io.stdout.isTTY ? sideBySide(answers, io) : oneByOne(answers));
+  if (file !== null) {
+    const { comparison } = await import('./page.ts');
+    const failure = await file.write(await comparison(message, answers, startedAt, context), io);
+    if (failure !== null) throw failure;
+    context.remark(`wrote ${file.name}`);
+  }
   return failureOf(answers, io.signal);
 }
 
