@@ -20,6 +20,7 @@ const benches = [
   ['protocol', 'The wire: events, chunks, the fold'],
   ['protocol-peers', 'The library over loopback'],
   ['history', 'The history and the journal'],
+  ['search', 'The search inside text without spaces'],
   ['batch', 'Batches'],
   ['terminal', 'Markdown on a terminal'],
   ['faults', 'Broken streams'],

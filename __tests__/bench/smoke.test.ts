@@ -9,6 +9,7 @@ test.each([
   ['command', ['start-up', 'display delay', 'chunks a second', 'peak memory']],
   ['process-end', ['text, saved', 'SIGINT']],
   ['history', ['commit', 'list']],
+  ['search', ['a step', 'index of pairs', 'two characters']],
   ['batch', ['ideal']],
   ['terminal', ['redraw']],
 ])('bench/%s.bench.mjs runs and prints its figures', async (name, figures) => {

@@ -5,7 +5,7 @@ import { isPaired } from './pairs.ts';
 import type { SearchTerm } from './search-query.ts';
 import { hitCondition, type TurnFilter } from './turn-filter.ts';
 
-/** What a step may hold: it keeps other writers waiting for tens of milliseconds. */
+/** What a step may hold: it keeps other writers waiting for about a tenth of a second (bench/RESULTS.md). */
 const mostTurns = 500;
 const mostBytes = 400_000;
 
