@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { describeWithPrograms, programAt } from '../support/programs.ts';
+import { comparisonPage } from '../../src/pages/conversation-page.ts';
 import { pageOf, png, turnOf } from './conversations.ts';
 import { hostileTexts } from './hostile-texts.ts';
 
@@ -80,6 +82,66 @@ describeWithPrograms('chromium')('a page in a browser', () => {
     },
     60_000,
   );
+
+  /** A conversation with all that a page has, and replies side by side. */
+  async function pages(): Promise<string[]> {
+    const reply =
+      '# A heading\n\nText with `code`, a [link](https://example.com) and **more**.\n\n```ts\nconst x: number = 1; // why\n```\n\n' +
+      '| a | b |\n|---|---|\n| 1 | 2 |\n\n- [x] done\n- [ ] open\n\n> quoted\n\n1. one\n2. two\n';
+    const call = { id: 'c', type: 'function', function: { name: 'call', arguments: '{"a":1}' } };
+    const turns = [
+      turnOf({ content: reply, reasoning_content: 'why\n'.repeat(40), tool_calls: [call] }),
+      turnOf(
+        { content: 'Half', images: [`data:image/png;base64,${png}`] },
+        { seq: 2, verdict: 'cut', error: { code: 'stream_cut', message: 'the stream was cut' } },
+      ),
+    ];
+    const options = { receiptOf: () => 'asked → served · 1 token in', shown: (text: string) => text };
+    const { source } = await pageOf(turns, { system: 'Be brief.' }, { ...options, taken: () => '2 keys' });
+    return [source, await comparisonPage('Which?', turns, { ...options, taken: () => '', version: '1.2.3' })];
+  }
+
+  test.each([
+    ['light', 1280],
+    ['light', 360],
+    ['dark', 1280],
+    ['dark', 360],
+  ] as const)(
+    'is accessible to axe-core in %s at %i pixels, folded and open',
+    async (colorScheme, width) => {
+      for (const [at, source] of (await pages()).entries()) {
+        const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 } });
+        const place = path.join(directory, 'accessible.html');
+        writeFileSync(place, source);
+        await page.goto(pathToFileURL(place).href);
+        // Not as a script of the page, which its policy would not let run.
+        await page.evaluate(axe.source);
+        for (const state of ['folded', 'open']) {
+          if (state === 'open') for (const summary of await page.locator('summary').all()) await summary.click();
+          const { violations, passes } = await page.evaluate<{
+            violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+            passes: unknown[];
+          }>('axe.run()');
+          expect(
+            violations.map(({ id, nodes }) => [id, nodes.map((node) => `${node.html} ${node.failureSummary}`)]),
+          ).toEqual([]);
+          expect(passes.length).toBeGreaterThan(15);
+          await kept(page, `${['conversation', 'comparison'][at]}-${colorScheme}-${width}-${state}`);
+        }
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+        await page.emulateMedia({ media: 'print' });
+        await kept(page, `${['conversation', 'comparison'][at]}-${colorScheme}-${width}-print`);
+        await page.close();
+      }
+    },
+    60_000,
+  );
+
+  /** A screenshot for people to look at, where a folder for such things is named. */
+  async function kept(page: Page, name: string): Promise<void> {
+    const artifacts = process.env['CLLM_TEST_ARTIFACTS'];
+    if (artifacts !== undefined) await page.screenshot({ path: path.join(artifacts, `${name}.png`), fullPage: true });
+  }
 
   test('prints what is folded, too', async () => {
     const { page } = await opened({ colorScheme: 'dark' });

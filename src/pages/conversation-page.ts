@@ -83,7 +83,7 @@ class PageWriter {
   comparison(shownTitle: string, turns: readonly Turn[]): Html {
     const [first] = turns;
     const facts: HtmlValue[] = [`${turns.length} models`, first === undefined ? null : [' · ', time(first.createdAt)]];
-    const prompt = first?.messages.map((message) => this.#message(message));
+    const prompt = first?.messages.map((message, at) => this.#message(message, `message ${at + 1}`));
     const replies = turns.map(
       (turn) => html`<article id="reply-${turn.seq}">
 <h2><bdi>${this.#shown(turn.model)}</bdi></h2>
@@ -144,7 +144,7 @@ ${content}</main>
   #turn(turn: Turn): Html {
     return html`<article id="turn-${turn.seq}">
 <h2>Turn ${turn.seq} ${time(turn.createdAt)}</h2>
-${turn.messages.map((message) => this.#message(message))}<section class="reply" aria-label="reply of turn ${turn.seq}">
+${turn.messages.map((message, at) => this.#message(message, `message ${at + 1} of turn ${turn.seq}`))}<section class="reply" aria-label="reply of turn ${turn.seq}">
 <p class="who"><bdi>${this.#shown(turn.completion?.model || turn.model)}</bdi></p>
 ${this.#reply(turn)}</section>
 </article>
@@ -165,7 +165,8 @@ ${this.#reply(turn)}</section>
     return html`${parts}`;
   }
 
-  #message(message: ChatMessage): Html {
+  /** @param place tells it from others of its role, to who hears a list of what a page has */
+  #message(message: ChatMessage, place: string): Html {
     const parts = Array.isArray(message.content) ? readContentParts(message.content) : null;
     const text = typeof message.content === 'string' ? message.content : (parts?.text ?? '');
     const media =
@@ -180,7 +181,7 @@ ${this.#reply(turn)}</section>
     }
     const calls = repliedCalls(asCompletion(message));
     const role = this.#shown(message.role);
-    return html`<section class="prompt" aria-label="${role}">
+    return html`<section class="prompt" aria-label="${role}, ${place}">
 <p class="who"><bdi>${role}</bdi></p>
 ${content}${calls.map((call) => this.#call(call))}</section>
 `;
