@@ -145,11 +145,11 @@ function escaped(text) {
 /** The words of it in their styles, without what differs from run to run: times, ids, dates, and where a row ends for them. */
 function comparable(svg) {
   return svg
-    .replaceAll(/<\/?text[^>]*>\n?|(?:height|viewBox)="[^"]*"/g, '')
-    .replaceAll(/\b\d(?=[a-z\d]*[a-z])[\da-z]{7}\b/g, 'ID')
-    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d/g, 'TIME')
-    .replaceAll(/[\d.]+ (s|ms|min|tokens\/s)\b/g, 'N $1')
-    .replaceAll(/\s+/g, '');
+    .replaceAll(/<\/?text[^>]*>|(?:height|viewBox)="[^"]*"|\s+/g, '')
+    .replaceAll('</tspan><tspanclass="d">', '')
+    .replaceAll(/\d{4}-\d\d-\d\d\d\d:\d\d/g, 'TIME')
+    .replaceAll(/\d[\da-z]{7}(?=TIME)|(?<=conversation)\d[\da-z]{7}/g, 'ID')
+    .replaceAll(/[\d.]+(?=s·|sinall|tokens\/s)/g, 'N');
 }
 
 /** A conversation that does not change, as the built command makes a page of it. */
