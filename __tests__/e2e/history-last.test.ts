@@ -74,6 +74,20 @@ test('a turn without a reply is passed over, and named; where there is none, tha
   expect([stdout, stderr]).toEqual(['Yes.\n', 'cllm: turn 3 has no reply; this is the one of turn 2\n']);
 });
 
+test('-x prints the inside of its first block, or of the first one of a language', async () => {
+  upstream.reply(textReply('Look:\n\n```sh\nls\n```\n\n```python\nprint(1)\n```\n'));
+  await home.run(['-q', 'x']);
+  expect(await home.run(['history', 'last', '-x'])).toMatchObject({ code: 0, stdout: 'ls\n', stderr: '' });
+  expect(await home.run(['history', 'last', '--extract-lang', 'python'])).toMatchObject({
+    code: 0,
+    stdout: 'print(1)\n',
+  });
+  expect(await home.run(['history', 'last', '--extract-lang', 'rust'])).toMatchObject({ code: 9, stdout: '' });
+  upstream.reply({ steps: [{ data: textChunk('```\nhalf\n```\n') }] });
+  await home.run(['-q', '--retries', '0', 'x']);
+  expect(await home.run(['history', 'last', '-x'])).toMatchObject({ code: 3, stdout: '' });
+});
+
 describe('--copy', () => {
   beforeEach(async () => {
     upstream.reply(textReply('Zürich\nand more'));

@@ -3,8 +3,8 @@ import type { Turn } from '../../../history/history.ts';
 import { CllmError, type ErrorCode } from '../../../outcome/errors.ts';
 import type { Verdict } from '../../../outcome/exits.ts';
 import { command } from '../../command.ts';
-import { optionalWord, toggle } from '../../flags/flag.ts';
-import { viewFlags } from '../../flags/flags.ts';
+import { optionalWord, reworded, toggle } from '../../flags/flag.ts';
+import { schemaFlags, viewFlags } from '../../flags/flags.ts';
 import { PlainPrinter } from '../../views/plain-printer.ts';
 import { isMarkdown } from '../../views/create-view.ts';
 import { assertWhole, named, reference } from './common.ts';
@@ -14,11 +14,13 @@ export const last = command({
   describe: 'the last reply again, as it would end now: a cut one is no success',
   words: { name: optionalWord(reference, 'conversations') },
   flags: {
+    extract: schemaFlags.extract,
+    'extract-lang': reworded(schemaFlags['extract-lang'], { describe: 'of the first one of this language' }),
     copy: toggle('into the clipboard, and not printed'),
     render: viewFlags.render,
     'allow-short': viewFlags['allow-short'],
   },
-  async run({ name, copy, allowShort }, context) {
+  async run({ name, copy, allowShort, extract, extractLang }, context) {
     const { io } = context;
     const history = await context.history();
     const summary = named(name, history);
@@ -33,15 +35,19 @@ export const last = command({
     }
     if (turn !== turns.at(-1))
       context.remark(`turn ${turns.at(-1)?.seq} has no reply; this is the one of turn ${turn.seq}`);
-    if (copy) {
+    const isExtracted = extract || extractLang !== undefined;
+    const shown = isExtracted ? await blockOf(turn, extractLang ?? null) : text;
+    if (shown === null) {
+      // Of a reply that broke off no block is known to be whole.
+    } else if (copy) {
       const { copyText } = await import('./clipboard.ts');
-      context.remark(await copyText(text, io));
+      context.remark(await copyText(shown, io));
     } else {
       const { render } = await context.settings();
-      const printer = isMarkdown(render.value, io.stdout, false)
+      const printer = isMarkdown(render.value, io.stdout, isExtracted)
         ? new (await import('../../views/markdown-printer.ts')).MarkdownPrinter(io.stdout, io.now, io.hold)
         : new PlainPrinter(io.stdout);
-      await printer.write(text);
+      await printer.write(shown);
       await printer.end();
     }
     assertWhole(history);
@@ -50,6 +56,15 @@ export const last = command({
     return null;
   },
 });
+
+/** @throws CllmError `nothing_to_extract` */
+async function blockOf({ completion, verdict, error }: Turn, language: string | null): Promise<string | null> {
+  const { blockForm } = await import('../../asking/block-form.ts');
+  const reply = { completion, verdict: verdict ?? (error === null ? 'complete' : 'error') } as const;
+  const { taken, error: none } = blockForm(language).take(reply, true);
+  if (none !== null) throw none;
+  return taken?.text ?? null;
+}
 
 const codes: Record<Exclude<Verdict, 'complete'>, ErrorCode> = {
   length: 'reply_short',
