@@ -243,9 +243,9 @@ describe('what goes with a prompt, and what a model asks for', () => {
 
   test.each<[string, Buffer | null, RegExp]>([
     [
-      'a file that is neither text nor an image',
-      Buffer.from([0x50, 0x4b, 3, 4, 0xff, 0xfe]),
-      /neither UTF-8 text nor a PNG, JPEG, GIF or WebP image/,
+      'a file that is nothing that can be sent',
+      Buffer.from([0x80, 0, 3, 4, 0xff, 0xfe]),
+      /neither UTF-8 text nor an image, a PDF or a recording/,
     ],
     [
       'an image that is too large',

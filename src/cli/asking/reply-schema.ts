@@ -59,6 +59,7 @@ async function withItsFiles(text: string, given: string, io: FlagFileIo): Promis
   }
   if (!isJsonObject(schema)) return text;
   const folder = path.dirname(path.resolve(io.cwd, given));
+  const beside = (file: string): string => path.join(path.dirname(given), file);
   const read = async (file: string): Promise<unknown> => {
     const name = path.join(folder, file);
     // A link may lead anywhere, and what it leads to would go to the provider.
@@ -66,7 +67,7 @@ async function withItsFiles(text: string, given: string, io: FlagFileIo): Promis
     if (real !== null && home !== null && !real.startsWith(`${home}${path.sep}`)) {
       throw new SchemaReferenceError(`it refers to ${file}, a link that leads out of the folder of the schema`);
     }
-    const found = await readFlagFile(`--output-schema ${given}, which refers to`, name, io, mostBytes);
+    const found = await readFlagFile(`--output-schema ${given}, which refers to`, beside(file), io, mostBytes);
     try {
       return JSON.parse(found);
     } catch {
