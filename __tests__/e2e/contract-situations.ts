@@ -91,6 +91,11 @@ const json = (content: string): ScriptedReply => ({
   steps: [{ data: textChunk(content, { role: 'assistant' }) }, { data: finishChunk() }, done],
 });
 const whole = 'init message result';
+function writeTemplate(home: CliHome, name: string, head: string): void {
+  mkdirSync(home.at('.cllm', 'templates'), { recursive: true });
+  writeFileSync(home.at('.cllm', 'templates', `${name}.md`), `---\n${head}\n---\nSay hi.\n`);
+}
+
 const broken = 'init message error result';
 const refused = 'init error result';
 const usage = 'error result';
@@ -797,6 +802,51 @@ const mistakes: Section = {
       verdict: null,
       exit: 2,
       code: 'schema_invalid',
+      events: usage,
+    },
+    {
+      name: 'a template that there is not (`-t`)',
+      args: ['-t', 'gone', 'hi'],
+      verdict: null,
+      exit: 2,
+      code: 'template_unknown',
+      events: usage,
+    },
+    {
+      name: 'a template with a member that none has',
+      args: ['-t', 'bad', 'hi'],
+      prepare: (home) => writeTemplate(home, 'bad', 'colour: red'),
+      verdict: null,
+      exit: 2,
+      code: 'template_invalid',
+      events: usage,
+    },
+    {
+      name: 'a template of a repository that runs commands, and nobody has allowed it',
+      args: ['-t', 'runs', 'hi'],
+      prepare: (home) => {
+        mkdirSync(home.at('.git'));
+        writeTemplate(home, 'runs', 'context: [{name: a, run: [echo, a]}]');
+      },
+      verdict: null,
+      exit: 2,
+      code: 'template_untrusted',
+      events: usage,
+    },
+    {
+      name: 'a command beside the prompt that fails (`--exec`)',
+      args: ['--exec', 'exit 3', 'hi'],
+      verdict: null,
+      exit: 1,
+      code: 'context_failed',
+      events: refused,
+    },
+    {
+      name: 'more input than `--max-input-tokens`',
+      args: ['--max-input-tokens', '1', 'a prompt of more than one token, whoever counts'],
+      verdict: null,
+      exit: 2,
+      code: 'input_too_large',
       events: usage,
     },
     {

@@ -393,7 +393,10 @@ export class LiteLLMClient {
     return this.#transport.close();
   }
 
-  #get(path: string, options: CallOptions, isAnswer?: (value: unknown) => boolean): Promise<unknown> {
+  // Async, so that options which are none are a rejection as well.
+  async #get(path: string, options: CallOptions, isAnswer?: (value: unknown) => boolean): Promise<unknown> {
+    // Before they are taken apart: null and a text have nothing to spread.
+    checkCallOptions(options);
     return this.#ask(path, { ...options, ...(isAnswer && { isAnswer }) });
   }
 
