@@ -123,7 +123,7 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   local_proxy_failed: { exit: 'failed', nextStep: 'see what it said: cllm proxy logs' },
   context_failed: {
     exit: 'failed',
-    nextStep: 'run the command by itself; on_failure: warn in the template asks all the same',
+    nextStep: 'try the command by itself; on_failure: warn in the template asks all the same',
   },
   internal: {
     exit: 'failed',
