@@ -1,5 +1,6 @@
 import { count, milliseconds, usd } from '../protocol/figures.ts';
 import { appliedGuardrails, maskedPassages } from '../protocol/error/guardrail.ts';
+import { snakeCased } from '../protocol/json.ts';
 import type { ChatCompletion, Usage } from '../protocol/types.ts';
 import { decidingChoice } from '../protocol/verdict.ts';
 
@@ -104,12 +105,7 @@ export function receiptOf(facts: {
 
 /** The JSON form: the same names in snake_case. */
 export function receiptToJson(receipt: Receipt): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(receipt).map(([name, value]) => [
-      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      value,
-    ]),
-  );
+  return snakeCased(receipt);
 }
 
 /** Reads `receiptToJson`'s form; a member that is missing, or no longer what it should be, is unknown. */

@@ -99,7 +99,8 @@ export function binaryName(head: Buffer): { name: string; hint: string | null } 
   return /^\s*%PDF-\d/.test(head.toString('latin1', 0, 64)) ? named({ kind: 'pdf' }) : null;
 }
 
-function named(content: Content): { name: string; hint: string | null } {
+/** A kind of content as it fits behind "is", and what to do where it can not be sent. */
+export function named(content: Content): { name: string; hint: string | null } {
   if (content.kind === 'other') return content;
   const names = { image: 'an image', pdf: 'a PDF', audio: 'a recording', text: 'text' } as const;
   return { name: names[content.kind], hint: null };

@@ -1,11 +1,10 @@
-import { mostUsd } from '../protocol/figures.ts';
 import { CllmError, UsageError } from '../outcome/errors.ts';
 import { isIndexDamage } from './database-error.ts';
 import { Database, type DatabaseOptions } from './database.ts';
 import { type ImportReport, exportConversation, exportHistory, importConversations } from './transfer.ts';
 import { prefixEnd } from './identifiers.ts';
 import { Records } from './records.ts';
-import { receiptFigure, receiptText } from './receipt-columns.ts';
+import { callIdsWhere, conversationTotals, type SpendDivision, spendingBy } from './receipt-sums.ts';
 import { excerptOf } from './excerpt.ts';
 import { isPaired } from './pairs.ts';
 import { indexFor, needsPairs, pairedHits } from './search-index.ts';
@@ -235,17 +234,7 @@ export class History {
    * has is null. Of a fork, the turns of its own.
    */
   totals(options: { limit?: number } = {}): Map<string, ConversationTotals> {
-    const rows = this.#database.all<{ id: string; cost: number | null; input: number | null; output: number | null }>(
-      `SELECT conversation_id AS id, ${sumOf('cost_usd', mostUsd)} AS cost, ${sumOf('input_tokens')} AS input,
-        ${sumOf('output_tokens')} AS output
-      FROM turns
-      WHERE conversation_id IN (SELECT id FROM conversations ORDER BY activity DESC LIMIT ?)
-      GROUP BY conversation_id`,
-      options.limit ?? -1,
-    );
-    return new Map(
-      rows.map(({ id, cost, input, output }) => [id, { costUsd: cost, inputTokens: input, outputTokens: output }]),
-    );
+    return conversationTotals(this.#database, options.limit ?? -1);
   }
 
   /**
@@ -254,29 +243,13 @@ export class History {
    *
    * @param session only those that the proxy has under this session
    */
-  spending(by: 'day' | 'model' | 'conversation', filter: TurnFilter, session: string | null = null): HistorySpend[] {
-    const { sql, values } = receiptCondition(filter, session);
-    const name = {
-      day: "date(turns.created_at, 'localtime')",
-      model: `coalesce(${receiptText('model_served')}, turns.model)`,
-      conversation: 'turns.conversation_id',
-    }[by];
-    return this.#database.all<HistorySpend>(
-      `SELECT ${name} AS name, count(*) AS requests, ${sumOf('cost_usd', mostUsd)} AS spend,
-        count(*) - count(${receiptFigure('cost_usd', mostUsd)}) AS unpriced,
-        ${sumOf('input_tokens')} AS inputTokens, ${sumOf('output_tokens')} AS outputTokens
-      FROM turns ${sql} GROUP BY 1`,
-      ...values,
-    );
+  spending(by: SpendDivision, filter: TurnFilter, session: string | null = null): HistorySpend[] {
+    return spendingBy(this.#database, by, receiptCondition(filter, session));
   }
 
   /** The calls that the proxy has under a session, by the ids that its log knows them by. */
   callIds(session: string): string[] {
-    const { sql, values } = receiptCondition({}, session);
-    const id = receiptText('call_id');
-    return this.#database
-      .all<{ id: string }>(`SELECT ${id} AS id FROM turns ${sql} AND ${id} IS NOT NULL`, ...values)
-      .map((row) => row.id);
+    return callIdsWhere(this.#database, receiptCondition({}, session));
   }
 
   /** The turns of a conversation in their order, of a fork with those that it shares. */
@@ -597,8 +570,4 @@ function hitOf(row: HitRow): Omit<SearchHit, 'excerpt'> {
 function piecesOf(excerpt: string): SearchHit['excerpt'] {
   const pieces = excerpt.split(/[\u{E000}\u{E001}]/u);
   return pieces.map((text, index) => ({ text, isMatch: index % 2 === 1 })).filter(({ text }) => text !== '');
-}
-
-function sumOf(name: string, most = Number.MAX_SAFE_INTEGER): string {
-  return `sum(${receiptFigure(name, most)})`;
 }

@@ -15,7 +15,7 @@ export interface TurnFilter {
   costOver?: number;
 }
 
-interface Condition {
+export interface Condition {
   /** Empty for none. */
   sql: string;
   values: (string | number)[];

@@ -26,6 +26,10 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
     nextStep: 'choose one of `cllm models` with -m, or as default: cllm config set model NAME',
   },
   input_too_large: { exit: 'usage', nextStep: 'shorten the input, or allow more with --max-input-tokens' },
+  context_failed: {
+    exit: 'failed',
+    nextStep: 'try the command by itself; on_failure: warn in the template asks all the same',
+  },
   schema_invalid: {
     exit: 'usage',
     nextStep: '--output-schema takes a JSON schema of draft 07, 2019-09 or 2020-12: a file, or the JSON itself',
@@ -121,10 +125,6 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   // A proxy on this machine.
   local_proxy_unavailable: { exit: 'failed', nextStep: 'see what is missing with `cllm doctor`' },
   local_proxy_failed: { exit: 'failed', nextStep: 'see what it said: cllm proxy logs' },
-  context_failed: {
-    exit: 'failed',
-    nextStep: 'try the command by itself; on_failure: warn in the template asks all the same',
-  },
   internal: {
     exit: 'failed',
     nextStep: 'this is a bug in cllm: please report it with the command that shows it, and --debug',

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, textOrNull } from '../protocol/json.ts';
+import { isJsonObject, type JsonObject, objectOf, textOrNull } from '../protocol/json.ts';
 import { figuresOfMetrics, nothingSpent, type SpendFigures, type SpendTable, sumOf } from './spend-table.ts';
 
 /** What a day's spend is divided by, and the member of LiteLLM's breakdown that has it. */
@@ -18,8 +18,8 @@ export interface ActivityPage {
  */
 export function readActivityPage(answer: unknown): ActivityPage | null {
   if (!isJsonObject(answer) || !Array.isArray(answer['results'])) return null;
-  const metadata = isJsonObject(answer['metadata']) ? answer['metadata'] : {};
-  return { days: answer['results'].filter(isJsonObject), hasMore: metadata['has_more'] === true };
+  const { has_more: hasMore } = objectOf(answer['metadata']);
+  return { days: answer['results'].filter(isJsonObject), hasMore: hasMore === true };
 }
 
 /** Adds the days of a page to a table. */
@@ -73,8 +73,4 @@ function missing(whole: SpendFigures, named: SpendFigures): SpendFigures | null 
     outputTokens: rest('outputTokens'),
     unpriced: 0,
   };
-}
-
-function objectOf(value: unknown): JsonObject {
-  return isJsonObject(value) ? value : {};
 }

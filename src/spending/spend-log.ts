@@ -1,5 +1,5 @@
 import { count, milliseconds, usd } from '../protocol/figures.ts';
-import { isJsonObject, type JsonObject, textOrNull } from '../protocol/json.ts';
+import { isJsonObject, type JsonObject, objectOf, textOrNull } from '../protocol/json.ts';
 import type { SpendFigures } from './spend-table.ts';
 
 /** A call as the proxy's log has it; null is what nobody told. */
@@ -118,8 +118,4 @@ function textsOf(value: unknown): string[] {
 function text(value: unknown): string | null {
   const found = typeof value === 'number' ? String(value) : textOrNull(value);
   return found === '' || found === 'None' ? null : found;
-}
-
-function objectOf(value: unknown): JsonObject {
-  return isJsonObject(value) ? value : {};
 }

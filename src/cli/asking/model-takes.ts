@@ -13,14 +13,14 @@ const needs: Readonly<Record<string, readonly [ability: Ability, what: string]>>
 const patienceMs = 5_000;
 
 /**
- * Makes sure that a model takes what goes with a prompt, as far as the proxy tells. Asks it only for a PDF or a recording:
+ * Makes sure that models take what goes with a prompt, as far as the proxy tells. Asks it only for a PDF or a recording:
  * images are taken nearly everywhere, and text by all.
  *
  * @throws UsageError `input_invalid` for a model that is known not to take it
  */
-export async function assertModelTakes(
+export async function assertModelsTake(
   message: Pick<ChatMessage, 'content'>,
-  model: string,
+  models: readonly string[],
   client: LiteLLMClient,
   signal: AbortSignal,
 ): Promise<void> {
@@ -37,13 +37,17 @@ export async function assertModelTakes(
   const patience = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
   const deployments = await client.modelInfo({ signal: patience }).catch(() => []);
   signal.throwIfAborted();
-  const infos = deployments.filter(({ model_name: name }) => name === model).map(({ model_info: info }) => info ?? {});
-  for (const [ability, what] of wanted) {
-    if (hasAbility(infos, ability) === false) {
-      throw new UsageError(`${model} does not take ${what}`, {
-        code: 'input_invalid',
-        hint: `cllm models --can ${ability} shows which do`,
-      });
+  for (const model of models) {
+    const infos = deployments
+      .filter(({ model_name: name }) => name === model)
+      .map(({ model_info: info }) => info ?? {});
+    for (const [ability, what] of wanted) {
+      if (hasAbility(infos, ability) === false) {
+        throw new UsageError(`${model} does not take ${what}`, {
+          code: 'input_invalid',
+          hint: `cllm models --can ${ability} shows which do`,
+        });
+      }
     }
   }
 }

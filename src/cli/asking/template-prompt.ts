@@ -116,7 +116,7 @@ function renderedCommand(
   return { name, argv, shown: argv.join(' '), onFailure, timeout };
 }
 
-/** The key of the proxy is nothing to a command; neither is another one that cllm knows of. */
+/** The key of the proxy is nothing to a command; what a command needs itself (`gh`'s token, say) stays. */
 function withoutKeys({ env }: Io): Record<string, string | undefined> {
   const { LITELLM_PROXY_API_KEY: _key, ...others } = env;
   return others;

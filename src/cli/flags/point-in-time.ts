@@ -1,4 +1,5 @@
 import { UsageError } from '../../outcome/errors.ts';
+import { type Flag, mapped, text } from './flag.ts';
 
 const millisecondsOf = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000, m: 30 * 86_400_000, y: 365 * 86_400_000 };
 
@@ -26,4 +27,9 @@ export function pointInTime(given: string, flag: string, options: { now: Date; i
   throw new UsageError(`--${flag} ${given} is no time`, {
     hint: 'for example 2026-01-31, 2026-01-31T12:00, or how long ago: 12h, 7d, 4w, 6m (months), 1y',
   });
+}
+
+/** A flag that says a time, as `pointInTime` reads it. */
+export function moment(describe: string, { isEnd }: { isEnd: boolean }): Flag<Date | undefined> {
+  return mapped(text(describe), (value, name) => pointInTime(value, name, { now: new Date(), isEnd }));
 }

@@ -2,8 +2,7 @@ import { constants } from 'node:buffer';
 import { longestTimer } from '../../client/reply/deadlines.ts';
 import { failureReason } from '../../files/file-error.ts';
 import { InterruptedError, UsageError } from '../../outcome/errors.ts';
-import { binaryName } from '../../files/content-kind.ts';
-import { decodeText } from '../../files/text-encoding.ts';
+import { contentOf, named } from '../../files/content-kind.ts';
 import type { Input } from '../io.ts';
 
 export interface PromptSource {
@@ -163,17 +162,17 @@ function unreadable(cause: unknown): UsageError {
 
 /** @throws UsageError for what is no text: it would reach the model with holes in it */
 function decoded(bytes: Buffer): string {
-  const decoding = decodeText(bytes);
-  const binary = binaryName(bytes.subarray(0, 1024));
-  if (decoding.problem === null && binary === null) return decoding.text;
-  if (binary !== null) {
-    throw new UsageError(`standard input is ${binary.name}, and not the text of a prompt`, {
+  const content = contentOf(bytes);
+  if ('problem' in content) {
+    throw new UsageError(`standard input ${content.problem ?? ''}`, {
       code: 'input_invalid',
-      hint: binary.hint ?? 'attach it with -f -, and say what to do with it: cllm -f - "what is this?"',
+      hint: `${content.hint}; an image, a PDF or a recording is attached with -f -`,
     });
   }
-  throw new UsageError(`standard input ${decoding.problem ?? ''}`, {
+  if (content.kind === 'text') return content.text;
+  const { name, hint } = named(content);
+  throw new UsageError(`standard input is ${name}, and not the text of a prompt`, {
     code: 'input_invalid',
-    hint: `${decoding.problem === null ? '' : decoding.hint}; an image, a PDF or a recording is attached with -f -`,
+    hint: hint ?? 'attach it with -f -, and say what to do with it: cllm -f - "what is this?"',
   });
 }

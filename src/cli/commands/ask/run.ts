@@ -82,8 +82,8 @@ async function askOnce(
   const conversation = await chooseConversation(values, { io, settings, client, store, remark: context.remark });
   const model = await modelFor(conversation, { settings, otherwise: context.model, remark: context.remark });
   if (Array.isArray(message.content)) {
-    const { assertModelTakes } = await import('../../asking/model-takes.ts');
-    await assertModelTakes(message, model, client, io.signal);
+    const { assertModelsTake } = await import('../../asking/model-takes.ts');
+    await assertModelsTake(message, [model], client, io.signal);
   }
   const body = await requestBody(values, model, paramValues(settings.params), io);
   if (wanted?.schema) body['response_format'] = wanted.schema.responseFormat;

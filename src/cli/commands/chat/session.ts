@@ -92,8 +92,8 @@ export class ChatSession {
     this.checkSpending();
     const message = this.#attached === null ? { role: 'user', content: prompt } : userMessage(prompt, this.#attached);
     if (Array.isArray(message.content)) {
-      const { assertModelTakes } = await import('../../asking/model-takes.ts');
-      await assertModelTakes(message, this.body.model, this.#parts.client, signal);
+      const { assertModelsTake } = await import('../../asking/model-takes.ts');
+      await assertModelsTake(message, [this.body.model], this.#parts.client, signal);
     }
     await this.#checkSize(message, signal);
     this.#lastAttached = this.#attached;

@@ -85,8 +85,8 @@ export async function runCompare(
   const wanted = await wantedReply(values, settings, io);
   if (wanted?.schema) body['response_format'] = wanted.schema.responseFormat;
   if (Array.isArray(message.content)) {
-    const { assertModelTakes } = await import('../../asking/model-takes.ts');
-    for (const model of models) await assertModelTakes(message, model, client, io.signal);
+    const { assertModelsTake } = await import('../../asking/model-takes.ts');
+    await assertModelsTake(message, models, client, io.signal);
   }
   let spentUsd = 0;
   const mayGoOn = (): boolean => settings.maxCost.value === null || spentUsd < settings.maxCost.value;

@@ -1,17 +1,7 @@
 import { conversationMarkdown } from '../../../history/markdown.ts';
 import { verdicts } from '../../../outcome/exits.ts';
 import { command } from '../../command.ts';
-import {
-  choice,
-  type Flag,
-  mapped,
-  number,
-  optionalWord,
-  text,
-  toggle,
-  type Values,
-  wordList,
-} from '../../flags/flag.ts';
+import { choice, number, optionalWord, text, toggle, type Values, wordList } from '../../flags/flag.ts';
 import { jsonFlag } from '../../flags/flags.ts';
 import type { Output } from '../../../terminal/output.ts';
 import type { ConversationSummary, ConversationTotals, TurnFilter } from '../../../history/history.ts';
@@ -19,19 +9,16 @@ import { formatUsd } from '../../../spending/usd.ts';
 import { conversationJson, conversationText, listedConversationJson, totalsJson } from '../../views/conversation.ts';
 import { type Cell, table } from '../../views/table.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
-import { pointInTime } from '../../flags/point-in-time.ts';
+import { moment } from '../../flags/point-in-time.ts';
 import { assertWhole, named, print, reference } from './common.ts';
 
 const nothingKnown: ConversationTotals = { costUsd: null, inputTokens: null, outputTokens: null };
 
-const moment = (describe: string, isEnd: boolean): Flag<Date | undefined> =>
-  mapped(text(describe), (value, name) => pointInTime(value, name, { now: new Date(), isEnd }));
-
 /** Which turns are meant. */
 const filters = {
   model: text('turns that asked for this model, or that it served', { completes: 'models' }),
-  since: moment('turns from then on: 2026-01-31, or how long ago (12h, 7d, 4w, 6m, 1y)', false),
-  until: moment('turns up to then, a day as a whole', true),
+  since: moment('turns from then on: 2026-01-31, or how long ago (12h, 7d, 4w, 6m, 1y)', { isEnd: false }),
+  until: moment('turns up to then, a day as a whole', { isEnd: true }),
   verdict: choice('turns that ended so', verdicts),
   'cost-over': number('that cost more than this in USD; of list, their turns together', { least: 0 }),
 };

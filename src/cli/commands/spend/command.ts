@@ -1,20 +1,17 @@
 import { command } from '../../command.ts';
-import { choice, type Flag, list, mapped, optionalWord, text, toggle, type Values } from '../../flags/flag.ts';
+import { choice, list, optionalWord, toggle, type Values } from '../../flags/flag.ts';
 import { limitFlags, proxyFlags } from '../../flags/flags.ts';
-import { pointInTime } from '../../flags/point-in-time.ts';
+import { moment } from '../../flags/point-in-time.ts';
 
 /** What spend is divided by. */
 export const divisions = ['day', 'model', 'key', 'user', 'team', 'tag', 'conversation'] as const;
 export type Division = (typeof divisions)[number];
 
-const moment = (describe: string, isEnd: boolean): Flag<Date | undefined> =>
-  mapped(text(describe), (value, name) => pointInTime(value, name, { now: new Date(), isEnd }));
-
 export const spendFlags = {
   ...proxyFlags,
   'connect-timeout': limitFlags['connect-timeout'],
-  since: moment('from then on: 2026-01-31, or how long ago (12h, 7d, 4w, 6m, 1y); default 7d', false),
-  until: moment('up to then, a day as a whole', true),
+  since: moment('from then on: 2026-01-31, or how long ago (12h, 7d, 4w, 6m, 1y); default 7d', { isEnd: false }),
+  until: moment('up to then, a day as a whole', { isEnd: true }),
   by: choice('a row for each (default day; model with --run)', divisions),
   // In place of the flag that sends one.
   tag: list('only calls with this tag, or with one of these'),

@@ -1,5 +1,6 @@
 import type { LiteLLMClient } from '../../../client/client.ts';
 import { CllmError } from '../../../outcome/errors.ts';
+import { snakeCased } from '../../../protocol/json.ts';
 import type { LoggedCall } from '../../../spending/spend-log.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
@@ -33,7 +34,7 @@ export async function explainCall(
     });
   }
   if (isJson) {
-    await io.stdout.write(jsonLine(callJson(call), 2));
+    await io.stdout.write(jsonLine(snakeCased(call), 2));
     return null;
   }
   const rows = rowsOf(call, now).filter(([, value]) => value !== null && value !== '');
@@ -71,13 +72,4 @@ function rowsOf(call: LoggedCall, now: Date): [string, Cell][] {
       typeof value === 'string' ? value : JSON.stringify(value),
     ]),
   ];
-}
-
-function callJson(call: LoggedCall): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(call).map(([name, value]: [string, unknown]) => [
-      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      value,
-    ]),
-  );
 }

@@ -76,14 +76,14 @@ async function reportOf(values: Given, context: Context): Promise<SpendReport> {
   try {
     if (by === 'conversation') return await conversationReport(client, period, signal);
     const table = await dailySpend(client, { by, days, tags: values.tag }, signal);
-    if (by === 'tag') return { ...proxyReport(by, days, tagsOnly(table, values.tag)), total: null };
-    return proxyReport(by, days, table);
+    if (by === 'tag') return { ...reportWith(by, days, tagsOnly(table, values.tag)), total: null };
+    return reportWith(by, days, table);
   } catch (error) {
     throw error instanceof CllmError ? await explainBudget(error, client) : error;
   }
 }
 
-function proxyReport(by: Division, { since, until }: { since: string; until: string }, table: SpendTable): SpendReport {
+function reportWith(by: Division, { since, until }: { since: string; until: string }, table: SpendTable): SpendReport {
   const rows = table.rows(by === 'day' ? 'name' : 'spend');
   return { by, source: 'proxy', since, until, rows, total: table.total, missingCalls: 0, gap: null };
 }
@@ -105,7 +105,7 @@ async function conversationReport(client: LiteLLMClient, period: Period, signal:
   const gap = isCut
     ? 'there were more calls than the newest 50,000, and only those are in it: choose a shorter time'
     : null;
-  return { ...proxyReport('conversation', isoOf(period), table), gap };
+  return { ...reportWith('conversation', isoOf(period), table), gap };
 }
 
 /**
@@ -154,7 +154,7 @@ async function jobReport(values: Given, context: Context): Promise<SpendReport> 
         missingCalls === 0
           ? null
           : `${missingCalls} of the job's calls are not in the proxy's log yet, and not in these sums`;
-      return { ...proxyReport(by, isoOf(period), table), missingCalls, gap };
+      return { ...reportWith(by, isoOf(period), table), missingCalls, gap };
     }
     await sleep(1000, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
   }
@@ -176,7 +176,7 @@ function historyReport(
   const table = new SpendTable();
   for (const { name, ...figures } of history.spending(division, period, session))
     table.add(name, { ...figures, failed: null });
-  return { ...proxyReport(division, isoOf(period), table), source: 'history' };
+  return { ...reportWith(division, isoOf(period), table), source: 'history' };
 }
 
 /**

@@ -6,6 +6,7 @@ import { keyFacts, type KeyFacts, overBudget } from './key-facts.ts';
 import { type Budget, leftOf } from '../../asking/budget.ts';
 import { moment } from '../../views/moment.ts';
 import { table, type Cell } from '../../views/table.ts';
+import { snakeCased } from '../../../protocol/json.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
 
 export const whoami = command({
@@ -80,11 +81,6 @@ function left(maxBudget: number, spend: number | null): string {
   return spend === null ? '' : `, ${formatUsd(Math.max(0, maxBudget - spend))} left`;
 }
 
-function toJson(facts: KeyFacts): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(facts).map(([name, value]) => [
-      name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      name === 'budgets' ? facts.budgets.map(({ resetsAt, ...budget }) => ({ ...budget, resets_at: resetsAt })) : value,
-    ]),
-  );
+function toJson({ budgets, ...facts }: KeyFacts): Record<string, unknown> {
+  return { ...snakeCased(facts), budgets: budgets.map(snakeCased) };
 }
