@@ -177,6 +177,9 @@ describe('a folder', () => {
     const large = await home.run(['-f', 'large', 'x']);
     expect(large).toMatchObject({ code: 2, stderr: expect.stringContaining('has more than 20971520 bytes') });
     expect(large.stderr).toContain('.cllmignore');
+    for (let at = 0; at <= 2_000; at += 1) write(`many/${at}.txt`, 'x');
+    const many = await home.run(['-f', 'many', 'x']);
+    expect(many).toMatchObject({ code: 2, stderr: expect.stringContaining('has more than 2000 files') });
     expect(await home.run(['-f', 'gone/', 'x'])).toMatchObject({ code: 2 });
     expect(upstream.chatRequests).toEqual([]);
   });

@@ -292,6 +292,17 @@ describe('of a CI job', () => {
     expect(stderr).toContain('this is what the history of this machine tells');
   });
 
+  test('needs no history, and without one has nothing to fall back on', async () => {
+    expect(await home.run(['config', 'set', 'history', 'off'])).toMatchObject({ code: 0 });
+    upstream.fallback = ({ path }) =>
+      path.startsWith('/spend/logs/v2') ? { body: { data: [call('a', 0.25)], total_pages: 1 } } : errorReply(404, 'no');
+    const answer = await home.run(['spend', '--run', '--json'], { env: job });
+    expect(answer).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(answer.stdout)).toMatchObject({ source: 'proxy', total: { spend_usd: 0.25 }, missing_calls: 0 });
+    upstream.fallback = () => errorReply(401, 'Authentication Error, Only proxy admin can be used to generate keys.');
+    expect(await home.run(['spend', '--run'], { env: job })).toMatchObject({ code: 4, stdout: '' });
+  });
+
   test('is refused where there is none', async () => {
     for (const env of [{}, { ...job, GITHUB_RUN_ID: undefined }] as Record<string, string>[]) {
       expect(await home.run(['spend', '--run'], { env })).toMatchObject({

@@ -26,6 +26,7 @@ describe('the prompt is', () => {
     ['a pipe', 'printf "from a pipe\\n" | cllm', 'from a pipe\n'],
     ['a pipe, named by -', 'printf "from a pipe" | cllm -', 'from a pipe'],
     ['a file', 'cllm < file.txt', 'from a file\n'],
+    ['text about PDFs', 'printf "%%PDF-1.4 is how one begins" | cllm', '%PDF-1.4 is how one begins'],
     [
       'the words, then a pipe as a block',
       'echo test | cllm "what is this?"',

@@ -10,13 +10,13 @@ import { explainBudget } from '../../asking/budget.ts';
 import type { Context } from '../../context.ts';
 import type { Division, SpendValues } from './command.ts';
 import { explainCall } from './one-call.ts';
+import { type JobCalls, whenLogged } from './job-calls.ts';
 import { dailySpend, loggedCalls, type Period } from './proxy-spend.ts';
 import { reportCsv, reportJson, reportMarkdown, reportTable, type SpendReport } from './report.ts';
 
 type Given = SpendValues & { readonly why: string | undefined; readonly call: string | undefined };
 
-/** LiteLLM writes its log every ten seconds, unless it is told otherwise: what a job asked last is there later. */
-const patienceMs = 60_000;
+const cutLog = 'there were more calls than the newest 50,000, and only those are in it';
 const week = 7 * 86_400_000;
 
 export async function runSpend(values: Given, context: Context): Promise<CllmError | null> {
@@ -102,9 +102,7 @@ async function conversationReport(client: LiteLLMClient, period: Period, signal:
   const { isCut } = await loggedCalls(client, { period, match: {} }, signal, (call) =>
     table.add(call.sessionId, figuresOfCall(call)),
   );
-  const gap = isCut
-    ? 'there were more calls than the newest 50,000, and only those are in it: choose a shorter time'
-    : null;
+  const gap = isCut ? cutLog : null;
   return { ...reportWith('conversation', isoOf(period), table), gap };
 }
 
@@ -121,42 +119,37 @@ async function jobReport(values: Given, context: Context): Promise<SpendReport> 
     });
   }
   const by = values.by ?? 'model';
-  const history = await context.history();
   const now = new Date();
   // A job may run for days; of its session there is nothing else.
   const period = { since: new Date(now.getTime() - 5 * week), until: new Date(now.getTime() + 60_000) };
-  const ofHistory = (): SpendReport => historyReport(history, { by, period, session });
-  if (values.local) return ofHistory();
-  const known = new Set(history.callIds(session));
+  const ofHistory = (history: History): SpendReport => historyReport(history, { by, period, session });
+  if (values.local) return ofHistory(await context.history());
+  // A job may well run where none can be kept.
+  const { history } = await context.store();
   const client = await context.client();
-  for (const startedAt = io.now(); ;) {
+  const look = async (): Promise<JobCalls> => {
     const table = new SpendTable();
-    const found = new Set<string>();
-    try {
-      await loggedCalls(client, { period, match: { session_id: session } }, io.signal, (call) => {
-        // The proxy finds what holds the text.
-        if (call.sessionId !== session) return;
-        if (call.callId !== null) found.add(call.callId);
-        table.add(nameOfCall(call, by), figuresOfCall(call));
-      });
-    } catch (error) {
-      if (!(error instanceof CllmError) || io.signal.aborted || error.code === 'interrupted') throw error;
-      const report = ofHistory();
-      return {
-        ...report,
-        gap: `${error.message}: this is what the history of this machine tells, which knows nothing of batches`,
-      };
-    }
-    const missingCalls = [...known].filter((id) => !found.has(id)).length;
-    const isLate = io.now() - startedAt >= patienceMs;
-    if (missingCalls === 0 || isLate) {
-      const gap =
-        missingCalls === 0
-          ? null
-          : `${missingCalls} of the job's calls are not in the proxy's log yet, and not in these sums`;
-      return { ...reportWith(by, isoOf(period), table), missingCalls, gap };
-    }
-    await sleep(1000, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
+    const ids = new Set<string>();
+    const { isCut } = await loggedCalls(client, { period, match: { session_id: session } }, io.signal, (call) => {
+      // The proxy finds what holds the text.
+      if (call.sessionId !== session) return;
+      if (call.callId !== null) ids.add(call.callId);
+      table.add(nameOfCall(call, by), figuresOfCall(call));
+    });
+    return { table, ids, isCut };
+  };
+  try {
+    const { calls, missingCalls } = await whenLogged(look, new Set(history?.callIds(session) ?? []), {
+      now: io.now,
+      pause: (ms) => sleep(ms, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted()),
+    });
+    const late = `${missingCalls} of the job's calls are not in the proxy's log yet, and not in these sums`;
+    const gap = missingCalls > 0 ? late : calls.isCut ? cutLog : null;
+    return { ...reportWith(by, isoOf(period), calls.table), missingCalls, gap };
+  } catch (error) {
+    if (!(error instanceof CllmError) || io.signal.aborted || history === null) throw error;
+    const gap = `${error.message}: this is what the history of this machine tells, which knows nothing of batches`;
+    return { ...ofHistory(history), gap };
   }
 }
 
