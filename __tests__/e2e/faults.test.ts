@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { faultScenarios, goodReply, streamed, type FaultScenario } from '../support/fault-scenarios.ts';
-import { startFaultServer, type FaultServer } from '../support/fault-server.ts';
+import { coded, event, head, startFaultServer, type FaultServer } from '../support/fault-server.ts';
+import { textChunk } from '../support/fake-upstream.ts';
 import { CliHome, type CliResult } from '../support/run-cli.ts';
 
 /**
@@ -181,15 +182,31 @@ test('a call that the length cut is no event, and kept', () => {
   expect(JSON.stringify(turns.get(nameOf(scenario, 'text'))?.completion)).toContain('/et');
 });
 
-test('a deadline says which flag moves it, and a reset what happened', () => {
+test('a deadline says which flag moves it', () => {
   const said = (name: string): string =>
     runOf(scenarios.find((each) => each.name === name) as FaultScenario, 'text').stderr;
   expect(said('a stall after text')).toMatch(/idle deadline[^]*--idle-timeout/);
   expect(said('a stall before the status line')).toMatch(/first-token deadline[^]*--first-token-timeout/);
   expect(said('text that never ends')).toMatch(/total deadline[^]*--timeout/);
-  expect(said('a reset after text')).toContain('connection reset');
   expect(said('302 to another host')).toContain('https://login.example.com');
   expect(said('a login page under status 200')).toContain('Sign in');
+});
+
+// Text and reset that are met in one poll are an end of file to libuv (`uv__stream_io`): only one after the text is told.
+test('a reset is called a reset', async () => {
+  let reset = (): void => undefined;
+  const seen = new Promise<void>((resolve) => (reset = resolve));
+  const resetting = await startFaultServer([head(), coded(event(textChunk('Hello'))), { gate: seen }, { reset: true }]);
+  try {
+    const run = home.start(['--retries', '0', 'go'], { env: { LITELLM_PROXY_URL: resetting.baseUrl } });
+    await run.untilStdout('Hello');
+    reset();
+    const { code, stdout, stderr } = await run.result;
+    expect({ code, stdout }).toEqual({ code: 3, stdout: 'Hello\n' });
+    expect(stderr).toContain('connection reset');
+  } finally {
+    await resetting.close();
+  }
 });
 
 test('a redirect sends nothing to its target, neither key nor prompt', async () => {
@@ -206,7 +223,7 @@ test('a redirect sends nothing to its target, neither key nor prompt', async () 
       const { code, stderr } = await home.run(['--header', `x-litellm-key: ${key}`, `go ${status}`], { env });
       expect({ status, code, isNamed: stderr.includes(target.baseUrl) }).toEqual({ status, code: 5, isNamed: true });
     }
-    expect(redirecting.requests.map(({ head }) => head.split(key).length - 1)).toEqual([2, 2, 2, 2, 2]);
+    expect(redirecting.requests.map((request) => request.head.split(key).length - 1)).toEqual([2, 2, 2, 2, 2]);
     expect(target.connectionCount).toBe(0);
   } finally {
     await redirecting.close();
