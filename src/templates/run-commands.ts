@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { type ProgramEnd, type ProgramRun, runProgram } from '../files/run-program.ts';
 import { CllmError, InterruptedError } from '../outcome/errors.ts';
 import { foldLines } from '../protocol/fold-lines.ts';
 
@@ -14,31 +13,13 @@ export interface RenderedCommand {
   timeout: number;
 }
 
-export interface CommandSurroundings {
-  cwd: string;
-  /** Without keys. */
-  env: Readonly<Record<string, string | undefined>>;
-  /** Signals a process group, a negative id; throws when there is none. */
-  kill: (processId: number, signal: NodeJS.Signals) => void;
-  signal: AbortSignal;
+export interface CommandSurroundings extends Pick<ProgramRun, 'cwd' | 'env' | 'kill' | 'signal'> {
   say: (text: string) => void;
 }
 
 /** Bytes of a command's output that go with a prompt. */
 const mostOutput = 1024 * 1024;
 const mostErrorOutput = 4 * 1024;
-
-interface Output {
-  text: string;
-  isCut: boolean;
-}
-
-interface End {
-  output: Output;
-  errors: string;
-  /** Null for success. */
-  failure: string | null;
-}
 
 /**
  * Runs commands at the same time, without a shell, and gives the output of each as a labelled block, in their order. All of
@@ -70,63 +51,24 @@ export async function runCommands(
     );
   }
   if (stop.signal.aborted) throw stop.signal.reason;
-  return commands.map((command, at) => blockOf(command, ends[at] as End, say));
+  return commands.map((command, at) => blockOf(command, ends[at] as ProgramEnd, say));
 }
 
-async function run({ argv, timeout }: RenderedCommand, { cwd, env, kill, signal }: CommandSurroundings): Promise<End> {
-  if (signal.aborted) return { output: { text: '', isCut: false }, errors: '', failure: 'was not started' };
-  const [program = '', ...words] = argv;
-  // A group of its own, so that what it starts ends with it.
-  const child = spawn(program, words, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-  const end = (): void => {
-    if (child.pid === undefined) return;
-    try {
-      kill(-child.pid, 'SIGKILL');
-    } catch {
-      // It is gone already, with all of its group.
-    }
-  };
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    end();
-  }, timeout * 1000);
-  signal.addEventListener('abort', end);
-  const output = collect(child.stdout, mostOutput);
-  const errors = collect(child.stderr, mostErrorOutput);
-  const failure = await new Promise<string | null>((resolve) => {
-    child.once('error', (error) =>
-      resolve(`could not be started (${(error as NodeJS.ErrnoException).code ?? error.message})`),
-    );
-    child.once('exit', (code, by) => {
-      // What it left running holds the pipes open.
-      end();
-      resolve(code === 0 ? null : by === null ? `ended with exit code ${code}` : `was ended by ${by}`);
-    });
-  });
-  const whole = { output: await output, errors: (await errors).text.trim() };
-  clearTimeout(timer);
-  signal.removeEventListener('abort', end);
-  return { ...whole, failure: isLate ? `took longer than ${timeout} s, and was ended` : failure };
+async function run(
+  { argv, timeout }: RenderedCommand,
+  { cwd, env, kill, signal }: CommandSurroundings,
+): Promise<ProgramEnd> {
+  const kept = { output: { first: mostOutput }, errors: { first: mostErrorOutput } };
+  return runProgram({ argv, timeout, cwd, env, kill, signal, ...kept });
 }
 
-/** Read to its end, however long: a writer that nobody reads would wait for ever. */
-async function collect(stream: Readable, most: number): Promise<Output> {
-  const pieces: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const piece of stream as AsyncIterable<Buffer>) {
-      if (length < most) pieces.push(piece.subarray(0, most - length));
-      length += piece.length;
-    }
-  } catch {
-    // A program that could not be started has no output.
-  }
-  return { text: new TextDecoder().decode(Buffer.concat(pieces)), isCut: length > most };
-}
-
-function blockOf(command: RenderedCommand, { output, errors, failure }: End, say: (text: string) => void): string {
+function blockOf(
+  command: RenderedCommand,
+  { output, errors: { text: written }, failure }: ProgramEnd,
+  say: (text: string) => void,
+): string {
   const { name, shown, onFailure } = command;
+  const errors = written.trim();
   if (failure !== null && onFailure === 'warn') say(`${named(command)} ${failure}${told(errors)}`);
   if (output.isCut) say(`of the output of ${named(command)} only the first ${mostOutput} bytes are sent`);
   const attributes = [
@@ -139,8 +81,8 @@ function blockOf(command: RenderedCommand, { output, errors, failure }: End, say
   return `<context ${attributes.join(' ')}>\n${body}${body === '' || body.endsWith('\n') ? '' : '\n'}</context>`;
 }
 
-function failed(command: RenderedCommand, { errors, failure }: End): CllmError {
-  return new CllmError('context_failed', `${named(command)} ${failure}${told(errors)}: nothing was asked`);
+function failed(command: RenderedCommand, { errors, failure }: ProgramEnd): CllmError {
+  return new CllmError('context_failed', `${named(command)} ${failure}${told(errors.text.trim())}: nothing was asked`);
 }
 
 function named({ name, shown }: RenderedCommand): string {
