@@ -106,6 +106,7 @@ async function problemsOf(body: string, isTTY: boolean): Promise<string[]> {
     messages: '[{"role":"user","content":"hi"}]',
     completion: kept,
     base_url: null,
+    template: null,
   });
   // But for a number beyond all, which JSON has not.
   const isKept = body.includes('1e400') || isDeepStrictEqual(turn.completion, JSON.parse(kept));
@@ -170,7 +171,7 @@ function textView(io: MemoryIo): TextView {
 }
 
 function programOptions({ stdout, now }: MemoryIo): ConstructorParameters<typeof JsonView>[0] {
-  return { stdout, model: 'm', baseUrl: 'b', timestamp: () => summary.createdAt, now };
+  return { stdout, model: 'm', template: null, baseUrl: 'b', timestamp: () => summary.createdAt, now };
 }
 
 function receiptFor({ completion }: Reply): ReturnType<typeof receiptOf> {

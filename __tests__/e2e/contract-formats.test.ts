@@ -88,6 +88,7 @@ const result = {
   session_id: 'C',
   model_served: 'test-model',
   guardrails: null,
+  template: null,
   error: null,
   completion,
 };

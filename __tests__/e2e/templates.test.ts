@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -173,6 +174,45 @@ describe('a template', () => {
     // Far above what it takes, for a busy machine; without the bounds it is half a minute, or for ever.
     expect(performance.now() - began).toBeLessThan(8_000);
     expect(upstream.chatRequests).toHaveLength(0);
+  });
+});
+
+describe('what is kept of a template', () => {
+  const digestOf = (file: string): string => `sha256:${createHash('sha256').update(readFileSync(file)).digest('hex')}`;
+
+  test('goes with the turn, with its variables, without the values of secrets', async () => {
+    const file = write('hello', '---\nvariables: { who: null, n: 3, api_token: null }\n---\nHello {{ who }}!');
+    const args = ['-t', 'hello', '--var', 'who=Ann\n**x**', '--var', 'api_token=hunter2', '-m', 'm1'];
+    upstream.reply(textReply('ok'));
+    const { stdout } = await inRepo([...args, '--output-format', 'json']);
+    const template = { name: 'hello', digest: digestOf(file) };
+    expect(JSON.parse(stdout)).toMatchObject({ exit_code: 0, template });
+    const kept = { ...template, variables: { who: 'Ann\n**x**', api_token: '***', n: 3 } };
+    const shown = await home.run(['history', 'show', '--format', 'json']);
+    expect(JSON.parse(shown.stdout)).toMatchObject({ turns: [{ template: kept }] });
+    const line = `template hello (${template.digest.slice(0, 19)})`;
+    expect((await home.run(['history', 'show'])).stdout).toContain(`[${line}, who=Ann **x**, api_token=***, n=3]`);
+    const escaped = `*(${line}, who=Ann \\*\\*x\\*\\*, api\\_token=\\*\\*\\*, n=3)*`;
+    expect((await home.run(['history', 'show', '--format', 'markdown'])).stdout).toContain(escaped);
+    expect((await home.run(['history', 'share'])).stdout).toContain(line);
+
+    const exported = await home.run(['history', 'export']);
+    const other = new CliHome();
+    try {
+      writeFileSync(other.at('export.jsonl'), exported.stdout);
+      expect((await other.run(['history', 'import', other.at('export.jsonl')])).code).toBe(0);
+      expect((await other.run(['history', 'export'])).stdout).toContain(JSON.stringify(kept));
+    } finally {
+      other.close();
+    }
+    expect((await home.run(['history', 'verify'])).code).toBe(0);
+  });
+
+  test('is in the result of a run that its commands ended, too', async () => {
+    const file = write('fails', '---\ncontext: [{ name: x, run: ["false"] }]\n---\nhi');
+    await trusted('fails');
+    const { stdout } = await inRepo(['-t', 'fails', '-m', 'm1', '--output-format', 'json']);
+    expect(JSON.parse(stdout)).toMatchObject({ exit_code: 1, template: { name: 'fails', digest: digestOf(file) } });
   });
 });
 

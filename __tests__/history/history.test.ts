@@ -332,6 +332,21 @@ describe('restoring a turn from its journal', () => {
     expect(history.turns(place.conversationId)).toHaveLength(1);
   });
 
+  test('keeps the template of the prompt, and none that can not be one', () => {
+    const history = openHistory();
+    const template = { name: 'review', digest: `sha256:${'a'.repeat(64)}`, variables: { base: 'main', n: 3 } };
+    const restored = (turnId: string, given: typeof template): unknown => {
+      const place = history.restoreTurn(
+        { conversationId: null, turnId, turn: { ...turn, name: null, template: given } },
+        ended('reply'),
+      );
+      return history.turns(place.conversationId)[0]?.template;
+    };
+    expect(restored('1', template)).toEqual(template);
+    expect(restored('2', { ...template, digest: 'x' })).toBeNull();
+    expect(history.verify().problems).toEqual([]);
+  });
+
   test('adds it to its conversation when that is still there', () => {
     const history = openHistory();
     const id = addTurn(history, 'a', 'A');

@@ -93,6 +93,8 @@ describe('values of another kind are refused, with their line, and nothing comes
     ['completion', line({}, turn({ completion: { choices: {} } }))],
     ['receipt', line({}, turn({ receipt: [] }))],
     ['error', line({}, turn({ error: { code: 5, message: 'x' } }))],
+    ['template', line({}, turn({ template: { name: 'a\nb', digest: `sha256:${'0'.repeat(64)}`, variables: {} } }))],
+    ['template', line({}, turn({ template: { name: 'a', digest: 'x', variables: {} } }))],
     ['id', line({}, turn({ id: '../x' }))],
     ['created_at', line({ created_at: '9999-99-99T99:99:99.999Z' })],
     ['rank', line({}).replace('"rank":1', '"rank":1e400')],

@@ -101,6 +101,7 @@ describe('the schema', () => {
     const {
       reply: _reply,
       base_url: _baseUrl,
+      template: _template,
       ...turn
     } = database.prepare('SELECT * FROM turns').get() as Record<string, unknown>;
     database.close();

@@ -149,7 +149,7 @@ describe('a history of an earlier cllm', () => {
       conversation_id: string;
     }[];
     database.exec(`DROP TRIGGER turns_pairs_insert; DROP TRIGGER turns_pairs_prompt; DROP TRIGGER turns_pairs_reply; DROP TRIGGER turns_pairs_delete;
-      DROP TABLE turns_pairs; DROP TABLE turns_pairs_backlog; PRAGMA user_version = 4`);
+      DROP TABLE turns_pairs; DROP TABLE turns_pairs_backlog; ALTER TABLE turns DROP COLUMN template; PRAGMA user_version = 4`);
     const insert = database.prepare(
       `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, prompt, messages) VALUES (?, ?, ?, 'm', '2026', 0, ?, '[]')`,
     );

@@ -26,6 +26,7 @@ export function turnOf(message: Partial<CompletionMessage> | null, facts: Partia
     verdict: 'complete',
     error: null,
     receipt: null,
+    template: null,
     ...facts,
   };
 }

@@ -43,6 +43,12 @@ export interface GuardrailObject {
   action: 'blocked' | 'masked' | 'ran';
 }
 
+/** The template that a prompt was made from, and the digest of its bytes: `sha256:…`. */
+export interface TemplateObject {
+  name: string;
+  digest: string;
+}
+
 export interface ResultParts {
   timestamp: string;
   error: CllmError | null;
@@ -52,6 +58,7 @@ export interface ResultParts {
   taken?: { text: string; json?: unknown } | null;
   figures?: ResultFigures | null;
   conversationId?: string | null;
+  template?: TemplateObject | null;
   /** Milliseconds since the command began; used where no receipt has its own. */
   durationMs?: number | null;
 }
@@ -87,6 +94,8 @@ export interface ResultObject {
   model_served: string | null;
   /** Null when no guardrail is known to have run. */
   guardrails: GuardrailObject[] | null;
+  /** Null for a prompt of its own. */
+  template: TemplateObject | null;
   error: ErrorObject | null;
   completion: ChatCompletion | null;
 }
@@ -128,6 +137,7 @@ export function resultObject(parts: ResultParts): ResultObject {
     session_id: figures?.sessionId ?? null,
     model_served: figures?.modelServed ?? null,
     guardrails: guardrailsOf(error, figures),
+    template: parts.template ?? null,
     error: error && isError ? errorObject(error, timestamp) : null,
     completion,
   };

@@ -21,6 +21,7 @@ export class TurnKeeper implements ReplyTap {
   constructor(store: Store, state: ConversationState, turn: TurnRequest, baseUrl: string) {
     const { history } = store;
     const { model, ...request } = turn.body;
+    const { template = null } = turn;
     let earlier: Turn[] = [];
     if (state.isReadOnly) {
       this.#history = null;
@@ -38,6 +39,7 @@ export class TurnKeeper implements ReplyTap {
           model,
           request,
           baseUrl,
+          template,
         });
         state.id = begun.conversationId;
         state.hasNewSystem = false;
@@ -57,7 +59,15 @@ export class TurnKeeper implements ReplyTap {
           conversationId: state.id,
           turnId: this.#turnId,
           // What a row of the history holds, for a history that can not be written or is lost meanwhile.
-          turn: { name: state.name, system: state.system, messages: turn.messages, model, request, baseUrl },
+          turn: {
+            name: state.name,
+            system: state.system,
+            messages: turn.messages,
+            model,
+            request,
+            baseUrl,
+            ...(template !== null && { template }),
+          },
         }) ?? null;
     } catch (error) {
       this.#failure ??= asProblem(error);

@@ -1,7 +1,7 @@
 import type { ReplyTap, RetryNotice } from '../client/reply/completion-stream.ts';
 import type { Receipt } from '../client/receipt.ts';
 import type { CllmError } from '../outcome/errors.ts';
-import type { History } from '../history/history.ts';
+import type { History, TurnTemplate } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Verdict } from '../outcome/exits.ts';
 import type { Arrival } from '../protocol/arrival.ts';
@@ -49,6 +49,8 @@ export interface TurnRequest {
   taps?: ReplyTap[];
   /** What the proxy groups calls by. Default: the conversation, or one of its own where none is kept. */
   sessionId?: string;
+  /** What the prompt was made from; null, as by default, for one of its own. */
+  template?: TurnTemplate | null;
 }
 
 export interface TurnResult {

@@ -58,6 +58,7 @@ function converted(conversation: CllmJson, rank: number): ExportedConversation {
       verdict: null,
       error: null,
       receipt: null,
+      template: null,
     });
     added = [];
   };

@@ -4,7 +4,7 @@ import { readCompletion } from '../protocol/completion-reader.ts';
 import { isJsonObject, parseJson } from '../protocol/json.ts';
 import { readMessages } from '../protocol/message-reader.ts';
 import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
-import { textOf, titleOf, type TurnError } from './rows.ts';
+import { readTemplate, textOf, titleOf, type TurnError, type TurnTemplate } from './rows.ts';
 
 /** One line of an export. Names are snake_case as in all JSON that cllm prints. */
 export interface ExportedConversation {
@@ -37,6 +37,8 @@ export interface ExportedTurn {
   verdict: Verdict | null;
   error: TurnError | null;
   receipt: Record<string, unknown> | null;
+  /** The template that the prompt was made from; older files do not have it. */
+  template: TurnTemplate | null;
 }
 
 /**
@@ -100,6 +102,7 @@ function parsedTurn(value: unknown, line: number): ExportedTurn {
     verdict: field('verdict', orNull(isVerdict)),
     error: field('error', orNull(isTurnError)),
     receipt: field('receipt', orNull(isJsonObject)),
+    template: readTemplate(field('template', orNull(isTemplate))),
   };
 }
 
@@ -177,6 +180,10 @@ function isCompletion(value: unknown): value is ChatCompletion {
 
 function isVerdict(value: unknown): value is Verdict {
   return verdicts.includes(value as Verdict);
+}
+
+function isTemplate(value: unknown): value is Record<string, unknown> {
+  return readTemplate(value) !== null;
 }
 
 function isTurnError(value: unknown): value is TurnError {

@@ -17,6 +17,7 @@ import {
   type HistorySpend,
   json,
   type NewTurn,
+  readTemplate,
   summaryAt,
   summaryColumns,
   summaryOf,
@@ -28,7 +29,15 @@ import {
 import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
-export type { ConversationSummary, ConversationTotals, HistorySpend, NewTurn, Turn, TurnEnd } from './rows.ts';
+export type {
+  ConversationSummary,
+  ConversationTotals,
+  HistorySpend,
+  NewTurn,
+  Turn,
+  TurnEnd,
+  TurnTemplate,
+} from './rows.ts';
 export type { TurnFilter } from './turn-filter.ts';
 
 export interface HistoryOptions extends DatabaseOptions {
@@ -60,6 +69,7 @@ export interface UnsavedTurn {
     model: string;
     request?: NewTurn['request'];
     baseUrl?: NewTurn['baseUrl'];
+    template?: NewTurn['template'];
   } | null;
 }
 
@@ -162,10 +172,14 @@ export class History {
         model = end.completion?.model ?? 'unknown',
         request = null,
         baseUrl = null,
+        template = null,
       } = unsaved.turn ?? {};
       const existing = unsaved.conversationId === null ? undefined : this.#records.byId(unsaved.conversationId);
       const conversation = existing === undefined ? { name, system } : { id: existing.id };
-      const place = this.#insertTurn({ conversation, messages, model, request, baseUrl }, unsaved.turnId);
+      const place = this.#insertTurn(
+        { conversation, messages, model, request, baseUrl, template: readTemplate(template) },
+        unsaved.turnId,
+      );
       this.#records.updateEnd(place.turnId, end);
       return { ...place, wasSaved: false };
     });
@@ -467,6 +481,7 @@ export class History {
       prompt,
       request: json(turn.request),
       baseUrl: turn.baseUrl ?? null,
+      template: json(turn.template),
     });
     return { conversationId: conversation.id, turnId, seq };
   }

@@ -1,5 +1,6 @@
 import { mediaOf, mediaTitle } from '../protocol/media.ts';
 import type { ChatCompletion, ChatMessage, Json } from '../protocol/types.ts';
+import { templateLine } from './template-line.ts';
 import { textOf, type ConversationSummary, type Turn } from './rows.ts';
 
 /**
@@ -26,6 +27,7 @@ function turnBlocks(turn: Turn): string[] {
     if (message.role !== 'user') blocks.push(`*${oneLine(message.role)}:*`);
     blocks.push(textOf([message]), ...attachments(message));
   }
+  if (turn.template !== null) blocks.push(`*(${escaped(templateLine(turn.template))})*`);
   blocks.push(
     `## ${turn.seq}. Reply (${oneLine(turn.completion?.model || turn.model)})`,
     ...replyBlocks(turn.completion),
@@ -60,6 +62,11 @@ function noteOf(turn: Turn): string | null {
 function attachments(message: ChatMessage): string[] {
   if (!Array.isArray(message.content)) return [];
   return message.content.map((part) => `*(${oneLine(kindOf(part))})*`).filter((text) => text !== '*(text)*');
+}
+
+/** A name or a value is no markup: it could end the note that it stands in. */
+function escaped(text: string): string {
+  return oneLine(text).replaceAll(/[\\`*_[\]<>&]/g, '\\$&');
 }
 
 /** A heading is one line: a name, a role or a model's word with a line break could write others. */

@@ -10,6 +10,7 @@ const migrations: readonly ((database: Pick<Database, 'execute'>) => void)[] = [
   m003Origin,
   m004BaseUrl,
   m005Pairs,
+  m006Template,
 ];
 
 export const schemaVersion = migrations.length;
@@ -161,4 +162,9 @@ function m005Pairs(database: Pick<Database, 'execute'>): void {
     CREATE TRIGGER turns_pairs_delete AFTER DELETE ON turns WHEN ${isIn('old')} BEGIN
       ${change('old', 'prompt')} ${change('old', 'reply')} END;
   `);
+}
+
+/** The template that a prompt was made from. Null for one that was none's, and for turns of earlier versions. */
+function m006Template(database: Pick<Database, 'execute'>): void {
+  database.execute('ALTER TABLE turns ADD COLUMN template TEXT');
 }

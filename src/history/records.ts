@@ -25,6 +25,7 @@ export interface NewRecord {
   prompt: string;
   request: string | null;
   baseUrl: string | null;
+  template: string | null;
 }
 
 /** The rows of the history one by one: ids, checksums and the SQL. Transactions and rules are History's. */
@@ -183,8 +184,8 @@ export class Records {
   insertTurn(given: NewRecord): void {
     const record = { ...given, prompt: withoutNul(given.prompt), model: withoutNul(given.model) };
     this.database.run(
-      `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages, base_url)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages, base_url, template)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       record.id,
       record.conversationId,
       record.seq,
@@ -195,6 +196,7 @@ export class Records {
       record.prompt,
       record.messages,
       record.baseUrl,
+      record.template,
     );
   }
 
@@ -259,10 +261,14 @@ export function conversationChecksum(row: Omit<ConversationRow, 'checksum'>): nu
 
 /** Over what the prompt's commit writes. Not over the conversation: deleting one may hand its turns to a fork. */
 export function promptChecksum(
-  row: Pick<TurnRow, 'id' | 'seq' | 'model' | 'created_at' | 'request' | 'messages' | 'prompt' | 'base_url'>,
+  row: Pick<
+    TurnRow,
+    'id' | 'seq' | 'model' | 'created_at' | 'request' | 'messages' | 'prompt' | 'base_url' | 'template'
+  >,
 ): number {
   const values = [row.id, row.seq, row.model, row.created_at, row.request, row.messages, row.prompt];
-  // Rows of earlier versions have none, and were summed without it.
+  // Rows of earlier versions have none of these, and were summed without them.
+  if (row.template !== null) return checksum([...values, row.base_url, row.template]);
   return checksum(row.base_url === null ? values : [...values, row.base_url]);
 }
 

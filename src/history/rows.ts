@@ -2,7 +2,16 @@ import { verdicts, type Verdict } from '../outcome/exits.ts';
 import { readCompletion } from '../protocol/completion-reader.ts';
 import { isJsonObject, parseJson } from '../protocol/json.ts';
 import { readMessages } from '../protocol/message-reader.ts';
-import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
+import type { ChatCompletion, ChatMessage, Json } from '../protocol/types.ts';
+
+/** The template that a prompt was made from. */
+export interface TurnTemplate {
+  name: string;
+  /** Of the template's bytes: `sha256:…`. */
+  digest: string;
+  /** What its variables stood for; that of one which is named like a secret is not kept. */
+  variables: Readonly<Record<string, Json>>;
+}
 
 /** A prompt to commit. */
 export interface NewTurn {
@@ -16,6 +25,8 @@ export interface NewTurn {
   request?: Record<string, unknown> | null;
   /** The proxy that the turn goes to, with all that came before it; null when nobody knows. */
   baseUrl?: string | null;
+  /** Null for a prompt of its own. */
+  template?: TurnTemplate | null;
 }
 
 export interface TurnError {
@@ -42,6 +53,8 @@ export interface Turn extends TurnEnd {
   model: string;
   messages: ChatMessage[];
   request: Record<string, unknown> | null;
+  /** Null for a prompt of its own. */
+  template: TurnTemplate | null;
   /** The columns that are no JSON any more, and are empty here; absent when there are none. */
   damage?: readonly string[];
 }
@@ -102,6 +115,7 @@ export interface TurnRow {
   messages: string;
   completion: string | null;
   base_url: string | null;
+  template: string | null;
 }
 
 /** All but the reply's text, which SQLite takes out of the completion and can not where that is damaged. */
@@ -123,6 +137,7 @@ export const turnColumns = [
   'messages',
   'completion',
   'base_url',
+  'template',
 ]
   .map((name) => `turns.${name}`)
   .join();
@@ -151,7 +166,7 @@ export interface ConversationRow {
  */
 export function turnOf(row: TurnRow): Turn {
   const damage: string[] = [];
-  const parsed = (name: 'messages' | 'request' | 'completion' | 'error' | 'receipt'): unknown => {
+  const parsed = (name: 'messages' | 'request' | 'completion' | 'error' | 'receipt' | 'template'): unknown => {
     const text = row[name];
     if (text === null) return null;
     try {
@@ -170,6 +185,7 @@ export function turnOf(row: TurnRow): Turn {
     model: row.model,
     messages: readMessages(parsed('messages')),
     request: recordOf(parsed('request')),
+    template: readTemplate(parsed('template')),
     completion: readCompletion(parsed('completion')),
     verdict: verdictOf(row.verdict),
     error: errorOf(parsed('error')),
@@ -250,6 +266,15 @@ export function titleOf(prompt: string): string {
     .find((each) => each !== '');
   const characters = Array.from(line ?? '(no text)');
   return characters.length <= 60 ? characters.join('') : `${characters.slice(0, 59).join('').trimEnd()}…`;
+}
+
+/** Null for anything else: a hand, or somebody's export, may have written it. */
+export function readTemplate(value: unknown): TurnTemplate | null {
+  if (!isJsonObject(value)) return null;
+  const { name, digest, variables } = value;
+  if (typeof name !== 'string' || !/^[^\p{Cc}\p{Bidi_Control}]{1,1024}$/u.test(name)) return null;
+  if (typeof digest !== 'string' || !/^sha256:[0-9a-f]{64}$/.test(digest) || !isJsonObject(variables)) return null;
+  return { name, digest, variables: variables as Readonly<Record<string, Json>> };
 }
 
 export function json(value: unknown): string | null {

@@ -75,6 +75,7 @@ function exported(row: ConversationRow, rank: number, turns: Turn[]): ExportedCo
       verdict: turn.verdict,
       error: turn.error,
       receipt: turn.receipt,
+      template: turn.template,
     })),
   };
 }
@@ -171,6 +172,7 @@ class Importer {
       request: json(turn.request),
       // A file does not say where its turns were had: that would be a stranger's word.
       baseUrl: null,
+      template: json(turn.template),
     });
     if (turn.ended_at !== null) this.#records.updateEnd(id, turn, turn.ended_at);
   }

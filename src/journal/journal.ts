@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { errorCode, failureReason } from '../files/file-error.ts';
 import { CllmError } from '../outcome/errors.ts';
 import { securePrivateDirectory } from '../files/private-files.ts';
-import type { ChatMessage } from '../protocol/types.ts';
+import type { ChatMessage, Json } from '../protocol/types.ts';
 import { type ProcessIdentity, type ProcessState, processState } from '../files/process-identity.ts';
 import { isJsonObject } from '../protocol/json.ts';
 import { readRecordingMeta, RecordingWriter } from './recording.ts';
@@ -22,6 +22,7 @@ export interface JournaledTurn {
     model: string;
     request?: Record<string, unknown> | null;
     baseUrl?: string | null;
+    template?: { name: string; digest: string; variables: Readonly<Record<string, Json>> } | null;
   };
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ConversationSummary, Turn } from '../history/history.ts';
+import { templateLine } from '../history/template-line.ts';
 import type { Verdict } from '../outcome/exits.ts';
 import { readContentParts } from '../protocol/content-parts.ts';
 import { isJsonObject, textOrNull } from '../protocol/json.ts';
@@ -144,11 +145,15 @@ ${content}</main>
   #turn(turn: Turn): Html {
     return html`<article id="turn-${turn.seq}">
 <h2>Turn ${turn.seq} ${time(turn.createdAt)}</h2>
-${turn.messages.map((message, at) => this.#message(message, `message ${at + 1} of turn ${turn.seq}`))}<section class="reply" aria-label="reply of turn ${turn.seq}">
+${turn.messages.map((message, at) => this.#message(message, `message ${at + 1} of turn ${turn.seq}`))}${this.#template(turn)}<section class="reply" aria-label="reply of turn ${turn.seq}">
 <p class="who"><bdi>${this.#shown(turn.completion?.model || turn.model)}</bdi></p>
 ${this.#reply(turn)}</section>
 </article>
 `;
+  }
+
+  #template({ template }: Turn): Html | null {
+    return template && html`<p class="named"><bdi>${this.#shown(templateLine(template))}</bdi></p>\n`;
   }
 
   #reply(turn: Turn): Html {

@@ -3,6 +3,7 @@ import type { Paths } from '../../config/paths.ts';
 import { searchOptions } from '../../config/project-file.ts';
 import type { SettingValues } from '../../config/validation.ts';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
+import type { TurnTemplate } from '../../history/history.ts';
 import type { Json } from '../../protocol/types.ts';
 import {
   findTemplate,
@@ -108,6 +109,15 @@ export async function loadTemplate(
   const system =
     text.system === null ? undefined : render(text.system, variables, { name: `${file}: system`, line: null });
   return { ...opened, variables, settings: { ...text.settings, system, output_schema: schema } };
+}
+
+/** What the history keeps of a template: of a variable that is named like a secret not its value. */
+export function keptTemplate({ name, digest, variables }: LoadedTemplate): TurnTemplate {
+  const values = Object.entries(variables).map(([variable, value]): [string, Json] => [
+    variable,
+    /key|token|secret|password/i.test(variable) ? '***' : value,
+  ]);
+  return { name, digest, variables: Object.fromEntries(values) };
 }
 
 /** Of what a command line gives, text; of what the file gives, whatever it is. */

@@ -1,4 +1,5 @@
 import type { ConversationSummary, ConversationTotals, Turn } from '../../history/history.ts';
+import { templateLine } from '../../history/template-line.ts';
 import type { ChatMessage } from '../../protocol/types.ts';
 import { mediaOf, mediaTitle } from '../../protocol/media.ts';
 import { withoutFinal } from '../../protocol/fold-lines.ts';
@@ -29,6 +30,7 @@ export function conversationJson(summary: ConversationSummary, turns: readonly T
       verdict: turn.verdict,
       error: turn.error,
       receipt: turn.receipt,
+      template: turn.template,
     })),
   };
 }
@@ -51,6 +53,7 @@ export function conversationText(summary: ConversationSummary, turns: readonly T
   if (summary.system !== null) blocks.push('> system', summary.system);
   for (const turn of turns) {
     for (const message of turn.messages) blocks.push(`> ${message.role}`, messageText(message));
+    if (turn.template !== null) blocks.push(`[${templateLine(turn.template)}]`);
     blocks.push(`> assistant (${turn.model})`);
     const reply = turn.completion?.choices[0]?.message;
     if (reply?.content) blocks.push(reply.content);

@@ -1,4 +1,5 @@
 import type { Settings } from '../../config/settings.ts';
+import type { TemplateObject } from '../../conversation/result-object.ts';
 import type { Values } from '../flags/flag.ts';
 import type { OutputFormat, viewFlags } from '../flags/flags.ts';
 import type { Io } from '../io.ts';
@@ -19,6 +20,8 @@ export interface ViewOptions {
   reasoning: Settings['reasoning']['value'];
   /** The history, for somebody who tries cllm out: they should see that a turn is a thing on their disk. */
   keptIn?: string | null;
+  /** What the prompt is made from. */
+  template?: TemplateObject | null;
 }
 
 /** The view that the flags and the settings ask for. */
@@ -46,8 +49,19 @@ export function isMarkdown(render: Render, stdout: Output, isData: boolean): boo
 export function programView(
   format: Exclude<OutputFormat, 'text'>,
   io: Pick<Io, 'stdout' | 'now'>,
-  { model = null, baseUrl = null }: { model?: string | null; baseUrl?: string | null } = {},
+  {
+    model = null,
+    baseUrl = null,
+    template = null,
+  }: Pick<ViewOptions, 'model' | 'template'> & { baseUrl?: string | null } = {},
 ): View {
-  const options = { stdout: io.stdout, model, baseUrl, timestamp: () => new Date().toISOString(), now: () => io.now() };
+  const options = {
+    stdout: io.stdout,
+    model,
+    baseUrl,
+    template,
+    timestamp: () => new Date().toISOString(),
+    now: () => io.now(),
+  };
   return format === 'json' ? new JsonView(options) : new EventsView(options);
 }

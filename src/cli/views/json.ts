@@ -1,4 +1,9 @@
-import { resultObject, type ResultObject, schemaVersion } from '../../conversation/result-object.ts';
+import {
+  resultObject,
+  type ResultObject,
+  schemaVersion,
+  type TemplateObject,
+} from '../../conversation/result-object.ts';
 import { exits } from '../../outcome/exits.ts';
 import { decidingChoice, repliedCalls, type ReplyCall } from '../../protocol/reply-content.ts';
 import type { Arrival, TextDelta } from '../../protocol/arrival.ts';
@@ -15,6 +20,8 @@ export interface ProgramViewOptions {
   /** The model that will be asked, as far as anybody knows before a turn begins. */
   model: string | null;
   baseUrl: string | null;
+  /** What the prompt is made from; null for one of its own. */
+  template: TemplateObject | null;
   /** ISO 8601, UTC. */
   timestamp: () => string;
   /** Milliseconds of a clock that only goes forward. */
@@ -35,7 +42,7 @@ export class JsonView implements View {
 
   async end(outcome: TurnOutcome): Promise<void> {
     const { stdout, timestamp, now } = this.#options;
-    await stdout.write(line(resultOf(stdout, outcome, timestamp(), now() - this.#startedAt)));
+    await stdout.write(line(resultOf(this.#options, outcome, timestamp(), now() - this.#startedAt)));
   }
 }
 
@@ -74,7 +81,7 @@ export class EventsView implements View {
   async end(outcome: TurnOutcome): Promise<void> {
     const { stdout, timestamp, now, model } = this.#options;
     const at = timestamp();
-    const result = resultOf(stdout, outcome, at, now() - this.#startedAt);
+    const result = resultOf(this.#options, outcome, at, now() - this.#startedAt);
     let lines = '';
     // A turn that never began has an init all the same; only a mistake in the command line itself has none.
     if (!this.#hasBegun && result.exit_code !== exits.usage.code) lines += this.#init(outcome.conversationId, model);
@@ -110,7 +117,12 @@ export class EventsView implements View {
   }
 }
 
-function resultOf(stdout: Output, outcome: TurnOutcome, timestamp: string, durationMs: number): ResultObject {
+function resultOf(
+  { stdout, template }: ProgramViewOptions,
+  outcome: TurnOutcome,
+  timestamp: string,
+  durationMs: number,
+): ResultObject {
   return resultObject({
     timestamp,
     error: maskError(outcome.decisive, (text) => stdout.masked(text)),
@@ -119,6 +131,7 @@ function resultOf(stdout: Output, outcome: TurnOutcome, timestamp: string, durat
     taken: outcome.taken ?? null,
     figures: outcome.receipt,
     conversationId: outcome.conversationId,
+    template,
     durationMs,
   });
 }

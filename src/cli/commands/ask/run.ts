@@ -7,6 +7,7 @@ import type { Store, TurnRequest, TurnResult } from '../../../conversation/turn.
 import { type CllmError, UsageError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
 import type { ChatCompletion, ChatMessage, RequestBody } from '../../../protocol/types.ts';
+import type { TurnTemplate } from '../../../history/history.ts';
 import { textOf } from '../../../conversation/result-object.ts';
 import { explainBudget } from '../../asking/budget.ts';
 import type { LoadedTemplate } from '../../asking/template.ts';
@@ -46,6 +47,7 @@ export async function runAsk(values: AskValues, context: Context): Promise<CllmE
     const { at, why } = problem;
     context.remark(`the schema goes out without "strict": at ${at === '' ? 'the root' : at}, ${why}`);
   }
+  const template = await context.template();
   const view = createView(values, context.io, {
     isHeldBack: wanted !== null,
     baseUrl: settings.baseUrl.value,
@@ -53,6 +55,7 @@ export async function runAsk(values: AskValues, context: Context): Promise<CllmE
     render: settings.render.value,
     reasoning: settings.reasoning.value,
     keptIn: values.demo ? context.paths.historyFile : null,
+    template: template && { name: template.name, digest: template.digest },
   });
   // From here on the view ends the run, whatever happens: it knows what it has said already.
   let outcome: TurnOutcome;
@@ -103,6 +106,7 @@ async function askOnce(
       signal: io.signal,
       observer: view,
       taps: recording === null ? [] : [recording],
+      template: await keptOf(context),
     },
     {
       form: wanted?.form ?? null,
@@ -130,6 +134,14 @@ async function askOnce(
     files,
     ...judgement([...errors, unrecorded, unwritten], { isShortAllowed }),
   };
+}
+
+/** What the history keeps of the template; a plain question loads nothing for it. */
+async function keptOf(context: Context): Promise<TurnTemplate | null> {
+  const template = await context.template();
+  if (template === null) return null;
+  const { keptTemplate } = await import('../../asking/template.ts');
+  return keptTemplate(template);
 }
 
 /** What the template says of the reply's form, where the flags say nothing. */

@@ -24,6 +24,7 @@ export async function comparison(
     verdict: turn.verdict,
     error: error === null ? null : { code: error.code, message: error.message },
     receipt: null,
+    template: null,
   }));
   const receipts = new Map(answers.map(({ turn }, at) => [at + 1, turn]));
   return comparisonPage(titleOf(textOf([message])), turns, {
