@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -84,6 +85,12 @@ describe('a PDF and a recording', () => {
   });
 });
 
+test('more than one text can hold is exit 2, whatever it is made of', async () => {
+  for (const name of ['a.txt', 'b.txt']) write(name, Buffer.alloc(130 * 1024 * 1024, 'x'));
+  const { code, stderr } = await home.run(['-f', 'a.txt', '-f', 'b.txt', 'sum up']);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('the limit is 268435456') });
+});
+
 describe('what no model takes', () => {
   test.each<[string, Buffer | string, string, string]>([
     ['a.heic', '\0\0\0\u0018ftypheic\0\0', 'is a HEIC image', 'convert it to JPEG'],
@@ -165,6 +172,53 @@ describe('a folder', () => {
     expect(stderr).toContain('src/notes.txt: it holds a private key');
     expect(await home.run(['-f', 'src/.env', 'review'])).toMatchObject({ code: 0 });
     expect(names()).toEqual(['src/.env']);
+  });
+
+  test('sends no private key, whoever wrote it down and wherever it stands', async () => {
+    write('src/code.ts');
+    const key = '-----BEGIN RSA PRIVATE KEY-----\nabc';
+    write('src/late.txt', `${'x'.repeat(70_000)}\n${key}`);
+    write('src/pgp.asc', '-----BEGIN PGP PRIVATE KEY BLOCK-----\nabc');
+    write('src/utf16.txt', Buffer.from(`\uFEFF${key}`, 'utf16le'));
+    const { stderr } = await home.run(['-f', 'src', 'review']);
+    expect(names()).toEqual(['src/code.ts']);
+    for (const name of ['late.txt', 'pgp.asc', 'utf16.txt'])
+      expect(stderr).toContain(`src/${name}: it holds a private`);
+  });
+
+  test('has its rules read as Git reads them, in the case of their letters and behind a mark of UTF-8', async () => {
+    for (const name of ['out.txt', 'Build/a.ts', 'build/b.ts', 'own.ts', 'private.ts']) write(`src/${name}`);
+    write('src/.gitignore', '\uFEFFout.txt\r\nbuild/\n*.md\n!README.md\n');
+    write('src/readme.md');
+    write('src/.git/info/exclude', 'own.ts\n');
+    write('src/.cllmignore', Buffer.from('\uFEFFprivate.ts\n.*ignore\n', 'utf16le'));
+    expect(await home.run(['-f', 'src', 'review'])).toMatchObject({ code: 0 });
+    expect(names()).toEqual(['src/Build/a.ts']);
+  });
+
+  test('of which a file of rules can not be used is sent to nobody', async () => {
+    for (const folder of ['pipe', 'long', 'stars']) write(`${folder}/${'a'.repeat(100)}`);
+    execFileSync('mkfifo', [home.at('pipe', '.gitignore')]);
+    write('long/.cllmignore', '#'.repeat(1024 * 1024 + 1));
+    write('stars/.gitignore', `${'*a'.repeat(60)}b`);
+    for (const [folder, why] of [
+      ['pipe', '.gitignore is no file'],
+      ['long', '.cllmignore is longer than'],
+      ['stars', 'can not be used'],
+    ] as const) {
+      expect(await home.run(['-f', folder, 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining(why) });
+    }
+    expect(upstream.chatRequests).toEqual([]);
+  });
+
+  test('says of a name that is no text that it is missing', async () => {
+    write('src/a.ts');
+    writeFileSync(Buffer.concat([Buffer.from(`${home.at('src')}/`), Buffer.from([0xff, 0x2e, 0x63])]), 'x');
+    const { code, stderr } = await home.run(['-f', 'src', 'review']);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringContaining('src/\uFFFD.c: its name is no UTF-8'),
+    });
   });
 
   test('that is empty, too large or gone is exit 2', async () => {

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { contentOf } from '../../files/content-kind.ts';
+import { holdsPrivateKey } from '../../files/secret-file.ts';
 import { UsageError } from '../../outcome/errors.ts';
 import type { ChatMessage, Json } from '../../protocol/types.ts';
 import type { Io } from '../io.ts';
@@ -19,13 +20,29 @@ export interface Attachments {
   parts: Json[];
 }
 
-type AttachmentIo = Pick<Io, 'cwd' | 'signal' | 'stderr' | 'stdin'>;
+type AttachmentIo = Pick<Io, 'cwd' | 'platform' | 'signal' | 'stderr' | 'stdin'>;
+
+/** All of them together: a request is one text, which a third of it is added to and which has to fit into one of Node's. */
+const mostBytes = 256 * 1024 * 1024;
 
 export async function readAttachments(files: readonly string[], io: AttachmentIo): Promise<Attachments> {
   const attachments: Attachments = { blocks: [], parts: [] };
+  let length = 0;
   for (const name of files) {
-    if (isFolder(name, io.cwd)) await addFolder(attachments, name, io);
-    else add(attachments, name, await readNamedFile(name, `-f ${name}`, io, { hint }));
+    if (isFolder(name, io.cwd)) {
+      await addFolder(attachments, name, io);
+      continue;
+    }
+    const bytes = await readNamedFile(name, `-f ${name}`, io, { hint });
+    length += bytes.length;
+    if (length > mostBytes) {
+      throw refused(
+        name,
+        `comes to ${length} bytes with those before it; the limit is ${mostBytes}`,
+        'send less at a time',
+      );
+    }
+    add(attachments, name, bytes);
   }
   return attachments;
 }
@@ -69,13 +86,15 @@ function add({ blocks, parts }: Attachments, name: string, bytes: Buffer): void 
 /** Of a folder the text alone: what else lies about in it, nobody named. */
 async function addFolder({ blocks }: Attachments, name: string, io: AttachmentIo): Promise<void> {
   const { readFolder } = await import('./folder.ts');
-  const { files, skipped } = readFolder(name, io.cwd);
+  const { files, skipped } = await readFolder(name, io);
   let count = 0;
   for (const file of files) {
     const content = contentOf(file.bytes);
     if ('problem' in content) skipped.push({ name: file.name, why: 'no text' });
     else if (content.kind !== 'text')
       skipped.push({ name: file.name, why: content.kind === 'other' ? content.name : `${content.kind}, no text` });
+    else if (holdsPrivateKey(content.text))
+      skipped.push({ name: file.name, why: 'it holds a private key; -f with its own name sends it' });
     else {
       blocks.push(fileBlock(file.name, content.text));
       count += 1;
