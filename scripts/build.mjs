@@ -120,6 +120,13 @@ function templateEngine(setup) {
     const code = await readFile(at('node_modules/minijinja-js/dist/web/minijinja_js_bg.wasm'));
     return { contents: `export const engineCode = Buffer.from('${code.toString('base64')}', 'base64');` };
   });
+  // What a template made of the engine is said as an error, and not by the engine itself, with a stack trace.
+  setup.onLoad({ filter: /minijinja-js\/dist\/web\/minijinja_js\.js$/ }, async ({ path: file }) => {
+    const said = 'console.error(getStringFromWasm0(arg0, arg1));';
+    const source = await readFile(file, 'utf8');
+    if (!source.includes(said)) throw new Error(`${file} no longer has ${said}`);
+    return { contents: source.replace(said, ''), loader: 'js' };
+  });
 }
 
 /**

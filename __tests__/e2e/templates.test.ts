@@ -80,6 +80,19 @@ describe('a template', () => {
     );
   });
 
+  test('names files by their place in the repository, whatever they are called', async () => {
+    writeFileSync(home.at('repo', '-'), 'a file');
+    write('dash', '---\nfiles: ["-"]\n---\nhi');
+    write('all', '---\nfiles: [.]\n---\nhi');
+    const cwd = home.at('repo');
+    expect((await sent(['-t', 'dash'], { cwd, stdin: 'input' }))['messages'][0].content).toBe(
+      'hi\n\n<stdin>\ninput\n</stdin>\n\n<file name="./-">\na file\n</file>',
+    );
+    upstream.reply(textReply('ok'));
+    expect((await inRepo(['-t', 'all'], { cwd })).code).toBe(0);
+    expect(JSON.stringify(upstream.chatRequests.at(-1)?.body)).toContain('<file name=\\\"./-\\\">');
+  });
+
   test('holds a reply to its schema, inline or in a file of the repository', async () => {
     writeFileSync(home.at('repo', 'schema.json'), '{"type":"object","required":["a"]}');
     write('file', '---\noutput_schema: schema.json\n---\nhi');
@@ -136,6 +149,9 @@ describe('a template', () => {
     ['a key in its params', '---\nparams: { api_key: x }\n---\nhi', [], 'api_key'],
     ['a file outside', '---\nfiles: [../outside.txt]\n---\nhi', [], 'must lie in'],
     ['a link to the outside', '---\nfiles: [link.txt]\n---\nhi', [], 'must lie in'],
+    ['a secret', '---\nfiles: [.env]\n---\nhi', [], 'looks like a secret'],
+    ['a link to one', '---\nfiles: [notes.txt]\n---\nhi', [], 'looks like a secret'],
+    ['what Git keeps', '---\nfiles: [.git/config]\n---\nhi', [], 'looks like a secret'],
     ['a schema outside', '---\noutput_schema: ../outside.txt\n---\nhi', [], 'must lie in'],
     ['an include', '{% include "/etc/passwd" %}', [], 'template not found'],
     ['bad syntax, with its line', '---\nmodel: x\n---\n\n{% if %}', [], 'bad.md:5: syntax error'],
@@ -146,6 +162,8 @@ describe('a template', () => {
   ])('with %s is exit code 2, and nothing is sent', async (_what, text, args, message) => {
     writeFileSync(home.at('outside.txt'), 'secret');
     symlinkSync(home.at('outside.txt'), home.at('repo', 'link.txt'));
+    writeFileSync(home.at('repo', '.env'), 'KEY=secret');
+    symlinkSync('.env', home.at('repo', 'notes.txt'));
     write('bad', text);
     const { code, stderr } = await inRepo(['-t', 'bad', ...args]);
     expect({ code, requests: upstream.chatRequests.length }).toEqual({ code: 2, requests: 0 });
@@ -163,6 +181,9 @@ describe('a template', () => {
     '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}',
     `{{ ${'('.repeat(5000)}1${')'.repeat(5000)} }}`,
     '{% if 1 %}'.repeat(5000),
+    '{{'.repeat(250_000),
+    `${'{{'.repeat(250_000)} %}`,
+    `{{ ${`"'`.repeat(200_000)} }}`,
   ])('that wants too much ends in exit code 2: %#', async (text) => {
     write('huge', text);
     const began = performance.now();
@@ -171,6 +192,7 @@ describe('a template', () => {
       code: 2,
       stderr: expect.stringContaining('huge.md'),
     });
+    expect(stderr).not.toContain('    at ');
     // Far above what it takes, for a busy machine; without the bounds it is half a minute, or for ever.
     expect(performance.now() - began).toBeLessThan(8_000);
     expect(upstream.chatRequests).toHaveLength(0);
@@ -329,6 +351,22 @@ describe('the commands of a template', () => {
     expect(await cli.result).toMatchObject({ code: 130 });
     await gone(Number(readFileSync(file, 'utf8')));
     expect(upstream.chatRequests).toHaveLength(0);
+  });
+
+  test('are not waited for once they have left their group with the pipe', async () => {
+    const script = `node -e "require('child_process').spawn('sleep',['60'],{detached:true,stdio:'inherit'}).unref()"; echo hi`;
+    write('away', `---\ncontext: [{ name: away, run: [sh, -c, ${JSON.stringify(script)}] }]\n---\nHi.`);
+    await trusted('away');
+    expect((await sent(['-t', 'away']))['messages'][0].content).toContain('\nhi\n</context>');
+  });
+
+  test('see no key of the proxy under any name, and all else', async () => {
+    write('key', '---\ncontext: [{ name: env, run: [env] }]\n---\nHi.');
+    await trusted('key');
+    const env = { OPENAI_API_KEY: 'sk-test-key', LITELLM_MASTER_KEY: 'sk-master-key', GH_TOKEN: 'gho-token-of-gh' };
+    const request = JSON.stringify(await sent(['-t', 'key'], { env }));
+    for (const none of ['sk-test-key', 'OPENAI_API_KEY', 'sk-master-key']) expect(request).not.toContain(none);
+    expect(request).toContain('GH_TOKEN=gho-token-of-gh');
   });
 
   test('see no key of the proxy, and what they print past the limit is cut aloud', async () => {

@@ -1,6 +1,8 @@
-import { relative } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { basename, relative } from 'node:path';
 import type { Paths } from '../../config/paths.ts';
 import { TrustStore } from '../../config/trust.ts';
+import { hasSecretName } from '../../files/secret-file.ts';
 import { UsageError } from '../../outcome/errors.ts';
 import { shellWord } from '../../protocol/shell-word.ts';
 import type { ChatMessage } from '../../protocol/types.ts';
@@ -45,7 +47,7 @@ export async function templateMessage(
   });
   const surroundings = {
     cwd: io.cwd,
-    env: withoutKeys(io),
+    env: io.secrets.environmentForOthers(),
     kill: (group: number, by: NodeJS.Signals) => io.kill(group, by),
     signal: io.signal,
     say,
@@ -56,7 +58,7 @@ export async function templateMessage(
   const commands = [...text.context.map((each) => renderedCommand(each, template)), ...asked];
   if (text.context.length > 0) await assertTemplateTrusted(template, { io, paths, ...values });
   const { prompt, file, stdin, stdinTimeout = 60 } = values;
-  const own = text.files.map((name, at) => relative(io.cwd, templatePath(template, name, `files[${at}]`)));
+  const own = text.files.map((name, at) => ownFile(template, name, { place: `files[${at}]`, cwd: io.cwd }));
   const attachments = await readAttachments([...own, ...file], io);
   const input = await readInput(
     { isInputNamed: prompt.isInputNamed, isInputIgnored: !stdin, inputTimeout: stdinTimeout },
@@ -91,6 +93,43 @@ export async function templateMessage(
 }
 
 /**
+ * A file that a template names, as `-f` takes it. Nobody named the files of a repository's template, so that what they hold
+ * must not be anybody's secrets.
+ *
+ * @throws UsageError `template_invalid`
+ */
+function ownFile(template: LoadedTemplate, name: string, { place, cwd }: { place: string; cwd: string }): string {
+  const { file, root } = template;
+  const absolute = templatePath(template, name, place);
+  const shown = relative(cwd, absolute);
+  if (root !== null && [absolute, realOf(absolute)].some((each) => isPrivate(relative(root, each)))) {
+    throw new UsageError(
+      `${file}: ${place} looks like a secret, and a template that came with a repository names none`,
+      {
+        code: 'template_invalid',
+        hint: `if it shall go along, say so: -f ${shellWord(shown, 'FILE')}`,
+      },
+    );
+  }
+  // The working directory itself; and a file, where "-" alone is standard input.
+  return shown === '' ? '.' : shown === '-' ? './-' : shown;
+}
+
+/** What Git keeps for itself may have the password of a remote in it. */
+function isPrivate(inside: string): boolean {
+  return inside.split('/').includes('.git') || hasSecretName(basename(inside));
+}
+
+function realOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // What reads it says what is wrong.
+    return path;
+  }
+}
+
+/**
  * Each word by itself. One that does not begin with `-` in the file does not begin with it here either: a value would be
  * an option of the program then.
  */
@@ -114,12 +153,6 @@ function renderedCommand(
     return rendered;
   });
   return { name, argv, shown: argv.join(' '), onFailure, timeout };
-}
-
-/** The key of the proxy is nothing to a command; what a command needs itself (`gh`'s token, say) stays. */
-function withoutKeys({ env }: Io): Record<string, string | undefined> {
-  const { LITELLM_PROXY_API_KEY: _key, ...others } = env;
-  return others;
 }
 
 /**

@@ -159,6 +159,26 @@ function valuesFor(
 
 /** Whether a template names one of what it has by itself: what it does not name goes after it. */
 export function isNamed(source: string, name: string): boolean {
-  const tags = source.match(/\{\{.*?\}\}|\{%.*?%\}/gs) ?? [];
-  return tags.some((tag) => new RegExp(`(?<![\\w.])${name}\\b`).test(tag.replaceAll(/"[^"]*"|'[^']*'/g, '')));
+  const pattern = new RegExp(`(?<![\\w.])${name}\\b`);
+  return tagsOf(source).some((tag) => pattern.test(tag.replaceAll(/"[^"]*"|'[^']*'/g, '')));
+}
+
+const closings: Readonly<Record<string, string>> = { '{{': '}}', '{%': '%}' };
+
+/** In one pass: a stranger's file may begin a tag at each of its characters, and end none. */
+function tagsOf(source: string): string[] {
+  const tags: string[] = [];
+  const endless = new Set<string>();
+  const opening = /\{[{%]/g;
+  for (let found = opening.exec(source); found !== null && endless.size < 2; found = opening.exec(source)) {
+    const [mark] = found;
+    if (endless.has(mark)) continue;
+    const end = source.indexOf(closings[mark] ?? '', opening.lastIndex);
+    if (end === -1) endless.add(mark);
+    else {
+      opening.lastIndex = end + 2;
+      tags.push(source.slice(found.index, opening.lastIndex));
+    }
+  }
+  return tags;
 }

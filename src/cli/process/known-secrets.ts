@@ -3,6 +3,9 @@ import { KeyMask, redactSecrets } from '../../protocol/redact-secrets.ts';
 /** Variables that hold keys, of this proxy, of providers and of CI systems. */
 const secretVariable = /(?:KEY|TOKEN|SECRET|PASSWORD)$/i;
 
+/** Of the proxy, by their names. */
+const proxyVariable = /^LITELLM_(?:\w+_)?KEY$/;
+
 /** A short value, or a plain word, stands in many texts and is no secret: `dummy`, `none`, `litellm`. */
 function isSecret(value: string): boolean {
   return value.length >= (/^[a-z]+$/i.test(value) ? 20 : 7);
@@ -46,9 +49,27 @@ export class KnownSecrets {
     return looksLikeOne || (isSecret(word) && this.#keyMask().mask(word) === '****');
   }
 
+  /**
+   * The environment for programs of others: without the keys of proxies, under whatever names they stand there
+   * (`OPENAI_API_KEY` often is one). What a program needs itself, `GH_TOKEN` say, stays.
+   */
+  environmentForOthers(): Record<string, string | undefined> {
+    this.#readSources();
+    const entries = Object.entries(this.#environment);
+    const named = entries.filter(([name]) => proxyVariable.test(name)).map(([, value]) => value?.trim() ?? '');
+    const mask = new KeyMask([...this.#keys, ...named].filter(isSecret));
+    return Object.fromEntries(
+      entries.filter(([name, value = '']) => !proxyVariable.test(name) && mask.mask(value) === value),
+    );
+  }
+
+  #readSources(): void {
+    for (const read of this.#sources.splice(0)) for (const key of keysOf(read)) this.#keys.add(key);
+  }
+
   #keyMask(): KeyMask {
     if (this.#mask !== null) return this.#mask;
-    for (const read of this.#sources.splice(0)) for (const key of keysOf(read)) this.#keys.add(key);
+    this.#readSources();
     const set = Object.entries(this.#environment)
       .filter(([name]) => secretVariable.test(name))
       .map(([, value]) => value?.trim() ?? '');
