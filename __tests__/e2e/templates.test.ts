@@ -353,13 +353,6 @@ describe('the commands of a template', () => {
     expect(upstream.chatRequests).toHaveLength(0);
   });
 
-  test('are not waited for once they have left their group with the pipe', async () => {
-    const script = `node -e "require('child_process').spawn('sleep',['60'],{detached:true,stdio:'inherit'}).unref()"; echo hi`;
-    write('away', `---\ncontext: [{ name: away, run: [sh, -c, ${JSON.stringify(script)}] }]\n---\nHi.`);
-    await trusted('away');
-    expect((await sent(['-t', 'away']))['messages'][0].content).toContain('\nhi\n</context>');
-  });
-
   test('see no key of the proxy under any name, and all else', async () => {
     write('key', '---\ncontext: [{ name: env, run: [env] }]\n---\nHi.');
     await trusted('key');
