@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { contextOf } from '../../src/conversation/conversation-context.ts';
+import { contextOf, requestOf } from '../../src/conversation/conversation-context.ts';
 import type { Turn } from '../../src/history/history.ts';
 import type { CompletionMessage } from '../../src/protocol/types.ts';
 import { openHistory } from '../support/history-samples.ts';
@@ -106,5 +106,113 @@ describe('which turns go along', () => {
   test('redacted thinking counts as signed', () => {
     const blocks = [{ type: 'redacted_thinking', data: 'x' }];
     expect(sentBack(turnWith({ thinking_blocks: blocks }))).toEqual({ ...plain, thinking_blocks: blocks });
+  });
+});
+
+describe('calls that are answered', () => {
+  const prompt = { role: 'user', content: 'why?' };
+  const call = (id: string | null, rest: object = {}) => ({
+    id,
+    type: 'function' as const,
+    function: { name: 'add', arguments: '{"a":1}' },
+    ...rest,
+  });
+  const called = (...calls: ReturnType<typeof call>[]): Turn[] => turnWith({ content: null, tool_calls: calls });
+  const answer = (id: string, content = 'five') => ({ role: 'tool', tool_call_id: id, content });
+  const wanted = (turns: Turn[], options: Partial<Parameters<typeof contextOf>[1]> = {}): unknown[] =>
+    contextOf(turns, { system: null, model: 'a-model', ...options }).messages;
+  const after = (turns: Turn[], ...messages: Turn['messages']): Turn[] => {
+    const [last] = turnWith({});
+    return [...turns, { ...(last as Turn), messages }];
+  };
+
+  test('go along with their answers, of the next turn or of the one that is sent', () => {
+    const assistant = { role: 'assistant', content: null, tool_calls: [call('c')] };
+    expect(wanted(called(call('c')), { next: [answer('c')] })).toEqual([prompt, assistant]);
+    expect(wanted(after(called(call('c')), answer('c'), prompt))).toEqual([
+      prompt,
+      assistant,
+      answer('c'),
+      prompt,
+      plain,
+    ]);
+  });
+
+  test('keep what the provider put on them, which Gemini wants back', () => {
+    const rest = { provider_specific_fields: { thought_signature: 's' } };
+    expect(wanted(called(call('c', { ...rest, index: 0 })), { next: [answer('c')] })).toEqual([
+      prompt,
+      { role: 'assistant', content: null, tool_calls: [call('c', rest)] },
+    ]);
+  });
+
+  test('have ids of their own where the provider gave none, or one twice', () => {
+    const turns = called(call(null), call('c'), call('c'));
+    const next = [answer('call_1'), answer('c'), answer('c_3')];
+    expect(wanted(turns, { next })).toEqual([
+      prompt,
+      { role: 'assistant', content: null, tool_calls: [call('call_1'), call('c'), call('c_3')] },
+    ]);
+  });
+
+  test('are all answered as soon as one is', () => {
+    const turns = called(call('a'), call('b'), call('c'));
+    const outcomes = (): Map<number, string> => new Map([[1, 'kept']]);
+    expect(wanted(turns, { next: [answer('a')], outcomes })).toEqual([
+      prompt,
+      { role: 'assistant', content: null, tool_calls: [call('a'), call('b'), call('c')] },
+      answer('b', 'kept'),
+      answer('c', 'This call was not run.'),
+    ]);
+  });
+
+  test('go along with what they came to where no later turn holds it', () => {
+    const outcomes = (): Map<number, string> => new Map([[0, 'kept']]);
+    expect(wanted(called(call('c')), { outcomes, next: [prompt] })).toEqual([
+      prompt,
+      { role: 'assistant', content: null, tool_calls: [call('c')] },
+      answer('c', 'kept'),
+    ]);
+  });
+
+  test('and their answers stay when the turn that has them got no reply', () => {
+    const [failed] = turnWith({});
+    const turns = [
+      ...called(call('c')),
+      { ...(failed as Turn), messages: [answer('c')], completion: null, verdict: null },
+    ];
+    expect(wanted(turns, { next: [prompt] })).toEqual([
+      prompt,
+      { role: 'assistant', content: null, tool_calls: [call('c')] },
+      answer('c'),
+    ]);
+  });
+
+  test('are dropped with answers that fit none of them', () => {
+    expect(wanted(after(called(call('c')), answer('other'), prompt))).toEqual([prompt, prompt, plain]);
+  });
+
+  test('have arguments that are JSON', () => {
+    const turns = called({ ...call('c'), function: { name: 'add', arguments: '{"a":' } });
+    const empty = called({ ...call('c'), function: { name: 'add', arguments: '' } });
+    expect(JSON.stringify(wanted(turns, { next: [answer('c')] }))).toContain(String.raw`{\"not_json\":`);
+    expect(JSON.stringify(wanted(empty, { next: [answer('c')] }))).toContain('"arguments":"{}"');
+  });
+
+  test('bring definitions along where the request has none', () => {
+    const next = [answer('c')];
+    const context = contextOf(called(call('c')), { system: null, model: 'a-model', next });
+    const tools = [{ type: 'function', function: { name: 'add', parameters: { type: 'object', properties: {} } } }];
+    expect(requestOf(context, { messages: next, body: { model: 'a-model' } })).toMatchObject({
+      tools,
+      tool_choice: 'none',
+    });
+    expect(requestOf(context, { messages: next, body: { model: 'a-model', tools: [] } })).not.toHaveProperty(
+      'tool_choice',
+    );
+    expect(requestOf(contextOf([], { system: null, model: 'm' }), { messages: next, body: { model: 'm' } })).toEqual({
+      model: 'm',
+      messages: next,
+    });
   });
 });

@@ -1,28 +1,17 @@
 import { DatabaseSync } from '../support/sqlite.ts';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { applicationId } from '../../src/history/database.ts';
-import { migrate, schemaVersion } from '../../src/history/migrations.ts';
+import { schemaVersion } from '../../src/history/migrations.ts';
 import { addTurn, ended, newTurn, openHistory } from '../support/history-samples.ts';
+import { oldHistory } from '../support/old-history.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
 const directory = useTemporaryDirectory();
 const pathOf = (): string => join(directory(), 'data', 'history.db');
 const earlier = Array.from({ length: schemaVersion }, (_, index) => index);
 
-/** A database as the cllm of that schema left it. */
-function databaseOf(version: number): DatabaseInstance {
-  mkdirSync(join(directory(), 'data'), { mode: 0o700 });
-  const database = new DatabaseSync(pathOf());
-  migrate(
-    { get: (sql) => database.prepare(sql).get(), execute: (sql) => database.exec(sql) },
-    version === 0 ? 0 : applicationId,
-    version,
-  );
-  return database;
-}
-type DatabaseInstance = InstanceType<typeof DatabaseSync>;
+const databaseOf = (version: number): ReturnType<typeof oldHistory> => oldHistory(pathOf(), version);
 
 function schemaOf(path: string): string[] {
   const database = new DatabaseSync(path);
@@ -51,7 +40,7 @@ describe('the schema', () => {
     const tables = schemaOf(pathOf()).filter((line) =>
       /^table (?!turns_(?:search|pairs)_(?:config|data|docsize|idx))/.test(line),
     );
-    expect(tables).toHaveLength(5);
+    expect(tables).toHaveLength(7);
     for (const line of tables) expect(dense(documented)).toContain(dense(line.replace(/^table \w+: /, '')));
   });
 
@@ -108,7 +97,7 @@ describe('the schema', () => {
     return [conversation, turn];
   }
 
-  function insert(database: DatabaseInstance, table: string, row: Record<string, unknown>): void {
+  function insert(database: ReturnType<typeof oldHistory>, table: string, row: Record<string, unknown>): void {
     const names = Object.keys(row);
     database
       .prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`)

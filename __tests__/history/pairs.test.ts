@@ -6,6 +6,7 @@ import { pairText } from '../../src/history/pairs.ts';
 import { rebuildSearch } from '../../src/history/verify.ts';
 import { useChildScript } from '../support/child-script.ts';
 import { addTurn, newTurn, openHistory } from '../support/history-samples.ts';
+import { oldHistory, takeRows } from '../support/old-history.ts';
 import { seed } from '../support/seed.ts';
 import { DatabaseSync } from '../support/sqlite.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
@@ -143,13 +144,12 @@ test('what is deleted or replaced is no longer found, and not in the file', () =
 describe('a history of an earlier cllm', () => {
   /** With as many rows again as a step takes, of which the oldest is looked for. */
   function earlier(count = 1200): void {
-    fill(openHistory(pathOf())).close();
-    const database = new DatabaseSync(pathOf());
+    fill(openHistory(join(directory(), 'new.db'))).close();
+    const database = oldHistory(pathOf(), 4);
+    takeRows(database, join(directory(), 'new.db'));
     const [sample] = database.prepare('SELECT * FROM turns WHERE prompt = ?').all(texts.english[0]) as {
       conversation_id: string;
     }[];
-    database.exec(`DROP TRIGGER turns_pairs_insert; DROP TRIGGER turns_pairs_prompt; DROP TRIGGER turns_pairs_reply; DROP TRIGGER turns_pairs_delete;
-      DROP TABLE turns_pairs; DROP TABLE turns_pairs_backlog; ALTER TABLE turns DROP COLUMN template; PRAGMA user_version = 4`);
     const insert = database.prepare(
       `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, prompt, messages) VALUES (?, ?, ?, 'm', '2026', 0, ?, '[]')`,
     );

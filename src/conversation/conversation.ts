@@ -2,6 +2,7 @@ import type { CallOptions, LiteLLMClient, RequestInput } from '../client/client.
 import type { CompletionStream } from '../client/reply/completion-stream.ts';
 import { CllmError } from '../outcome/errors.ts';
 import type { ConversationSummary } from '../history/history.ts';
+import { requestOf } from './conversation-context.ts';
 import type { ConversationState, Store, TurnObserver, TurnRequest, TurnResult } from './turn.ts';
 import { TurnKeeper } from './turn-keeper.ts';
 
@@ -71,11 +72,11 @@ export class Conversation {
   async send(turn: TurnRequest): Promise<TurnResult> {
     const keeper = new TurnKeeper(this.#store, this.state, turn, this.#client.baseUrl);
     const watched = new Watched(turn.observer);
-    const { messages, partialReplies } = keeper.context;
+    const { partialReplies } = keeper.context;
     await watched.tell((observer) =>
       observer.begin?.({ conversationId: this.state.id, model: turn.body.model, partialReplies }),
     );
-    const request = { ...turn.body, messages: [...messages, ...turn.messages] };
+    const request = requestOf(keeper.context, turn);
     const stream = this.#begun(keeper, request, {
       sessionId: turn.sessionId ?? this.state.id ?? (this.#session ??= newSession()),
       taps: [keeper, ...(turn.taps ?? [])],
@@ -87,7 +88,7 @@ export class Conversation {
       await stream.consume((arrival) => watched.tell((observer) => observer.arrival?.(arrival)));
     } finally {
       const end = await stream.result();
-      result = { conversationId: this.state.id, ...end, unsaved: keeper.commit(end) };
+      result = { conversationId: this.state.id, turnId: keeper.turnId, ...end, unsaved: keeper.commit(end) };
     }
     watched.rethrow();
     return result;

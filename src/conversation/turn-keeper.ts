@@ -1,6 +1,6 @@
 import type { ReplyTap, ResponseHead } from '../client/reply/completion-stream.ts';
 import { receiptToJson } from '../client/receipt.ts';
-import { type ConversationContext, contextOf } from './conversation-context.ts';
+import { type ContextOptions, type ConversationContext, contextOf } from './conversation-context.ts';
 import { CllmError } from '../outcome/errors.ts';
 import type { History, NewTurn, Turn } from '../history/history.ts';
 import type { JournalWriter } from '../journal/journal.ts';
@@ -14,7 +14,8 @@ import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.t
 export class TurnKeeper implements ReplyTap {
   readonly context: ConversationContext;
   readonly #history: History | null;
-  readonly #turnId: string | null = null;
+  /** Null for a turn that has no place in the history. */
+  readonly turnId: string | null = null;
   #journal: JournalWriter | null = null;
   #failure: CllmError | null = null;
 
@@ -26,7 +27,7 @@ export class TurnKeeper implements ReplyTap {
     if (state.isReadOnly) {
       this.#history = null;
       if (history !== null && state.id !== null) earlier = history.turns(state.id);
-      this.context = contextOf(earlier, { system: state.system, model });
+      this.context = contextOf(earlier, { system: state.system, model, next: turn.messages, ...outcomesIn(history) });
       return;
     }
     this.#history = history;
@@ -43,7 +44,7 @@ export class TurnKeeper implements ReplyTap {
         });
         state.id = begun.conversationId;
         state.hasNewSystem = false;
-        this.#turnId = begun.turnId;
+        this.turnId = begun.turnId;
         // Others may write to the conversation too: what came before this prompt is its context.
         if (begun.seq > 1) earlier = history.turns(begun.conversationId).filter((each) => each.seq < begun.seq);
       } catch (error) {
@@ -52,12 +53,12 @@ export class TurnKeeper implements ReplyTap {
         if (state.id !== null) earlier = history.turns(state.id);
       }
     }
-    this.context = contextOf(earlier, { system: state.system, model });
+    this.context = contextOf(earlier, { system: state.system, model, next: turn.messages, ...outcomesIn(history) });
     try {
       this.#journal =
         store.journal?.begin({
           conversationId: state.id,
-          turnId: this.#turnId,
+          turnId: this.turnId,
           // What a row of the history holds, for a history that can not be written or is lost meanwhile.
           turn: {
             name: state.name,
@@ -87,9 +88,9 @@ export class TurnKeeper implements ReplyTap {
   }
 
   commit(end: Pick<TurnResult, 'completion' | 'verdict' | 'receipt' | 'error'>): CllmError | null {
-    if (this.#history !== null && this.#turnId !== null) {
+    if (this.#history !== null && this.turnId !== null) {
       try {
-        this.#history.endTurn(this.#turnId, {
+        this.#history.endTurn(this.turnId, {
           completion: end.completion,
           verdict: end.verdict,
           error: end.error && { code: end.error.code, message: end.error.message },
@@ -121,6 +122,10 @@ export class TurnKeeper implements ReplyTap {
       this.#journal = null;
     }
   }
+}
+
+function outcomesIn(history: History | null): Pick<ContextOptions, 'outcomes'> {
+  return history === null ? {} : { outcomes: (turnId) => history.callOutcomes(turnId) };
 }
 
 function conversationOf({ id, name, system, hasNewSystem }: ConversationState): NewTurn['conversation'] {

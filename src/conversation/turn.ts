@@ -55,6 +55,8 @@ export interface TurnRequest {
 
 export interface TurnResult {
   conversationId: string | null;
+  /** Its place in the history; null, or absent, for a turn that has none. */
+  turnId?: string | null;
   completion: ChatCompletion | null;
   verdict: Verdict | null;
   receipt: Receipt | null;

@@ -5,6 +5,7 @@ import { isJsonObject, parseJson } from '../protocol/json.ts';
 import { readMessages } from '../protocol/message-reader.ts';
 import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { readTemplate, textOf, titleOf, type TurnError, type TurnTemplate } from './rows.ts';
+import { deciders } from './tool-runs.ts';
 
 /** One line of an export. Names are snake_case as in all JSON that cllm prints. */
 export interface ExportedConversation {
@@ -39,6 +40,18 @@ export interface ExportedTurn {
   receipt: Record<string, unknown> | null;
   /** The template that the prompt was made from; older files do not have it. */
   template: TurnTemplate | null;
+  /** What became of the reply's calls; absent where there is nothing. */
+  tool_runs?: ExportedToolRun[];
+}
+
+export interface ExportedToolRun {
+  /** Of the call in its reply, from 0. */
+  place: number;
+  decided_by: string;
+  started_at: string;
+  ended_at: string | null;
+  is_error: boolean;
+  content: string | null;
 }
 
 /**
@@ -90,7 +103,9 @@ export function parsedLine(line: string, number: number): ExportedConversation {
 function parsedTurn(value: unknown, line: number): ExportedTurn {
   if (!isJsonObject(value)) throw invalid(line, 'a turn is no object');
   const field = fieldsOf(value, line);
+  const runs = field('tool_runs', orNull(isToolRuns));
   return {
+    ...(runs !== null && { tool_runs: runs }),
     id: field('id', isIdentifier),
     seq: field('seq', isSeq),
     model: field('model', isString),
@@ -104,6 +119,25 @@ function parsedTurn(value: unknown, line: number): ExportedTurn {
     receipt: field('receipt', orNull(isJsonObject)),
     template: readTemplate(field('template', orNull(isTemplate))),
   };
+}
+
+function isToolRuns(value: unknown): value is ExportedToolRun[] {
+  if (!Array.isArray(value)) return false;
+  const places = new Set<unknown>();
+  return value.every((run) => {
+    if (!isJsonObject(run)) return false;
+    const { place, decided_by: decider, started_at: start, ended_at: end, is_error: isError, content } = run;
+    const isNew = Number.isSafeInteger(place) && Number(place) >= 0 && !places.has(place);
+    places.add(place);
+    const isEnded = isTime(end) && typeof content === 'string';
+    return (
+      isNew &&
+      deciders.some((word) => word === decider) &&
+      isTime(start) &&
+      typeof isError === 'boolean' &&
+      (isEnded || (end === null && content === null))
+    );
+  });
 }
 
 type Guard<Type> = (value: unknown) => value is Type;

@@ -26,6 +26,7 @@ import {
   type Turn,
   type TurnEnd,
 } from './rows.ts';
+import { type ToolDecider, type ToolRun, ToolRuns, unknownOutcome } from './tool-runs.ts';
 import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
@@ -107,10 +108,12 @@ const [matchStart, matchEnd] = ['\u{E000}', '\u{E001}'];
 export class History {
   readonly #database: Database;
   readonly #records: Records;
+  readonly #toolRuns: ToolRuns;
 
   private constructor(database: Database, options: HistoryOptions) {
     this.#database = database;
     this.#records = new Records(database, options);
+    this.#toolRuns = new ToolRuns(database);
   }
 
   /**
@@ -182,6 +185,44 @@ export class History {
       );
       this.#records.updateEnd(place.turnId, end);
       return { ...place, wasSaved: false };
+    });
+  }
+
+  /** What became of the calls of a turn's reply, as far as anything did. */
+  toolRuns(turnId: string): ToolRun[] {
+    return this.#toolRuns.of(turnId);
+  }
+
+  /** What the model is to be told of the calls of a turn, by their place. */
+  callOutcomes(turnId: string): Map<number, string> {
+    return new Map(this.#toolRuns.of(turnId).map(({ place, content }) => [place, content ?? unknownOutcome]));
+  }
+
+  /**
+   * Commits that a call is run, before it is. False when it was begun already, by whomever: then it must not be run.
+   *
+   * @throws CllmError `not_in_history` when the turn was deleted meanwhile.
+   */
+  beginToolRun(turnId: string, place: number, decidedBy: ToolDecider): boolean {
+    return this.#write(() => {
+      if (this.#records.turnRow(turnId) === undefined) throw turnNotInHistory(turnId);
+      return this.#toolRuns.begin(turnId, { place, decidedBy, startedAt: this.#records.now() });
+    });
+  }
+
+  /** Commits what a call came to. Of a turn that was deleted meanwhile nothing is kept. */
+  endToolRun(turnId: string, place: number, end: { isError: boolean; content: string }): void {
+    this.#write(() => this.#toolRuns.end(turnId, place, { ...end, endedAt: this.#records.now() }));
+  }
+
+  /** What a person allowed for the whole of a conversation; a fork and an import have none of it. */
+  toolGrants(conversationId: string): string[] {
+    return this.#toolRuns.grants(conversationId);
+  }
+
+  grantTool(conversationId: string, subject: string): void {
+    this.#write(() => {
+      if (this.#records.byId(conversationId) !== undefined) this.#toolRuns.grant(conversationId, subject);
     });
   }
 
@@ -564,6 +605,14 @@ export class History {
       });
     }
   }
+}
+
+function turnNotInHistory(turnId: string): CllmError {
+  return new CllmError(
+    'not_in_history',
+    `turn ${turnId} is no longer in the history: its conversation was deleted meanwhile`,
+    { hint: 'see what is there: cllm history list' },
+  );
 }
 
 function notInHistory(reference: string): CllmError {

@@ -11,6 +11,7 @@ const migrations: readonly ((database: Pick<Database, 'execute'>) => void)[] = [
   m004BaseUrl,
   m005Pairs,
   m006Template,
+  m007ToolRuns,
 ];
 
 export const schemaVersion = migrations.length;
@@ -167,4 +168,37 @@ function m005Pairs(database: Pick<Database, 'execute'>): void {
 /** The template that a prompt was made from. Null for one that was none's, and for turns of earlier versions. */
 function m006Template(database: Pick<Database, 'execute'>): void {
   database.execute('ALTER TABLE turns ADD COLUMN template TEXT');
+}
+
+/**
+ * What became of the calls of a reply, and what a person allowed for a whole conversation. A row is there before its tool
+ * runs and gets its end after, so that whoever takes the turn up again knows of both; `content` is what the model is told.
+ * A second row for the same call is impossible, and so is running it twice for one approval.
+ */
+function m007ToolRuns(database: Pick<Database, 'execute'>): void {
+  database.execute(`
+    CREATE TABLE tool_runs (
+      turn_id TEXT NOT NULL,
+      place INTEGER NOT NULL,
+      decided_by TEXT NOT NULL,
+      started_at TEXT NOT NULL,
+      ended_at TEXT,
+      is_error INTEGER,
+      checksum INTEGER NOT NULL,
+      content TEXT CHECK ((content IS NULL) = (ended_at IS NULL)),
+      PRIMARY KEY (turn_id, place)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER tool_runs_delete AFTER DELETE ON turns BEGIN
+      DELETE FROM tool_runs WHERE turn_id = old.id;
+    END;
+
+    CREATE TABLE tool_grants (
+      conversation_id TEXT NOT NULL,
+      subject TEXT NOT NULL,
+      PRIMARY KEY (conversation_id, subject)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER tool_grants_delete AFTER DELETE ON conversations BEGIN
+      DELETE FROM tool_grants WHERE conversation_id = old.id;
+    END;
+  `);
 }

@@ -2,6 +2,7 @@ import { type ExportedConversation, type ExportedTurn, invalid, parsedLine } fro
 import { hasIdentifierForm } from './identifiers.ts';
 import type { Records } from './records.ts';
 import { type ConversationRow, json, textOf, type Turn } from './rows.ts';
+import { type ToolDecider, type ToolRun, ToolRuns } from './tool-runs.ts';
 
 export interface ImportReport {
   /** Conversations that are new here. */
@@ -22,7 +23,7 @@ export function* exportHistory(records: Records): Generator<string> {
       'SELECT *, row_number() OVER (ORDER BY activity) AS rank FROM conversations ORDER BY position',
     );
     for (const row of parentsFirst(rows)) {
-      yield JSON.stringify(exported(row, row.rank, records.turns(row.id, row.parent_seq ?? 0)));
+      yield JSON.stringify(exported(records, row, row.rank, records.turns(row.id, row.parent_seq ?? 0)));
     }
   } finally {
     database.execute('COMMIT');
@@ -47,10 +48,10 @@ function parentsFirst<Row extends ConversationRow>(rows: readonly Row[]): Row[] 
 
 /** One conversation that stands alone: the turns that a fork shares are its own there. */
 export function exportConversation(records: Records, row: ConversationRow): string {
-  return JSON.stringify(exported({ ...row, parent_id: null, parent_seq: null }, 1, records.turns(row.id)));
+  return JSON.stringify(exported(records, { ...row, parent_id: null, parent_seq: null }, 1, records.turns(row.id)));
 }
 
-function exported(row: ConversationRow, rank: number, turns: Turn[]): ExportedConversation {
+function exported(records: Records, row: ConversationRow, rank: number, turns: Turn[]): ExportedConversation {
   return {
     type: 'conversation',
     version: 1,
@@ -76,6 +77,21 @@ function exported(row: ConversationRow, rank: number, turns: Turn[]): ExportedCo
       error: turn.error,
       receipt: turn.receipt,
       template: turn.template,
+      ...exportedRuns(new ToolRuns(records.database).of(turn.id)),
+    })),
+  };
+}
+
+function exportedRuns(runs: readonly ToolRun[]): Pick<ExportedTurn, 'tool_runs'> {
+  if (runs.length === 0) return {};
+  return {
+    tool_runs: runs.map((run) => ({
+      place: run.place,
+      decided_by: run.decidedBy,
+      started_at: run.startedAt,
+      ended_at: run.endedAt,
+      is_error: run.isError,
+      content: run.content,
     })),
   };
 }
@@ -175,6 +191,17 @@ class Importer {
       template: json(turn.template),
     });
     if (turn.ended_at !== null) this.#records.updateEnd(id, turn, turn.ended_at);
+    const runs = new ToolRuns(this.#records.database);
+    for (const run of turn.tool_runs ?? []) {
+      runs.restore(id, {
+        place: run.place,
+        decidedBy: run.decided_by as ToolDecider,
+        startedAt: run.started_at,
+        endedAt: run.ended_at,
+        isError: run.is_error,
+        content: run.content,
+      });
+    }
   }
 
   /** Whether an id would stand for something else here: it is somebody's name, looks like one, or begins an id of ours. */

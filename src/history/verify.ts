@@ -1,3 +1,4 @@
+import { damagedToolRuns } from './tool-runs.ts';
 import { CllmError } from '../outcome/errors.ts';
 import { isBusy, isIndexDamage, isWriteRefusal } from './database-error.ts';
 import type { Database } from './database.ts';
@@ -27,6 +28,7 @@ export function verifyHistory(database: Database): VerifyReport {
     conversations: checkConversations,
     turns: checkTurns,
     order: checkOrder,
+    calls: checkCalls,
     search: checkSearch,
   };
   for (const [name, check] of Object.entries(checks)) {
@@ -89,6 +91,11 @@ function checkTurns(database: Database, report: VerifyReport): void {
     if (!isReplySound)
       report.problems.push({ kind: 'turn', message: `the reply of ${place} is not as it was written` });
   }
+}
+
+function checkCalls(database: Database, { problems }: VerifyReport): void {
+  for (const turnId of damagedToolRuns(database))
+    problems.push({ kind: 'turn', message: `what a call of turn ${turnId} came to is not as it was written` });
 }
 
 /** Own turns follow the parent's without a gap, and the counters that lists are made from agree. */

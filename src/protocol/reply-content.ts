@@ -20,6 +20,12 @@ export interface ReplyCall {
   isMalformed: boolean;
 }
 
+/** A call beside the object that it was read from. */
+export interface SourcedCall {
+  call: ReplyCall;
+  source: JsonObject;
+}
+
 /** The choice that decides a verdict, which the builder gives first; undefined when the stream had none of it. */
 export function decidingChoice(fold: ChatCompletion | null): CompletionChoice | undefined {
   // A proxy's own `chat.completion` is judged as received: its index may be missing.
@@ -42,6 +48,11 @@ export function hasBegun(fold: ChatCompletion): boolean {
  * OpenAI's Responses into choice 1: BerriAI/litellm#44346.)
  */
 export function repliedCalls(fold: ChatCompletion | null): ReplyCall[] {
+  return sourcedCalls(fold).map(({ call }) => call);
+}
+
+/** The same, each with the object that it was read from: what else a provider put on it goes back with it. */
+export function sourcedCalls(fold: ChatCompletion | null): SourcedCall[] {
   const choice = decidingChoice(fold);
   if (fold === null || choice === undefined) return [];
   const calls = callsOf(choice);
@@ -59,13 +70,19 @@ function hasContent(message: JsonObject): boolean {
   );
 }
 
-function callsOf({ message }: CompletionChoice): ReplyCall[] {
+function callsOf({ message }: CompletionChoice): SourcedCall[] {
   if (!isJsonObject(message)) return [];
-  const calls = listOf((message as JsonObject)['tool_calls']).flatMap((call) => callOf(call) ?? []);
-  const older = isJsonObject(message.function_call) ? callOf({ function: message.function_call }) : null;
-  if (older !== null && !calls.some(({ name, input }) => name === older.name && input === older.input))
-    calls.push(older);
+  const calls = listOf((message as JsonObject)['tool_calls']).flatMap(sourced);
+  const [older] = isJsonObject(message.function_call) ? sourced({ function: message.function_call }) : [];
+  const isRepeated = ({ name, input }: ReplyCall): boolean =>
+    calls.some(({ call }) => name === call.name && input === call.input);
+  if (older !== undefined && !isRepeated(older.call)) calls.push(older);
   return calls;
+}
+
+function sourced(source: unknown): SourcedCall[] {
+  const call = callOf(source);
+  return call === null ? [] : [{ call, source: source as JsonObject }];
 }
 
 function callOf(call: unknown): ReplyCall | null {

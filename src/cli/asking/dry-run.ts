@@ -1,6 +1,6 @@
 import type { LiteLLMClient, ModelInfo, RequestInput, RequestPreview } from '../../client/client.ts';
 import type { Settings } from '../../config/settings.ts';
-import { contextOf } from '../../conversation/conversation-context.ts';
+import { contextOf, requestOf } from '../../conversation/conversation-context.ts';
 import type { Conversation } from '../../conversation/conversation.ts';
 import { schemaVersion } from '../../conversation/result-object.ts';
 import type { Store } from '../../conversation/turn.ts';
@@ -99,8 +99,13 @@ export function nextRequest(
   { messages, body }: { messages: readonly ChatMessage[]; body: RequestBody },
 ): RequestInput {
   const earlier = history === null || state.id === null ? [] : history.turns(state.id);
-  const context = contextOf(earlier, { system: state.system, model: body.model });
-  return { ...body, messages: [...context.messages, ...messages] };
+  const context = contextOf(earlier, {
+    system: state.system,
+    model: body.model,
+    next: messages,
+    outcomes: (turnId) => history?.callOutcomes(turnId) ?? new Map(),
+  });
+  return requestOf(context, { messages, body });
 }
 
 /** Looks at a request without sending it; the error is what would keep it from being sent. */
