@@ -73,6 +73,10 @@ describe('errors', () => {
     'batch_partial',
     'local_proxy_unavailable',
     'local_proxy_failed',
+    'mcp_unknown',
+    'mcp_not_allowed',
+    'mcp_unavailable',
+    'tool_failed',
     'internal',
   ];
 

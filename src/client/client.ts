@@ -5,7 +5,7 @@ import { checkCallOptions, checkClientOptions, checkRequest } from './check-opti
 import { CompletionStream, type ReplyTap, type RetryNotice } from './reply/completion-stream.ts';
 import { getJson, probe, type ProbeAnswer, type Question } from './answer/question.ts';
 import { Masking, withMaskedErrors } from './masking.ts';
-import { promptTexts, secretValues } from './safe-text.ts';
+import { promptTexts, secretValues, textsIn } from './safe-text.ts';
 import { ServedPolicy } from './served-policy.ts';
 import { Transport, type TransportOptions } from './http/transport.ts';
 import { isJsonObject, type JsonObject } from '../protocol/json.ts';
@@ -365,6 +365,23 @@ export class LiteLLMClient {
   }
 
   /**
+   * The JSON that a POST of JSON answers with, as it came: of up to 64 MiB, for what must not be done twice. It is sent
+   * again only where no connection was made, and may take as long as `timeout` says. What the body says is in no error.
+   *
+   * @throws CllmError
+   */
+  async post(path: string, body: unknown, options: CallOptions = {}): Promise<unknown> {
+    checkCallOptions(options);
+    return this.#ask(path, {
+      ...options,
+      body,
+      prompts: textsIn(body),
+      firstToken: 0,
+      mayRepeat: ({ code }) => code === 'connection_refused' || code === 'dns_failed',
+    });
+  }
+
+  /**
    * Sends one request to a path of the proxy and gives the answer, whatever its status: for a look at the way. With a body
    * it is a POST. No retries.
    */
@@ -407,12 +424,14 @@ export class LiteLLMClient {
       body?: unknown;
       prompts?: string[];
       retries?: number;
+      firstToken?: number;
+      mayRepeat?: (error: CllmError) => boolean;
       isAnswer?: (value: unknown) => boolean;
     },
   ): Promise<unknown> {
     checkCallOptions(options);
     const { retries, firstTokenTimeout, timeout } = this.#options;
-    const { onRetry, body, prompts = [] } = options;
+    const { onRetry, body, prompts = [], mayRepeat } = options;
     const question = this.#question(path, options);
     const asked = getJson({
       ...question,
@@ -422,8 +441,9 @@ export class LiteLLMClient {
         body: jsonOf(body),
         secrets: { ...question.secrets, prompts },
       }),
-      limits: { firstToken: firstTokenTimeout ?? 300, idle: 0, total: timeout ?? 0 },
+      limits: { firstToken: options.firstToken ?? firstTokenTimeout ?? 300, idle: 0, total: timeout ?? 0 },
       retries: options.retries ?? retries ?? 2,
+      ...(mayRepeat && { mayRepeat }),
       random: this.#random,
       isAnswer: options.isAnswer ?? (() => true),
       ...(onRetry && {
@@ -436,13 +456,17 @@ export class LiteLLMClient {
     return this.#masking.answer(await withMaskedErrors(this.#masking, asked));
   }
 
-  #question(path: string, { signal }: CallOptions): Question {
+  #question(path: string, { signal, sessionId }: CallOptions): Question {
     const onDebug = this.#onDebug;
     return {
       transport: this.#transport,
       method: 'GET',
       url: this.baseUrl + path,
-      headers: { ...this.#headers, accept: 'application/json' },
+      headers: {
+        ...(sessionId !== undefined && { 'x-litellm-session-id': sessionId }),
+        ...this.#headers,
+        accept: 'application/json',
+      },
       hasKey: this.#keys.length > 0,
       secrets: { keys: this.#keys, prompts: [] },
       ...(signal && { signal }),

@@ -52,3 +52,16 @@ export function promptTexts(messages: readonly { content: unknown }[]): string[]
   for (const message of messages) collect(message.content);
   return texts;
 }
+
+/** Every text of a value that is sent as JSON. */
+export function textsIn(value: unknown): string[] {
+  const texts: string[] = [];
+  // Without recursion: what comes from elsewhere may be nested deeper than the stack.
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const next = open.pop();
+    if (typeof next === 'string') texts.push(next);
+    else if (typeof next === 'object' && next !== null) for (const each of Object.values(next)) open.push(each);
+  }
+  return texts;
+}

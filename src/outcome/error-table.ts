@@ -115,6 +115,17 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   },
   output_failed: { exit: 'failed', nextStep: 'free some space or name another place for the output' },
   batch_partial: { exit: 'partial', nextStep: 'run the same `cllm batch` again: it tries what failed once more' },
+  // The MCP servers of the proxy.
+  mcp_unknown: {
+    exit: 'usage',
+    nextStep: 'cllm mcp list shows the servers, and cllm mcp tools SERVER what each can do',
+  },
+  mcp_not_allowed: {
+    exit: 'auth',
+    nextStep: 'cllm mcp list shows what this key may use; an admin of the proxy allows more',
+  },
+  mcp_unavailable: { exit: 'unreachable', nextStep: 'try again later; cllm mcp list shows which servers answer' },
+  tool_failed: { exit: 'failed', nextStep: 'check the arguments: cllm mcp tools SERVER shows what a tool takes' },
   // The history, asked for by itself.
   history_unusable: {
     exit: 'failed',

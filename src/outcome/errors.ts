@@ -64,6 +64,11 @@ export const errorCodes = [
   'batch_partial',
   // A command of a template, or of --exec.
   'context_failed',
+  // The MCP servers of the proxy.
+  'mcp_unknown',
+  'mcp_not_allowed',
+  'mcp_unavailable',
+  'tool_failed',
   // The history, asked for by itself.
   'history_unusable',
   'history_newer',
@@ -141,7 +146,8 @@ export class UsageError extends CllmError {
         | 'template_untrusted'
         | 'no_model'
         | 'input_too_large'
-        | 'schema_invalid';
+        | 'schema_invalid'
+        | 'mcp_unknown';
     } = {},
   ) {
     super(options.code ?? 'usage', message, options);

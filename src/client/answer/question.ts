@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CllmError, DeadlineError, InterruptedError } from '../../outcome/errors.ts';
 import { isSuccess } from '../../protocol/body-kind.ts';
+import { parseJson } from '../../protocol/json.ts';
 import type { HttpResponse, Transport } from '../http/transport.ts';
 import { Deadlines, type DeadlineLimits, longestTimer } from '../reply/deadlines.ts';
 import { retryDelay, type RetryNotice } from '../reply/retry.ts';
@@ -25,6 +26,8 @@ export interface Question {
 export interface RetriedQuestion extends Question {
   limits: DeadlineLimits;
   retries: number;
+  /** Of what must not be done twice: whether it was certainly not done. Default: whatever may pass is asked again. */
+  mayRepeat?: (error: CllmError) => boolean;
   random: () => number;
   /** Whether the JSON is what was asked for. Anything else is no answer, an error in a 200 among it. */
   isAnswer: (value: unknown) => boolean;
@@ -53,7 +56,7 @@ const longestAnswer = 64 * 1024 * 1024;
  * @throws CllmError
  */
 export async function getJson(question: RetriedQuestion): Promise<unknown> {
-  const { limits, retries: most, random, onRetry } = question;
+  const { limits, retries: most, random, mayRepeat = () => true, onRetry } = question;
   const stopping = stoppable(question);
   const deadlines = new Deadlines(
     limits,
@@ -61,7 +64,7 @@ export async function getJson(question: RetriedQuestion): Promise<unknown> {
     (deadline, seconds) =>
       stopping.stop(
         new DeadlineError(deadline, `no answer within ${seconds} s: ${nameOf(question)}`, {
-          hint: '`cllm doctor` looks at each step; --first-token-timeout waits longer',
+          hint: `\`cllm doctor\` looks at each step; ${deadline === 'total' ? '--timeout' : '--first-token-timeout'} waits longer`,
         }),
       ),
   );
@@ -74,7 +77,7 @@ export async function getJson(question: RetriedQuestion): Promise<unknown> {
       } catch (thrown) {
         stopping.signal.throwIfAborted();
         if (!(thrown instanceof CllmError)) throw thrown;
-        const delay = retryDelay(thrown, retries, most, random);
+        const delay = mayRepeat(thrown) ? retryDelay(thrown, retries, most, random) : null;
         if (delay === null) throw thrown;
         onRetry?.({ attempt: retries + 1, maxRetries: most, delayMs: delay, error: thrown });
         deadlines.endAttempt();
@@ -117,7 +120,7 @@ async function jsonOnce(question: RetriedQuestion, signal: AbortSignal): Promise
   const body = isAnswer ? await readAnswer(response, nameOf(question)) : await readErrorBody(response);
   if (isAnswer) {
     try {
-      const value: unknown = JSON.parse(body);
+      const value = parseJson(body);
       if (question.isAnswer(value)) return value;
     } catch {
       // Falls through: a page where JSON was expected.
