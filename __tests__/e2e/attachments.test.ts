@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
@@ -58,6 +58,38 @@ describe('a PDF and a recording', () => {
     const { stdout } = await home.run(['history', 'show', '--format', 'json']);
     expect(JSON.parse(stdout)).toMatchObject({ turns: [{ messages: [{ content: parts }] }] });
     expect((await home.run(['history', 'show'])).stdout).toContain('sum up');
+  });
+
+  test('are kept once, and are whole wherever they are read: in the next request, an export, a fork, a page, after a deletion', async () => {
+    const report = Buffer.from(pdf.replace('<<>>', '\0'.repeat(200_000)));
+    write('report.pdf', report);
+    const part = {
+      type: 'file',
+      file: { filename: 'report.pdf', file_data: `data:application/pdf;base64,${base64(report)}` },
+    };
+    for (const prompt of ['one', 'two', 'three'])
+      expect(await home.run(['-C', 'plan', '-f', 'report.pdf', prompt])).toMatchObject({ code: 0 });
+    expect(await home.run(['-C', 'plan', 'four'])).toMatchObject({ code: 0 });
+    const { messages } = (upstream.chatRequests.at(-1)?.body ?? {}) as { messages?: { content: string | Part[] }[] };
+    expect(messages?.filter(({ content }) => Array.isArray(content)).map(({ content }) => content[1])).toEqual([
+      part,
+      part,
+      part,
+    ]);
+    expect(statSync(home.at('cllm', 'history.db')).size).toBeLessThan(2 * report.length);
+    const occurrences = (text: string): number => text.split(base64(report)).length - 1;
+    const exported = await home.run(['history', 'export']);
+    expect(occurrences(exported.stdout)).toBe(3);
+    expect(await home.run(['history', 'fork', 'plan', '--at', '2', '--as', 'fork'])).toMatchObject({ code: 0 });
+    expect(await home.run(['history', 'delete', 'plan', '--yes'])).toMatchObject({ code: 0 });
+    expect(occurrences((await home.run(['history', 'show', 'fork', '--format', 'json'])).stdout)).toBe(2);
+    expect((await home.run(['history', 'share', 'fork'])).stdout).toContain('class="named">file<');
+    expect(await home.run(['history', 'import'], { stdin: exported.stdout })).toMatchObject({ code: 0 });
+    expect(await home.run(['history', 'export', 'plan'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(base64(report)),
+    });
+    expect(await home.run(['history', 'verify'])).toMatchObject({ code: 0 });
   });
 
   test('come from standard input too', async () => {

@@ -2,14 +2,16 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { History } from '../../src/history/history.ts';
+import type { ChatMessage, Json } from '../../src/protocol/types.ts';
 import { ended, newTurn, openHistory } from '../support/history-samples.ts';
 import { seed } from '../support/seed.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
+type Prompt = string | Json[];
 interface ModelConversation {
   name: string | null;
   system: string | null;
-  turns: { id: string; prompt: string; reply: string | null }[];
+  turns: { id: string; prompt: Prompt; reply: string | null }[];
 }
 /** What a history is, said with a Map: in the order of use, the latest last. */
 type Model = Map<string, ModelConversation>;
@@ -81,21 +83,36 @@ const hasSome = (model: Model): boolean => model.size > 0;
 const someName = fc.constantFrom('a', 'b', 'c', null);
 const someIndex = fc.nat(6);
 const someText = fc.string({ unit: 'grapheme', maxLength: 20 });
+/** Of a few, so that turns have the same ones. */
+const somePrompt: fc.Arbitrary<Prompt> = fc.oneof(
+  { weight: 2, arbitrary: someText },
+  {
+    weight: 1,
+    arbitrary: fc.array(fc.constantFrom('A', 'B', 'C'), { minLength: 1, maxLength: 2 }).map((letters): Json[] =>
+      letters.map((letter) => ({
+        type: 'file',
+        file: { file_data: `data:application/pdf;base64,${letter.repeat(4096)}` },
+      })),
+    ),
+  },
+);
+const prompted = (prompt: Prompt): { messages: ChatMessage[] } => ({ messages: [{ role: 'user', content: prompt }] });
+const shown = (prompt: Prompt): string => JSON.stringify(prompt).slice(0, 60);
 
 const steps = [
-  fc.tuple(someName, someText).map(([name, prompt]) =>
-    step(`begin ${name} ${JSON.stringify(prompt)}`, (model, { history }) => {
-      const place = history.beginTurn(newTurn(prompt, { name, system: 's' }));
+  fc.tuple(someName, somePrompt).map(([name, prompt]) =>
+    step(`begin ${name} ${shown(prompt)}`, (model, { history }) => {
+      const place = history.beginTurn({ ...newTurn('', { name, system: 's' }), ...prompted(prompt) });
       if (!model.has(place.conversationId)) model.set(place.conversationId, { name, system: 's', turns: [] });
       touched(model, place.conversationId).turns.push({ id: place.turnId, prompt, reply: null });
     }),
   ),
-  fc.tuple(someIndex, someText).map(([index, prompt]) =>
+  fc.tuple(someIndex, somePrompt).map(([index, prompt]) =>
     step(
-      `go on ${index}`,
+      `go on ${index} ${shown(prompt)}`,
       (model, { history }) => {
         const id = String(pick(model, index));
-        const { turnId } = history.beginTurn(newTurn(prompt, { id }));
+        const { turnId } = history.beginTurn({ ...newTurn('', { id }), ...prompted(prompt) });
         touched(model, id).turns.push({ id: turnId, prompt, reply: null });
       },
       hasSome,

@@ -24,6 +24,7 @@ describe('a turn', () => {
         verdict: null,
         error: null,
         receipt: null,
+        template: null,
       },
     ]);
     history.endTurn(begun.turnId, ended('reply'));
@@ -272,6 +273,8 @@ describe('a fork', () => {
 });
 
 describe('deleting', () => {
+  const directory = useTemporaryDirectory();
+
   test('prune takes what was last changed before the date', () => {
     const history = openHistory();
     const old = addTurn(history, 'old', 'O', { name: 'old', system: null });
@@ -283,6 +286,21 @@ describe('deleting', () => {
     expect(pruned.turnIds).toHaveLength(1);
     expect(history.list().map(({ id }) => id)).toEqual([young]);
     expect(history.verify().problems).toEqual([]);
+  });
+
+  test('leaves nothing of a long text, which the commit of its reply has moved', () => {
+    const path = join(directory(), 'data', 'history.db');
+    const history = openHistory(path);
+    const words = (word: string): string => Array.from({ length: 20_000 }, (_, at) => `${word}${at}`).join(' ');
+    const id = addTurn(history, words('secret'), words('hidden'));
+    addTurn(history, 'another', 'one');
+    history.delete(id);
+    history.close();
+    expect(
+      readFileSync(path)
+        .toString('latin1')
+        .match(/secret\d|hidden/i),
+    ).toBeNull();
   });
 
   test('what is not there can not be deleted', () => {

@@ -1,4 +1,5 @@
 import { CllmError, UsageError } from '../outcome/errors.ts';
+import { moveFor } from './attachments.ts';
 import { isIndexDamage } from './database-error.ts';
 import { Database, type DatabaseOptions } from './database.ts';
 import { type ImportReport, exportConversation, exportHistory, importConversations } from './transfer.ts';
@@ -94,6 +95,9 @@ const hitTables = 'turns JOIN conversations ON conversations.id = conversation_i
 /** How long a search goes on indexing what an earlier cllm wrote, in milliseconds. What is left then is found all the same. */
 const longestIndexing = 3000;
 
+/** How long a deletion goes on moving the attachments of what an earlier cllm wrote, in milliseconds. */
+const longestMoving = 1000;
+
 /** Marks around a match in FTS5's snippet; split away before anybody sees them. */
 const [matchStart, matchEnd] = ['\u{E000}', '\u{E001}'];
 
@@ -109,6 +113,8 @@ export class History {
   readonly #database: Database;
   readonly #records: Records;
   readonly #toolRuns: ToolRuns;
+  /** Whether a turn was begun that has any. */
+  #hasAttachments = false;
 
   private constructor(database: Database, options: HistoryOptions) {
     this.#database = database;
@@ -150,6 +156,8 @@ export class History {
    */
   endTurn(turnId: string, end: TurnEnd): void {
     this.#write(() => this.#records.updateEnd(turnId, end));
+    // Who sends files has most likely sent some before.
+    if (this.#hasAttachments) moveFor(0, this.#database);
   }
 
   /**
@@ -498,13 +506,11 @@ export class History {
     }
   }
 
-  /** A write whose deleted text is overwritten in the file and cut out of the log. */
+  /** A write whose deleted text, which the file has overwritten, is cut out of the log. */
   #erase<Result>(action: () => Result): Result {
-    const result = this.#write(() => {
-      this.#database.execute('PRAGMA secure_delete = ON');
-      return action();
-    });
-    this.#database.execute('PRAGMA secure_delete = OFF; PRAGMA wal_checkpoint(TRUNCATE)');
+    const result = this.#write(action);
+    moveFor(longestMoving, this.#database);
+    this.#database.execute('PRAGMA wal_checkpoint(TRUNCATE)');
     return result;
   }
 
@@ -512,7 +518,7 @@ export class History {
     const prompt = textOf(turn.messages);
     const conversation = this.#conversationFor(turn, prompt);
     const seq = conversation.turn_count + 1;
-    this.#records.insertTurn({
+    const hasAttachments = this.#records.insertTurn({
       id: turnId,
       conversationId: conversation.id,
       seq,
@@ -524,6 +530,7 @@ export class History {
       baseUrl: turn.baseUrl ?? null,
       template: json(turn.template),
     });
+    this.#hasAttachments ||= hasAttachments;
     return { conversationId: conversation.id, turnId, seq };
   }
 

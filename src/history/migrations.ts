@@ -12,6 +12,7 @@ const migrations: readonly ((database: Pick<Database, 'execute'>) => void)[] = [
   m005Pairs,
   m006Template,
   m007ToolRuns,
+  m008Attachments,
 ];
 
 export const schemaVersion = migrations.length;
@@ -200,5 +201,31 @@ function m007ToolRuns(database: Pick<Database, 'execute'>): void {
     CREATE TRIGGER tool_grants_delete AFTER DELETE ON conversations BEGIN
       DELETE FROM tool_grants WHERE conversation_id = old.id;
     END;
+  `);
+}
+
+/**
+ * The bytes of attachments once, by digest. `messages` refers to them by a form that is no JSON (detached-text.ts): a cllm
+ * of an earlier schema that has the file open says then that it can not read the turn, instead of sending it without its
+ * file. Bytes go with the last turn that has them. Turns up to `up_to` may still have theirs in `messages`, and are gone
+ * through in steps (attachments.ts), because moving an old history's would keep other writers waiting.
+ */
+function m008Attachments(database: Pick<Database, 'execute'>): void {
+  database.execute(`
+    CREATE TABLE attachments (digest TEXT NOT NULL PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+    CREATE TABLE turns_attachments (
+      position INTEGER NOT NULL REFERENCES turns (position),
+      digest TEXT NOT NULL REFERENCES attachments (digest),
+      PRIMARY KEY (position, digest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX turns_attachments_digest ON turns_attachments (digest);
+    CREATE TABLE attachments_backlog (up_to INTEGER NOT NULL) STRICT;
+    INSERT INTO attachments_backlog SELECT coalesce(max(position), 0) FROM turns;
+
+    CREATE TRIGGER turns_attachments_delete AFTER DELETE ON turns BEGIN
+      DELETE FROM turns_attachments WHERE position = old.position; END;
+    CREATE TRIGGER attachments_delete AFTER DELETE ON turns_attachments
+    WHEN NOT EXISTS (SELECT 1 FROM turns_attachments WHERE digest = old.digest) BEGIN
+      DELETE FROM attachments WHERE digest = old.digest; END;
   `);
 }

@@ -1,6 +1,8 @@
 import { CllmError } from '../outcome/errors.ts';
+import { AttachmentReader, keepAttachments } from './attachments.ts';
 import { checksum } from './checksum.ts';
 import type { Database } from './database.ts';
+import { detach } from './detached-text.ts';
 import { newIdentifier, prefixEnd } from './identifiers.ts';
 import { type ConversationRow, json, type Turn, turnColumns, type TurnEnd, turnOf, type TurnRow } from './rows.ts';
 
@@ -83,6 +85,7 @@ export class Records {
    * forks.
    */
   turns(conversationId: string, after = 0): Turn[] {
+    const attachments = new AttachmentReader(this.database);
     return this.database
       .all<TurnRow>(
         `WITH RECURSIVE line (id, last_seq) AS (
@@ -97,7 +100,10 @@ export class Records {
         after,
         after,
       )
-      .map((row) => this.#noticed(turnOf(row), row.conversation_id));
+      .map((row) => {
+        const messages = attachments.whole(row.messages);
+        return this.#noticed(turnOf({ ...row, messages }), row.conversation_id);
+      });
   }
 
   /** One turn that can not be read is no reason to give none, but it is said. */
@@ -181,8 +187,10 @@ export class Records {
     );
   }
 
-  insertTurn(given: NewRecord): void {
+  /** @returns whether attachments were detached from it */
+  insertTurn(given: NewRecord): boolean {
     const record = { ...given, prompt: withoutNul(given.prompt), model: withoutNul(given.model) };
+    const detached = detach(record.messages);
     this.database.run(
       `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages, base_url, template)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -194,10 +202,14 @@ export class Records {
       promptChecksum({ ...record, created_at: record.createdAt, base_url: record.baseUrl }),
       record.request,
       record.prompt,
-      record.messages,
+      detached?.text ?? record.messages,
       record.baseUrl,
       record.template,
     );
+    if (detached === null) return false;
+    const { position } = this.database.get('SELECT position FROM turns WHERE id = ?', record.id) as TurnRow;
+    keepAttachments(position, detached.bytes, this.database);
+    return true;
   }
 
   /** @throws CllmError `not_in_history` */
@@ -259,7 +271,7 @@ export function conversationChecksum(row: Omit<ConversationRow, 'checksum'>): nu
   return checksum([row.id, row.name, row.parent_id, row.parent_seq, row.created_at, row.title, row.system]);
 }
 
-/** Over what the prompt's commit writes. Not over the conversation: deleting one may hand its turns to a fork. */
+/** Over what the prompt's commit is given: messages with their attachments. Not over the conversation: deleting one may hand its turns to a fork. */
 export function promptChecksum(
   row: Pick<
     TurnRow,

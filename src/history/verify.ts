@@ -1,13 +1,15 @@
 import { damagedToolRuns } from './tool-runs.ts';
 import { CllmError } from '../outcome/errors.ts';
 import { isBusy, isIndexDamage, isWriteRefusal } from './database-error.ts';
+import { AttachmentReader } from './attachments.ts';
 import type { Database } from './database.ts';
+import { digestOf, references } from './detached-text.ts';
 import { conversationChecksum, promptChecksum, replyChecksum } from './records.ts';
 import { type ConversationRow, turnColumns, type TurnRow } from './rows.ts';
 
 export interface Problem {
-  /** `page`: the file's structure; `conversation`, `turn`: their content; `order`: a gap; `search`: the index, which can be built again. */
-  kind: 'page' | 'conversation' | 'turn' | 'order' | 'search';
+  /** `page`: the file's structure; `conversation`, `turn`, `attachment`: their content; `order`: a gap; `search`: the index, which can be built again. */
+  kind: 'page' | 'conversation' | 'turn' | 'attachment' | 'order' | 'search';
   /** Names the place, never the text. */
   message: string;
 }
@@ -27,6 +29,7 @@ export function verifyHistory(database: Database): VerifyReport {
     pages: checkPages,
     conversations: checkConversations,
     turns: checkTurns,
+    attachments: checkAttachments,
     order: checkOrder,
     calls: checkCalls,
     search: checkSearch,
@@ -59,7 +62,9 @@ function checkPages(database: Database, { problems }: VerifyReport): void {
       problems.push({ kind, message: row.integrity_check });
     }
   }
-  for (const row of database.all<{ table: string; rowid: number }>('PRAGMA foreign_key_check')) {
+  for (const row of database.all<{ table: string; rowid: number | null }>('PRAGMA foreign_key_check')) {
+    // What is wrong with attachments is said of each of them.
+    if (row.table === 'turns_attachments') continue;
     problems.push({
       kind: 'order',
       message: `row ${row.rowid} of ${row.table} belongs to a conversation that is not there`,
@@ -81,7 +86,8 @@ function checkTurns(database: Database, report: VerifyReport): void {
   for (const row of database.iterate<TurnRow>(`SELECT ${turnColumns} FROM turns`)) {
     report.turns += 1;
     const place = `turn ${row.seq} of conversation ${row.conversation_id}`;
-    if (row.prompt_checksum !== promptChecksum(row)) {
+    const messages = new AttachmentReader(database).whole(row.messages);
+    if (row.prompt_checksum !== promptChecksum({ ...row, messages })) {
       report.problems.push({ kind: 'turn', message: `the prompt of ${place} is not as it was written` });
     }
     const isReplySound =
@@ -96,6 +102,45 @@ function checkTurns(database: Database, report: VerifyReport): void {
 function checkCalls(database: Database, { problems }: VerifyReport): void {
   for (const turnId of damagedToolRuns(database))
     problems.push({ kind: 'turn', message: `what a call of turn ${turnId} came to is not as it was written` });
+}
+
+/** Bytes are there as long as a turn is said to have them, so that what turns say and what they have must agree. */
+function checkAttachments(database: Database, { problems }: VerifyReport): void {
+  const found = new Set<string>();
+  for (const { digest, bytes } of database.iterate<{ digest: string; bytes: Uint8Array }>(
+    'SELECT * FROM attachments',
+  )) {
+    found.add(digest);
+    if (digestOf(bytes) !== digest)
+      problems.push({ kind: 'attachment', message: `attachment ${digest} is not as it was written` });
+  }
+  const used = new Set<string>();
+  const place = (row: { seq: number | null; conversation_id: string | null }): string =>
+    row.seq === null ? 'a turn that is not there' : `turn ${row.seq} of conversation ${row.conversation_id ?? ''}`;
+  const uses = database.iterate<{ digest: string; seq: number | null; conversation_id: string | null }>(
+    'SELECT digest, seq, conversation_id FROM turns_attachments LEFT JOIN turns USING (position)',
+  );
+  for (const row of uses) {
+    used.add(row.digest);
+    if (row.seq === null || !found.has(row.digest))
+      problems.push({ kind: 'attachment', message: `attachment ${row.digest} of ${place(row)} is not there` });
+  }
+  for (const digest of found)
+    if (!used.has(digest)) problems.push({ kind: 'attachment', message: `attachment ${digest} is of no turn` });
+  const referring = database.iterate<Pick<TurnRow, 'position' | 'seq' | 'conversation_id' | 'messages'>>(
+    'SELECT position, seq, conversation_id, messages FROM turns WHERE instr(messages, char(10)) > 0',
+  );
+  for (const row of referring) {
+    for (const digest of references(row.messages)) {
+      const use = database.get(
+        'SELECT 1 FROM turns_attachments WHERE position = ? AND digest = ?',
+        row.position,
+        digest,
+      );
+      if (use === undefined)
+        problems.push({ kind: 'attachment', message: `attachment ${digest} is not kept for ${place(row)}` });
+    }
+  }
 }
 
 /** Own turns follow the parent's without a gap, and the counters that lists are made from agree. */
