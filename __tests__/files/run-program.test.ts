@@ -51,6 +51,7 @@ describe('a program that is run', () => {
   test('has nothing on its standard input, and says so when there is no such program', async () => {
     expect((await sh('cat; echo end')).output.text).toBe('end\n');
     expect(await run(['no-such-program'])).toMatchObject({ exitCode: null, failure: 'could not be started (ENOENT)' });
+    expect((await run(['echo', 'x'.repeat(200_000)])).failure).toBe('could not be started (E2BIG)');
   });
 
   test('ends after its time with all that it started', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 
 /** What a program is run with. */
@@ -26,7 +26,7 @@ interface Kept {
 
 export interface Output {
   text: string;
-  /** What came after `text`, once that was cut, up to the end; empty when nothing was kept of it. */
+  /** Of a text that was cut, its end; empty when none was kept. */
   rest: string;
   isCut: boolean;
   /** Bytes that came. */
@@ -41,6 +41,8 @@ export interface ProgramEnd {
   /** Null for success. */
   failure: string | null;
 }
+
+const nothing: Output = { text: '', rest: '', isCut: false, length: 0 };
 
 /**
  * Runs a program without a shell, its standard input empty, in a group of its own, so that what it starts ends with it.
@@ -57,10 +59,15 @@ export async function runProgram({
   errors: keptErrors,
   graceMs = 2000,
 }: ProgramRun): Promise<ProgramEnd> {
-  const nothing = { text: '', rest: '', isCut: false, length: 0 };
   if (signal.aborted) return { output: nothing, errors: nothing, exitCode: null, failure: 'was not started' };
   const [program = '', ...words] = argv;
-  const child = spawn(program, words, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  let child: ChildProcessByStdio<null, Readable, Readable>;
+  try {
+    child = spawn(program, words, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  } catch (error) {
+    // Most failures come as an event; too long a command comes so.
+    return { output: nothing, errors: nothing, exitCode: null, failure: notStarted(error) };
+  }
   const end = (): void => {
     if (child.pid === undefined) return;
     try {
@@ -78,12 +85,7 @@ export async function runProgram({
   const output = collect(child.stdout, keptOutput);
   const errors = collect(child.stderr, keptErrors);
   const ended = await new Promise<Pick<ProgramEnd, 'exitCode' | 'failure'>>((resolve) => {
-    child.once('error', (error) =>
-      resolve({
-        exitCode: null,
-        failure: `could not be started (${(error as NodeJS.ErrnoException).code ?? error.message})`,
-      }),
-    );
+    child.once('error', (error) => resolve({ exitCode: null, failure: notStarted(error) }));
     child.once('exit', (code, by) => {
       // What it left running holds the pipes open.
       end();
@@ -103,6 +105,11 @@ export async function runProgram({
   return isLate
     ? { ...whole, exitCode: null, failure: `took longer than ${timeout} s, and was ended` }
     : { ...whole, ...ended };
+}
+
+function notStarted(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return `could not be started (${code ?? message})`;
 }
 
 /** Read to its end, however long: a writer that nobody reads would wait for ever. */
