@@ -386,6 +386,7 @@ describe('loadSettings', () => {
     ['cllm.yaml', 'model: *unknown', /cllm\.yaml: no valid YAML \(bad alias\)/],
     ['cllm.yaml', '- a list', /cllm\.yaml must be a mapping of names to values; it is a list/],
     ['home/config.json', '{"model": ', /config\.json is no JSON object/],
+    ['home/config.json', '{"model": "a", "mod\\u0065l": "b"}', /config\.json has the name "model" twice/],
     ['home/config.json', '["a list"]', /config\.json is no JSON object/],
   ])('a broken %s (%j) is named', async (path, text, message) => {
     write(path, text);

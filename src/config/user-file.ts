@@ -1,5 +1,6 @@
 import { basename, dirname, extname } from 'node:path';
 import { UsageError } from '../outcome/errors.ts';
+import { ambiguityOf } from '../protocol/ambiguous-json.ts';
 import type { OwnProcess } from '../files/own-process.ts';
 import { asText, changingOwnFile, moveAside, readOwnFile, tightenFile, unwritable } from './config-file.ts';
 
@@ -7,18 +8,20 @@ import { asText, changingOwnFile, moveAside, readOwnFile, tightenFile, unwritabl
  * The user file as plain data: one JSON object, unchecked.
  *
  * @returns null when there is none
- * @throws UsageError `config_invalid` when it is no JSON object, or somebody else may have written it
+ * @throws UsageError `config_invalid` when it is no JSON object, says a name twice, or somebody else may have written it
  */
 export function readUserFile(path: string, uid: number | null): Record<string, unknown> | null {
   const file = readOwnFile(path, uid);
   if (file === null) return null;
-  const values = parseObject(asText(path, file.content));
+  const text = asText(path, file.content);
+  const values = parseObject(text);
   if (values === null) {
     throw new UsageError(`${path} is no JSON object`, {
       code: 'config_invalid',
       hint: 'mend or remove it; `cllm config set` moves it aside and starts a new one',
     });
   }
+  assertClear(path, text);
   return values;
 }
 
@@ -42,6 +45,7 @@ export async function changeUserFile(
   return changingOwnFile(path, own, () => {
     const file = readOwnFile(path, own.uid);
     const values = file === null ? {} : parseObject(file.content.text);
+    if (values !== null) assertClear(path, file?.content.text ?? '');
     const changed = change(values ?? {});
     const movedTo = values === null ? moveAside(path, now) : null;
     const extension = extname(path);
@@ -64,6 +68,13 @@ export async function changeUserFile(
     tightenFile(path);
     return { movedTo };
   });
+}
+
+/** Of a name that stands there twice somebody meant the one, and JSON the other. */
+function assertClear(path: string, text: string): void {
+  const ambiguity = ambiguityOf(text);
+  if (ambiguity === null) return;
+  throw new UsageError(`${path} ${ambiguity}`, { code: 'config_invalid', hint: `mend it: ${path}` });
 }
 
 /** Null for what is no JSON object, or no text. */

@@ -76,7 +76,7 @@ function isDeep(text: string): boolean {
 }
 
 /** Where the string ends that begins at `start`. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   let end = text.indexOf('"', start + 1);
   while (end !== -1) {
     let backslashes = 0;

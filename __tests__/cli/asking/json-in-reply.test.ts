@@ -27,6 +27,20 @@ describe('the JSON of a reply', () => {
     ['has blanks around it', '\n  [1, 2]\t\n', [1, 2], null],
     ['stands behind a BOM', '\uFEFF{"a":1}', { a: 1 }, null],
     ['stands behind a thought', '<think>\n{"no": 1}\n</think>\n\n{"a":1}', { a: 1 }, 'the JSON behind <think>'],
+    ['stands behind two', '<think>a</think>\n<thinking>b</thinking>[1]', [1], 'the JSON behind <think>'],
+    [
+      'stands behind a thought whose beginning is missing',
+      'Or\n```json\n{"a":1}\n```\n</think>\n\n{"a":2}',
+      { a: 2 },
+      'the JSON behind <think>',
+    ],
+    ['says the name of a tag', '{"a":"</think>"}', { a: '</think>' }, null],
+    [
+      'has names inside of texts',
+      '{"a":"{\\"b\\":1,\\"b\\":2}","b":["a","a"]}',
+      { a: '{"b":1,"b":2}', b: ['a', 'a'] },
+      null,
+    ],
     ['stands in a fence', '```json\n{"a":1}\n```', { a: 1 }, 'the JSON of its fenced block'],
     ['stands in a fence of another name', '~~~\n{"a":1}\n~~~', { a: 1 }, 'the JSON of its fenced block'],
     [
@@ -52,7 +66,16 @@ describe('the JSON of a reply', () => {
       '```json\n{"a":1}\n```\n```json\n{"b":2}\n```',
       'it has 2 blocks of JSON, and nothing says which: {"a":1} | {"b":2}',
     ],
-    ['a thought without an end', '<think>{"a":1}', 'it is no JSON'],
+    ['a thought without an end', '<think>{"a":1}', 'it is no JSON, but a thought without an end'],
+    [
+      'a block in such a thought',
+      '<think>\n```json\n{"a":1}\n```\nor not',
+      'it is no JSON, but a thought without an end',
+    ],
+    ['a block in a thought alone', 'Or\n```json\n{"a":1}\n```\n</think>\nSorry.', 'it is no JSON'],
+    ['a name that stands there twice', '{"a":1,"b":{"a":2},"\\u0061":3}', 'it has the name "a" twice in one object'],
+    ['one in a block', '```json\n[{"a":{},"a":[]}]\n```', 'it has the name "a" twice in one object'],
+    ['a number that is none', '{"a":[1,-1e999]}', 'it has the number -1e999, which is too large for most programs'],
     ['JSON with words around it', 'Here: {"a":1}', 'it is no JSON'],
     ['a torn block', '```json\n{"a":\n```', 'it is no JSON'],
     ['what is nested without an end', '['.repeat(100_000), 'it is no JSON'],
@@ -92,6 +115,14 @@ describe('--extract', () => {
     ['nothing of indented code', 'a\n\n    code\n', null, null],
     ['nothing of another language', '```sh\nls\n```', 'python', null],
     ['an empty block', '```\n```', null, '\n'],
+    ['no block of a thought', '<think>\n```\nno\n```\n</think>\n```\nx\n```', null, 'x\n'],
+    ['no block of a thought without its beginning', '```\nno\n```\n</think>\n```\nx\n```', null, 'x\n'],
+    ['nothing of a thought without an end', '<think>\n```\nno\n```\n', null, null],
+    ['a block with the end of a thought in it', '```html\n</think>\n```\n', null, '</think>\n'],
+    ['nothing of a block that the reply ends in', 'Look:\n```py\nprint(1\n', null, null],
+    ['nothing of such a block in a list', '- Look:\n  ```py\n  print(1\n', null, null],
+    ['nothing of a block that a shorter fence ends', '````\nx\n```\n', null, null],
+    ['a block that the end of its list closes', '1. Do:\n   ```py\n   x\n```\n', null, 'x\n'],
     ['a block in a quotation', '> ```\n> x\n> ```', null, 'x\n'],
     ['CRLF as line ends', '```\r\na\r\nb\r\n```\r\n', null, 'a\nb\n'],
   ])('takes %s', (_name, content, language, text) => {
@@ -116,6 +147,13 @@ describe('--extract', () => {
       ),
       { seed, numRuns: 300 },
     );
+  });
+
+  test('takes a block that is not closed where a reply may be short', () => {
+    expect(blockForm(null).take({ ...reply('```\nx'), verdict: 'length' }, false).taken?.text).toBe('x\n');
+    const { error, complaint } = blockForm(null).take(reply('```\nx'), false);
+    expect(error?.message).toContain('may be cut');
+    expect(complaint).toContain('closing fence');
   });
 
   test('says which languages there are, and complains to the model', () => {

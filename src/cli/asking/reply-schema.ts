@@ -6,7 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
 import type { ReplyForm, Taking } from '../../conversation/taken-reply.ts';
 import { textOf } from '../../conversation/result-object.ts';
-import { isJsonObject, type JsonObject } from '../../protocol/json.ts';
+import { isJsonObject, type JsonObject, parseJson } from '../../protocol/json.ts';
 import { bundled, SchemaReferenceError } from '../../schema/bundle.ts';
 import { isShortForm, isInlineSchema, shortSchema } from '../../schema/short-form.ts';
 import { type StrictProblem, strictProblem } from '../../schema/strict.ts';
@@ -53,7 +53,7 @@ const mostBytes = 4 * 1024 * 1024;
 async function withItsFiles(text: string, given: string, io: FlagFileIo): Promise<string> {
   let schema: unknown;
   try {
-    schema = JSON.parse(text);
+    schema = parseJson(text);
   } catch {
     return text;
   }
@@ -69,7 +69,7 @@ async function withItsFiles(text: string, given: string, io: FlagFileIo): Promis
     }
     const found = await readFlagFile(`--output-schema ${given}, which refers to`, beside(file), io, mostBytes);
     try {
-      return JSON.parse(found);
+      return parseJson(found);
     } catch {
       throw new SchemaReferenceError(`it refers to ${file}, which is not JSON`);
     }
@@ -98,9 +98,13 @@ function realpathOf(name: string): string | null {
 export function replySchema(text: string, file: string, name = file): ReplySchema {
   let schema: unknown;
   try {
-    schema = JSON.parse(text);
+    schema = parseJson(text);
   } catch (cause) {
-    throw invalid(file, 'is not JSON', cause);
+    throw invalid(
+      file,
+      (cause as Error).message === 'nested too deeply' ? 'is nested too deeply' : 'is not JSON',
+      cause,
+    );
   }
   if (!isJsonObject(schema)) throw invalid(file, 'is no JSON object');
   // ajv would give a promise, which is true of every reply.
@@ -192,6 +196,8 @@ function validatorOf(draft: Draft): { compile(schema: JsonObject): ValidateFunct
   const options: Options = {
     allErrors: false,
     strict: false,
+    // 1e999 is infinite to JavaScript, and no number of JSON.
+    strictNumbers: true,
     validateFormats: false,
     // Else `{}` has a "toString", since every object answers to it.
     ownProperties: true,
