@@ -110,6 +110,14 @@ describe('a PDF and a recording', () => {
     expect(await home.run(['-f', 'report.pdf', 'sum up'])).toMatchObject({ code: 0 });
   });
 
+  test('the proxy is asked about its models once, whoever wants to know', async () => {
+    write('report.pdf', pdf);
+    telling({ supports_pdf_input: true, input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 });
+    const flags = ['--max-cost', '1', '--max-input-tokens', '100'];
+    expect(await home.run([...flags, '-f', 'report.pdf', 'sum up'])).toMatchObject({ code: 0 });
+    expect(upstream.requests.filter(({ path }) => path === '/model/info')).toHaveLength(1);
+  });
+
   test('nothing is asked about the model for text', async () => {
     write('a.txt');
     expect(await home.run(['-f', 'a.txt', 'sum up'])).toMatchObject({ code: 0 });

@@ -82,6 +82,13 @@ describe('--dry-run', () => {
     expect(request.headers['user-agent']).toBe(sent?.headers['user-agent']);
   });
 
+  test('lets no word of the proxy make a line of its own', async () => {
+    counter = () => ({ body: { total_tokens: 3, model_used: 'x\nprice    $0.00\u001b[2J', tokenizer_type: null } });
+    const { stdout } = await home.run(['--dry-run', 'hi']);
+    expect(stdout).toContain('tokenizer of x price $0.00\\x1b[2J,');
+    expect(stdout.match(/^price/gm)).toHaveLength(1);
+  });
+
   test('shows the context of a conversation, and adds nothing to it', async () => {
     await home.run(['-C', 'talk', 'first']);
     const before = (await home.run(['history', 'show', 'talk', '--format', 'json'])).stdout;

@@ -89,6 +89,7 @@ test.each<[string, string, string]>([
   ['a link that leads out', 'link.json', 'a link that leads out of the folder'],
   ['what is not there', 'gone.json', 'gone.json'],
   ['what is no JSON', 'words.json', 'which is not JSON'],
+  ['what is nested too deeply', 'deep.json', 'which is not JSON'],
   ['what is no object', 'list.json', 'which is no JSON object'],
   ['a name in another file', 'parts/fine.json#name', 'only a JSON pointer is followed'],
 ])('a reference to %s is exit 2, and nothing is asked', async (_name, reference, words) => {
@@ -96,12 +97,21 @@ test.each<[string, string, string]>([
   symlinkSync(home.at('secret.json'), home.at('schemas', 'link.json'));
   write('words.json', 'words');
   write('list.json', []);
+  writeFileSync(home.at('schemas', 'deep.json'), '{"not":'.repeat(3_000) + '{}' + '}'.repeat(3_000));
   write('parts/fine.json', {});
   write('order.json', object({ a: { $ref: reference } }));
   const { code, stdout, stderr } = await ask();
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain(words);
   expect(upstream.requests).toEqual([]);
+});
+
+test('a schema that is nested too deeply is exit 2, without a stack trace', async () => {
+  const deep = `${'{"$ref":"#","not":'.repeat(3_000)}{"$ref":"parts/x.json"}${'}'.repeat(3_000)}`;
+  writeFileSync(home.at('schemas', 'order.json'), deep);
+  const { code, stderr } = await ask();
+  expect({ code, lines: stderr.trimEnd().split('\n').length }).toEqual({ code: 2, lines: 2 });
+  expect(stderr).toContain('is nested too deeply');
 });
 
 test('an address that is in the document is no file', async () => {

@@ -310,7 +310,13 @@ describe('models', () => {
         deployment('half', supports(false, true)),
         deployment('blind', supports(false, true)),
         deployment('untold', supports(null, true)),
-        deployment('odd', { ...supports('yes', { toString: 1 }), deprecation_date: 'soon' }),
+        deployment('odd', {
+          ...supports('yes', { toString: 1 }),
+          deprecation_date: 'soon',
+          max_input_tokens: -5,
+          input_cost_per_token: -1,
+          output_cost_per_token: 1e300,
+        }),
       ];
       upstream.fallback = (request) => {
         if (request.path === '/model/info') return { body: { data } };

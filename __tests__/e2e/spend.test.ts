@@ -55,6 +55,18 @@ describe('from the proxy', () => {
     },
   });
 
+  test('a proxy that always has more is left, and that is said', async () => {
+    const body = { results: [day('2026-11-02', 2, {})], metadata: { has_more: true } };
+    upstream.fallback = () => ({ body });
+    const { code, stderr } = await home.run(['spend']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('has more of that time') });
+    const { results: _, ...empty } = body;
+    upstream.fallback = () => ({ body: { ...empty, results: [] } });
+    const before = upstream.requests.length;
+    expect(await home.run(['spend'])).toMatchObject({ code: 0 });
+    expect(upstream.requests.length).toBe(before + 1);
+  });
+
   test('a day that goes on on the next page is one row, and what no model has is a row of its own', async () => {
     const pages = [
       { results: [day('2026-11-02', 2, { gpt: 1.5 }), day('2026-11-01', 1, { gpt: 1 })], metadata: { has_more: true } },

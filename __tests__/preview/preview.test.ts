@@ -42,6 +42,26 @@ describe('what is known of a model', () => {
     expect(figuresOf({ ...request, max_tokens: 50, n: 2 }, counted, facts).max_output_tokens).toBe(100);
   });
 
+  test('is the same of more deployments than a stack takes', () => {
+    const one = deployment({ max_input_tokens: 5, input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 });
+    const facts = modelFacts(
+      Array.from({ length: 200_000 }, () => one),
+      'm',
+    );
+    expect(figuresOf(request, counted, facts)).toMatchObject({ max_input_tokens: 5, cost_usd: { high: null } });
+  });
+
+  test.each([
+    { max_input_tokens: 1e300, max_output_tokens: -1, input_cost_per_token: 1e9, output_cost_per_token: 1e9 },
+    { max_input_tokens: 0.5, max_output_tokens: '7', input_cost_per_token: -1, output_cost_per_token: 1e300 },
+  ])('is nothing where the figures are none: %j', (info) => {
+    expect(figuresOf(request, counted, modelFacts([deployment(info)], 'm'))).toMatchObject({
+      max_input_tokens: null,
+      max_output_tokens: null,
+      cost_usd: null,
+    });
+  });
+
   test('a price that one deployment does not tell is unknown, never 0', () => {
     const facts = modelFacts(
       [deployment({ input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 }), deployment({})],

@@ -57,8 +57,7 @@ export class Masking {
   copy(body: unknown): unknown {
     return JSON.parse(JSON.stringify(body), (name: string, value: unknown) => {
       if (typeof value !== 'string') return value;
-      const isFile = /^data:[\w/.+-]*;base64,/.test(value) || (name === 'data' && /^[\w+/]+={0,2}$/.test(value));
-      return isFile ? value : this.text(value);
+      return isFileData(name, value) ? this.#mask.mask(value) : this.text(value);
     });
   }
 
@@ -77,6 +76,12 @@ export class Masking {
       }
     }
   }
+}
+
+/** Whether a member of a request is a file's content as base64, and that alone; a short one may be a key under that name. */
+export function isFileData(name: string, value: string): boolean {
+  const isNamed = name === 'data' && value.length >= 256;
+  return isNamed ? /^[A-Za-z\d+/]+={0,2}$/.test(value) : /^data:[\w/.+-]+;base64,[A-Za-z\d+/]*={0,2}$/.test(value);
 }
 
 /** What a promise rejects with, masked. */

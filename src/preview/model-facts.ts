@@ -1,5 +1,5 @@
 import type { ModelInfo } from '../client/client.ts';
-import { usd } from '../protocol/figures.ts';
+import { count, extent, usd } from '../protocol/figures.ts';
 
 /** What is known of a model before it is asked, over all of its deployments: a request may go to any of them. */
 export interface ModelFacts {
@@ -31,14 +31,14 @@ export function modelFacts(deployments: readonly ModelInfo[], model: string): Mo
   if (infos.length === 0) return null;
   const prices = infos.map(priceOf);
   return {
-    maxInputTokens: extreme(infos, 'max_input_tokens', Math.min),
-    maxOutputTokens: extreme(infos, 'max_output_tokens', Math.max),
+    maxInputTokens: extreme(infos, 'max_input_tokens', 0),
+    maxOutputTokens: extreme(infos, 'max_output_tokens', 1),
     prices: prices.every((price) => price !== null) ? prices : null,
     providers: [...new Set(infos.flatMap(({ litellm_provider: name }) => (typeof name === 'string' ? [name] : [])))],
   };
 }
 
-/** What so many tokens cost at the cheapest and at the dearest deployment; null when one of them does not say. */
+/** What so many tokens cost at the cheapest and at the dearest deployment; null when one of them does not say, or more than anything costs. */
 export function costOf(
   prices: ModelFacts['prices'],
   inputTokens: number,
@@ -48,7 +48,8 @@ export function costOf(
   const costs = prices.map(({ input, output }) => {
     return inputTokens * priceAt(input, inputTokens) + outputTokens * priceAt(output, inputTokens);
   });
-  return { low: Math.min(...costs), high: Math.max(...costs) };
+  const [low, high] = extent(costs) ?? [null, null];
+  return usd(low) === null || usd(high) === null ? null : { low: low ?? 0, high: high ?? 0 };
 }
 
 function priceAt(tiers: readonly Tier[], inputTokens: number): number {
@@ -73,12 +74,8 @@ function tiersOf(info: Readonly<Record<string, unknown>>, side: 'input' | 'outpu
   return tiers.toSorted((one, other) => one.above - other.above);
 }
 
-function extreme(
-  infos: readonly Readonly<Record<string, unknown>>[],
-  name: string,
-  pick: (...figures: number[]) => number,
-): number | null {
-  const figures = infos.map((info) => info[name]);
-  const isKnown = (figure: unknown): figure is number => typeof figure === 'number' && figure > 0;
-  return figures.every(isKnown) ? pick(...figures) : null;
+function extreme(infos: readonly Readonly<Record<string, unknown>>[], name: string, which: 0 | 1): number | null {
+  const figures = infos.map((info) => (typeof info[name] === 'number' ? count(info[name]) : null));
+  const isKnown = (figure: number | null): figure is number => figure !== null && figure > 0;
+  return figures.every(isKnown) ? (extent(figures)?.[which] ?? null) : null;
 }

@@ -31,6 +31,14 @@ export function numeric(value: unknown): number {
   return typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN;
 }
 
+/** The least and the most of a list of any length, which `Math.min(...list)` would put on the stack; null of none. */
+export function extent(figures: Iterable<number>): [least: number, most: number] | null {
+  let found: [number, number] | null = null;
+  for (const each of figures)
+    found = found === null ? [each, each] : [Math.min(found[0], each), Math.max(found[1], each)];
+  return found;
+}
+
 function figure(value: unknown): number | null {
   const number = numeric(value);
   return Number.isFinite(number) && number >= 0 ? number : null;

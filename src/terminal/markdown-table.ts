@@ -23,18 +23,18 @@ export function tableShape(table: Table, columns: number, paint: Paint): TableSh
   const header = table.header.map((cell) => inlineText(cell.text, paint));
   const rows = table.rows.map((row) => row.map((cell) => inlineText(cell.text, paint)));
   const cells = header.map((cell, at) => [cell, ...rows.map((row) => row[at] ?? '')]);
-  const widths = cells.map((column) => Math.max(1, ...column.map(widestLine)));
+  const widths = cells.map((column) => largest(column.map(widestLine), 1));
   // A column is never narrower than an address in it, which only the terminal may break.
-  const leasts = cells.map((column) => Math.max(narrowest, ...column.map(widestAddress)));
+  const leasts = cells.map((column) => largest(column.map(widestAddress), narrowest));
   const room = columns - separator.length * (widths.length - 1);
   const aligns = table.align as Align[];
   if (sum(widths.map((each, at) => Math.min(each, leasts[at] ?? 0))) > room)
     return { header, aligns, widths: null, columns };
   while (sum(widths) > room) {
     const wider = widths.flatMap((each, at) => (each > (leasts[at] ?? 0) ? [at] : []));
-    const widest = Math.max(...wider.map((at) => widths[at] as number));
+    const widest = largest(wider.map((at) => widths[at] as number));
     const wide = wider.filter((at) => widths[at] === widest);
-    const next = Math.max(0, ...wider.flatMap((at) => (widths[at] === widest ? [] : [widths[at] as number])));
+    const next = largest(wider.flatMap((at) => (widths[at] === widest ? [] : [widths[at] as number])));
     const fair = widest - Math.ceil((sum(widths) - room) / wide.length);
     for (const at of wide) {
       if (sum(widths) > room) widths[at] = Math.max(next, fair, leasts[at] ?? 0, 1);
@@ -75,7 +75,7 @@ export function tableRow(shape: TableShape, cells: readonly string[], paint: Pai
     return widths === null ? [...lines, ''] : lines;
   }
   const columns = widths.map((each, at) => wrap(cells[at] ?? '', each));
-  const height = Math.max(...columns.map((lines) => lines.length));
+  const height = largest(columns.map((lines) => lines.length));
   return Array.from({ length: height }, (_, line) =>
     widths
       .map((each, at) => padded(columns[at]?.[line] ?? '', each, aligns[at] ?? 'left'))
@@ -97,7 +97,12 @@ export function tableLines(table: Table, columns: number, paint: Paint): string[
 }
 
 function widestLine(text: string): number {
-  return Math.max(...text.split('\n').map((line) => width(line)));
+  return largest(text.split('\n').map((line) => width(line)));
+}
+
+/** Of a list of any length: a reply's table may have more rows than a stack takes. */
+function largest(numbers: readonly number[], least = 0): number {
+  return numbers.reduce((most, each) => Math.max(most, each), least);
 }
 
 function sum(numbers: readonly number[]): number {

@@ -1,4 +1,5 @@
-import type { LiteLLMClient, ModelInfo, RequestInput, RequestPreview } from '../../client/client.ts';
+import type { LiteLLMClient, RequestInput, RequestPreview } from '../../client/client.ts';
+import { isFileData } from '../../client/masking.ts';
 import type { Settings } from '../../config/settings.ts';
 import { contextOf, requestOf } from '../../conversation/conversation-context.ts';
 import type { Conversation } from '../../conversation/conversation.ts';
@@ -14,6 +15,8 @@ import { type Figures, figuresOf } from '../../preview/preview.ts';
 import { refusalOf, type SizeCheck, type SizeLimit, sizeRefusal } from '../../preview/size-limit.ts';
 import type { StrictProblem } from '../../schema/strict.ts';
 import { formatUsd } from '../../spending/usd.ts';
+import { terminalSafe } from '../../terminal/terminal-safe.ts';
+import { modelInfoOf } from './model-info.ts';
 
 /** What `--dry-run --output-format json` prints (docs/events.md). */
 export interface DryRunObject extends Figures {
@@ -42,16 +45,9 @@ export interface DryRun {
 
 export type FactsOf = (model: string) => Promise<ModelFacts | null>;
 
-/** A question about a figure must not hold a run up for long. */
-const patience = 10_000;
-
-/** What the proxy knows of its models, asked for once, when it is first wanted; nothing where it does not say. */
+/** What the proxy knows of its models, when it is first wanted; nothing where it does not say. */
 export function factsOf(client: Pick<LiteLLMClient, 'modelInfo'>, signal: AbortSignal): FactsOf {
-  let asked: Promise<ModelInfo[]> | null = null;
-  return async (model) => {
-    asked ??= client.modelInfo({ signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]) }).catch(() => []);
-    return modelFacts(await asked, model);
-  };
+  return async (model) => modelFacts(await modelInfoOf(client, signal).catch(() => []), model);
 }
 
 /** `--max-input-tokens`, or the setting; null without either. A flag can not loosen what a project file says. */
@@ -150,7 +146,8 @@ export function requestText({ method, url, headers, body }: RequestPreview): str
 /** The figures for people, a line each. */
 export function figureLines(figures: Figures & Pick<Partial<DryRunObject>, 'output_schema'>): string[] {
   const { input_tokens: tokens, max_input_tokens: most, context_share: share, input_tokens_note: note } = figures;
-  const because = note === null ? '' : ` (${note})`;
+  // A stranger's words, which must not make lines of their own.
+  const because = note === null ? '' : ` (${terminalSafe(note.replaceAll(/\s+/g, ' '))})`;
   const { max_output_tokens: output, output_schema: schema = null } = figures;
   return [
     `tokens   ${tokens === null ? 'unknown' : `${figures.input_tokens_estimated ? '~' : ''}${tokens}`}${because}`,
@@ -183,8 +180,9 @@ function strictText({ strict, at, why }: NonNullable<DryRunObject['output_schema
 
 function shortened(name: string, value: unknown): unknown {
   if (typeof value === 'string') {
-    const head = /^data:[\w/.+-]*;base64,/.exec(value)?.[0];
-    return head === undefined ? value : `${head}… (${value.length - head.length} characters)`;
+    if (!isFileData(name, value)) return value;
+    const head = value.slice(0, value.indexOf(',') + 1);
+    return `${head}… (${value.length - head.length} characters)`;
   }
   if (name !== 'input_audio' || !isJsonObject(value) || typeof value['data'] !== 'string') return value;
   return { ...value, data: `… (${value['data'].length} characters)` };

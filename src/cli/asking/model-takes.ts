@@ -3,14 +3,12 @@ import { type Ability, hasAbility } from '../../client/model-abilities.ts';
 import { UsageError } from '../../outcome/errors.ts';
 import { isJsonObject } from '../../protocol/json.ts';
 import type { ChatMessage } from '../../protocol/types.ts';
+import { modelInfoOf } from './model-info.ts';
 
 const needs: Readonly<Record<string, readonly [ability: Ability, what: string]>> = {
   file: ['pdf', 'a PDF'],
   input_audio: ['audio', 'a recording'],
 };
-
-/** Beside a question nobody waits long for what only saves a refusal. */
-const patienceMs = 5_000;
 
 /**
  * Makes sure that models take what goes with a prompt, as far as the proxy tells. Asks it only for a PDF or a recording:
@@ -34,8 +32,7 @@ export async function assertModelsTake(
     }),
   );
   if (wanted.size === 0) return;
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-  const deployments = await client.modelInfo({ signal: patience }).catch(() => []);
+  const deployments = await modelInfoOf(client, signal).catch(() => []);
   signal.throwIfAborted();
   for (const model of models) {
     const infos = deployments

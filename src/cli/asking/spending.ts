@@ -4,6 +4,7 @@ import type { LiteLLMClient } from '../../client/client.ts';
 import { pricedModels } from '../../spending/prices.ts';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
 import { type Budget, budgetsOf, leftOf } from './budget.ts';
+import { modelInfoOf } from './model-info.ts';
 import type { Origin, Settings } from '../../config/settings.ts';
 
 /** What a run may spend. */
@@ -69,7 +70,7 @@ function hintOf(origin: Origin): string {
 
 async function knownPrices(client: LiteLLMClient, signal: AbortSignal): Promise<ReadonlySet<string>> {
   try {
-    return pricedModels(await client.modelInfo({ signal: AbortSignal.any([signal, AbortSignal.timeout(patience)]) }));
+    return pricedModels(await modelInfoOf(client, signal));
   } catch (error) {
     // A proxy that can not be reached, or a bad key: there the price is not the problem.
     if (signal.aborted || (error instanceof CllmError && isAboutTheWay(error))) throw error;

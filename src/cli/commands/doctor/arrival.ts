@@ -1,3 +1,4 @@
+import { extent } from '../../../protocol/figures.ts';
 /** One read of the socket that brought content. */
 export interface Arrival {
   /** Milliseconds since the request was sent. */
@@ -50,7 +51,7 @@ export function judgeArrival(arrivals: readonly Arrival[], proxyMs: number | nul
     pieces: starts.length,
     firstMs,
     medianGapMs,
-    longestGapMs: gaps.length === 0 ? null : Math.max(...gaps),
+    longestGapMs: extent(gaps)?.[1] ?? null,
   };
   const live = { ...facts, type: 'live', heldMs: 0 } as const;
   if (chunks < fewestChunks) return { ...live, type: starts.length >= 3 ? 'live' : 'few' };

@@ -1,5 +1,6 @@
 import type { LiteLLMClient, ModelEntry, ModelInfo } from '../../../client/client.ts';
 import { abilities, type Ability, hasAbility } from '../../../client/model-abilities.ts';
+import { count, extent, usd } from '../../../protocol/figures.ts';
 import { budgetRefusal, explainBudget, namedModels } from '../../asking/budget.ts';
 
 /** A model as `cllm models` shows it; null is what nobody knows. Prices are USD per token, the lowest and highest of its deployments. */
@@ -28,12 +29,13 @@ export async function servedModels(client: LiteLLMClient, signal: AbortSignal): 
     listed(client, signal),
     client.modelInfo({ signal }).catch((): ModelInfo[] => []),
   ]);
-  return entries.map((entry) =>
-    describeModel(
-      entry,
-      deployments.filter(({ model_name: name }) => name === entry.id),
-    ),
-  );
+  const byName = new Map<string, ModelInfo[]>();
+  for (const deployment of deployments) {
+    const known = byName.get(deployment.model_name);
+    if (known === undefined) byName.set(deployment.model_name, [deployment]);
+    else known.push(deployment);
+  }
+  return entries.map((entry) => describeModel(entry, byName.get(entry.id) ?? []));
 }
 
 /** Over a budget the proxy lists nothing, but it still tells which models the key names, if it names some. */
@@ -56,8 +58,8 @@ function describeModel(entry: ModelEntry, deployments: readonly ModelInfo[]): Se
   return {
     id: entry.id,
     mode: text(first('mode')),
-    maxInputTokens: number(first('max_input_tokens')),
-    maxOutputTokens: number(first('max_output_tokens')),
+    maxInputTokens: count(first('max_input_tokens')),
+    maxOutputTokens: count(first('max_output_tokens')),
     inputCostPerToken: range(infos, 'input_cost_per_token'),
     outputCostPerToken: range(infos, 'output_cost_per_token'),
     providers: [...new Set(infos.flatMap((info) => text(info['litellm_provider']) ?? []))],
@@ -70,8 +72,7 @@ function describeModel(entry: ModelEntry, deployments: readonly ModelInfo[]): Se
 }
 
 function range(infos: readonly Record<string, unknown>[], name: string): [number, number] | null {
-  const known = infos.flatMap((info) => number(info[name]) ?? []);
-  return known.length === 0 ? null : [Math.min(...known), Math.max(...known)];
+  return extent(infos.flatMap((info) => (typeof info[name] === 'number' ? (usd(info[name]) ?? []) : [])));
 }
 
 function day(value: unknown): string | null {
@@ -80,8 +81,4 @@ function day(value: unknown): string | null {
 
 function text(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
-}
-
-function number(value: unknown): number | null {
-  return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }

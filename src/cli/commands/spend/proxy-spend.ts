@@ -8,6 +8,8 @@ import type { Division } from './command.ts';
 /** Calls of the log are a few kilobytes each: above so many the newest have to do. */
 const mostPages = 50;
 const pageSize = 1000;
+/** Of sums a page is a day of some hundred keys and models; a proxy that always has more has none. */
+const mostActivityPages = 200;
 
 /** A part of the time: from `since` on, up to `until`. */
 export interface Period {
@@ -27,7 +29,7 @@ const tables: Readonly<Record<Exclude<Division, 'conversation'>, [path: string, 
 
 /**
  * What LiteLLM's daily tables have: of a plain key what is its user's, of an admin's all. Days are of UTC, and whole: a day
- * of the local calendar stands for the one of that name, as on LiteLLM's own page.
+ * of the local calendar stands for the one of that name, as on LiteLLM's own page. `isCut` when there was more than is asked for.
  */
 export async function dailySpend(
   client: LiteLLMClient,
@@ -37,10 +39,10 @@ export async function dailySpend(
     tags,
   }: { by: Exclude<Division, 'conversation'>; days: { since: string; until: string }; tags: readonly string[] },
   signal: AbortSignal,
-): Promise<SpendTable> {
+): Promise<{ table: SpendTable; isCut: boolean }> {
   const [path, part] = tables[by];
   const table = new SpendTable();
-  for (let page = 1; ; page += 1) {
+  for (let page = 1; page <= mostActivityPages; page += 1) {
     const query = new URLSearchParams({
       start_date: days.since,
       end_date: days.until,
@@ -52,8 +54,9 @@ export async function dailySpend(
     const found = readActivityPage(await ask(client, `${asked}?${query.toString()}`, signal));
     if (found === null) throw noReport(asked);
     addActivity(table, found, part);
-    if (!found.hasMore) return table;
+    if (!found.hasMore || found.days.length === 0) return { table, isCut: false };
   }
+  return { table, isCut: true };
 }
 
 /** The calls of the proxy's log, the newest first; `isCut` when there are more than were asked for. */

@@ -1,3 +1,4 @@
+import { extent } from '../../../protocol/figures.ts';
 import type { SpendFigures, SpendRow } from '../../../spending/spend-table.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import type { Output } from '../../../terminal/output.ts';
@@ -34,7 +35,7 @@ export function reportTable(report: SpendReport, output: Output): string | OwnTe
       report.rows.map((row) => [row.name ?? '', ...plain(row)]),
     );
   const hasBars = report.by === 'day' || report.by === 'model';
-  const most = Math.max(0, ...report.rows.map(({ spend }) => spend ?? 0));
+  const [, most = 0] = extent(report.rows.map(({ spend }) => spend ?? 0)) ?? [];
   const rows = report.rows.map((row) => [nameOf(row), ...shown(row), ...(hasBars ? [bar(row.spend, most)] : [])]);
   if (report.total !== null && rows.length > 1) rows.push(['total', ...shown(report.total), ...(hasBars ? [''] : [])]);
   return table(output, hasBars ? [...heading, ''] : heading, rows);

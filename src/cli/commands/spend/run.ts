@@ -75,9 +75,10 @@ async function reportOf(values: Given, context: Context): Promise<SpendReport> {
   const { signal } = context.io;
   try {
     if (by === 'conversation') return await conversationReport(client, period, signal);
-    const table = await dailySpend(client, { by, days, tags: values.tag }, signal);
-    if (by === 'tag') return { ...reportWith(by, days, tagsOnly(table, values.tag)), total: null };
-    return reportWith(by, days, table);
+    const { table, isCut } = await dailySpend(client, { by, days, tags: values.tag }, signal);
+    const gap = isCut ? 'the proxy has more of that time than was asked for, and only the newest is in it' : null;
+    if (by === 'tag') return { ...reportWith(by, days, tagsOnly(table, values.tag)), total: null, gap };
+    return { ...reportWith(by, days, table), gap };
   } catch (error) {
     throw error instanceof CllmError ? await explainBudget(error, client) : error;
   }
