@@ -90,6 +90,7 @@ function commandPage(command, version) {
   const name = `cllm ${nameOf(command)}`;
   const title = `cllm-${nameOf(command)}`;
   const isGroup = command.subcommands.length > 0;
+  const examples = [command, ...command.subcommands].flatMap((each) => each.examples);
   return page(title, version, [
     '.SH NAME',
     text(`${title} - ${command.describe}`),
@@ -100,8 +101,8 @@ function commandPage(command, version) {
     ...(isGroup
       ? command.subcommands.flatMap((each) => subcommand(name, each))
       : [...words(command), ...options(command)]),
-    ...(command.examples.length === 0 ? [] : ['.SH EXAMPLES']),
-    ...command.examples.flatMap(([line, about]) => ['.TP', `.B ${roff(line)}`, text(about)]),
+    ...(examples.length === 0 ? [] : ['.SH EXAMPLES']),
+    ...examples.flatMap(([line, about]) => ['.TP', `.B ${roff(line)}`, text(about)]),
     '.SH SEE ALSO',
     '.BR cllm (1)',
   ]);

@@ -100,6 +100,11 @@ function evilProxy(request: RecordedRequest): ScriptedReply {
       error_information: { error_message: evil },
     },
   };
+  const evilTool = {
+    name: 't',
+    description: evil,
+    inputSchema: { properties: { [evil]: { type: evil } }, required: [evil] },
+  };
   const bodies: Record<string, unknown> = {
     '/v1/models': {
       data: [
@@ -118,6 +123,25 @@ function evilProxy(request: RecordedRequest): ScriptedReply {
     '/team/daily/activity': { results: [evilDay] },
     '/spend/logs/v2': { data: [evilCall], total_pages: 1 },
     '/health/readiness': { status: evil, db: evil, litellm_version: evil },
+    '/v1/mcp/server': [{ server_id: evil, server_name: evil, transport: evil, status: evil, description: evil }],
+    '/mcp-rest/tools/list': {
+      tools: [
+        { ...evilTool, mcp_info: { server_id: evil, server_name: evil } },
+        { ...evilTool, name: evil, mcp_info: { server_id: 'm', server_name: 'm' } },
+        { ...evilTool, mcp_info: { server_id: 'm', server_name: 'm' } },
+      ],
+      server_outcomes: { [evil]: { status: evil } },
+    },
+    '/mcp-rest/tools/call': {
+      content: [
+        { type: 'text', text: evil },
+        { type: 'image', data: evil, mimeType: evil },
+        { type: 'resource', resource: { uri: evil, text: evil } },
+        { type: 'resource_link', uri: evil, name: evil },
+        { type: evil },
+      ],
+      isError: request.text.includes('fails'),
+    },
   };
   return {
     headers,
@@ -315,6 +339,22 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['proxy', 'status', '--json'],
   ],
   'proxy logs': [['proxy', 'logs']],
+  'mcp list': [
+    ['mcp', 'list'],
+    ['mcp', 'list', '--json'],
+  ],
+  'mcp tools': [
+    ['mcp', 'tools'],
+    ['mcp', 'tools', 'm', '--json'],
+    ['mcp', 'tools', evilWord],
+  ],
+  'mcp call': [
+    ['mcp', 'call', 'm/t'],
+    ['mcp', 'call', 'm/t', '--json'],
+    ['mcp', 'call', 'm/t', '{"fails": true}', '-o', 'evil.png'],
+    ['mcp', 'call', `m/${evilWord}`],
+    ['mcp', 'call', evilWord, evilWord],
+  ],
   init: [['init'], ['init', evilWord]],
   'templates list': [
     ['templates', 'list'],

@@ -166,7 +166,7 @@ test.each([
     });
     expect([launch.program, ...launch.arguments].join(' ')).toBe(
       `docker run --rm --name cllm-litellm-4321-cafe ${network} ` +
-        '--env LITELLM_MASTER_KEY --env LITELLM_LOCAL_MODEL_COST_MAP --env OPENAI_API_KEY ' +
+        '--env LITELLM_MASTER_KEY --env LITELLM_LOCAL_MODEL_COST_MAP --env LITELLM_ENABLE_MCP_STDIO --env OPENAI_API_KEY ' +
         `--volume ${temporary()}:${temporary()}:ro ghcr.io/berriai/litellm:v1.108.7 ` +
         `--config ${configFile} --host ${host} --port 4321`,
     );
@@ -195,6 +195,8 @@ test('LiteLLM gets what its configuration names, and of the keys at hand no othe
     NAMED_KEY: 'a',
     INCLUDED_KEY: 'b',
   });
+  const stdio = { LITELLM_ENABLE_MCP_STDIO: 'true' };
+  expect(proxyEnvironment(stdio, [])).toEqual(stdio);
   expect(unnamedKeys(keys, named)).toEqual(['OPENAI_API_KEY']);
   expect(installerEnvironment(keys)).toEqual({});
 });

@@ -50,6 +50,21 @@ test('up again leaves it as it is', async () => {
   expect(await up({ port })).toMatchObject({ isNew: false, processId: first.processId, masterKey: first.masterKey });
 });
 
+test.each([
+  ['', 1],
+  ['true', 0],
+])('MCP servers over stdio with LITELLM_ENABLE_MCP_STDIO=%j are told of %i times', async (value, times) => {
+  const configFile = join(temporary(), 'mcp.yaml');
+  writeFileSync(configFile, 'mcp_servers:\n  notes:\n    transport: stdio\n    command: node\n');
+  const notes: string[] = [];
+  await up({
+    configFile,
+    machine: { ...machine, environment: { ...machine.environment, LITELLM_ENABLE_MCP_STDIO: value } },
+    report: ({ type, message }) => void (type === 'note' && notes.push(message)),
+  });
+  expect(notes.filter((note) => note.includes('LITELLM_ENABLE_MCP_STDIO=true cllm proxy up'))).toHaveLength(times);
+});
+
 test('two at once start one', async () => {
   const port = await freePort();
   const services = await Promise.all([up({ port }), up({ port })]);

@@ -76,6 +76,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/proxy/command.ts')).proxyCommand,
   },
   {
+    usage: 'mcp',
+    describe: "the tools of the proxy's MCP servers: list, look at, call",
+    load: async () => (await import('./commands/mcp/command.ts')).mcp,
+  },
+  {
     usage: 'init',
     describe: 'write a commented cllm.yaml into this folder',
     load: async () => (await import('./commands/init.ts')).init,

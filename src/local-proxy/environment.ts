@@ -22,16 +22,16 @@ export function installerEnvironment(environment: Environment): Record<string, s
   return picked(environment, (name) => ofEveryProgram.test(name) || ofInstallers.test(name));
 }
 
+/** What turns something on in LiteLLM itself, and can stand nowhere else: how much it logs, whether it starts programs as MCP servers. */
+const switches = ['LITELLM_LOG', 'LITELLM_ENABLE_MCP_STDIO'] as const;
+
 /**
  * The environment of LiteLLM itself: what every program needs, and what its configuration names with `os.environ/NAME`, so
  * that a provider's key is there and no other one.
  */
 export function proxyEnvironment(environment: Environment, named: readonly string[]): Record<string, string> {
-  const allowed = new Set(named.filter((name) => !ofTheTeam.has(name)));
-  return picked(
-    environment,
-    (name) => ofEveryProgram.test(name) || ofInstallers.test(name) || name === 'LITELLM_LOG' || allowed.has(name),
-  );
+  const allowed = new Set<string>([...switches, ...named.filter((name) => !ofTheTeam.has(name))]);
+  return picked(environment, (name) => ofEveryProgram.test(name) || ofInstallers.test(name) || allowed.has(name));
 }
 
 /** The variables that a configuration names, those of the files that it includes too. */
@@ -43,6 +43,17 @@ export async function namedVariables(configFile: string): Promise<string[]> {
   );
   const names = [config, ...texts].flatMap((text) => [...text.matchAll(/os\.environ\/(\w+)/g)]);
   return [...new Set(names.map((match) => match[1] ?? ''))];
+}
+
+/**
+ * Whether a configuration has an MCP server that LiteLLM would have to start as a program, which nobody has let it do: it
+ * leaves the server out, and says so in its log alone.
+ */
+export function wantsStdio(environment: Environment, config: string): boolean {
+  return (
+    /^\s*-?\s*transport:\s*["']?stdio\b/m.test(config) &&
+    environment['LITELLM_ENABLE_MCP_STDIO']?.trim().toLowerCase() !== 'true'
+  );
 }
 
 /** Keys of providers that are at hand and that no configuration names: LiteLLM does not get them. */

@@ -20,7 +20,7 @@ export interface Launch {
 }
 
 /** Environment variables that the proxy gets besides those that its configuration names. */
-const proxyVariables = ['LITELLM_MASTER_KEY', 'LITELLM_LOCAL_MODEL_COST_MAP'] as const;
+const proxyVariables = ['LITELLM_MASTER_KEY', 'LITELLM_LOCAL_MODEL_COST_MAP', 'LITELLM_ENABLE_MCP_STDIO'] as const;
 
 /**
  * How an installation is started on a loopback port. Secrets travel in the environment and never as an argument, which any

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { errorCode } from '../files/file-error.ts';
 import { UsageError } from '../outcome/errors.ts';
 import { defaultConfig, keylessModel } from './default-config.ts';
-import { namedVariables, unnamedKeys } from './environment.ts';
+import { namedVariables, unnamedKeys, wantsStdio } from './environment.ts';
 import { freePort } from './free-port.ts';
 import { proxyVersion } from './health.ts';
 import { containerOf } from './launch.ts';
@@ -66,7 +66,7 @@ export function bringUp(options: BringUpOptions): Promise<Service & { isNew: boo
       ...(signal !== undefined && { signal }),
     });
     if (isDefault) await writeDefaultConfig(configFile);
-    else await noteUnnamedKeys(options, configFile);
+    else await noteWhatIsMissing(options, configFile);
     const port = options.port ?? (await freePort(defaultPort));
     report({ type: 'progress', message: `starting LiteLLM ${installation.version} on port ${port}` });
     const proxy = await startProxy({
@@ -142,8 +142,12 @@ export async function readLog({ directory }: ServiceOptions, lines = 100): Promi
     .join('\n');
 }
 
-/** Somebody with a provider's key in the shell expects it to work, and finds out at the first request. */
-async function noteUnnamedKeys({ machine, report }: BringUpOptions, configFile: string): Promise<void> {
+/** Somebody with a provider's key in the shell expects it to work, and finds out at the first request; the same with MCP servers. */
+async function noteWhatIsMissing({ machine, report }: BringUpOptions, configFile: string): Promise<void> {
+  if (wantsStdio(machine.environment, await readFile(configFile, 'utf8').catch(() => ''))) {
+    const message = `LiteLLM starts no program as MCP server, which ${configFile} asks for, unless it is let: LITELLM_ENABLE_MCP_STDIO=true cllm proxy up`;
+    report({ type: 'note', message });
+  }
   const names = unnamedKeys(machine.environment, await namedVariables(configFile).catch(() => []));
   if (names.length === 0) return;
   const [first] = names;

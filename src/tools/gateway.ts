@@ -1,5 +1,5 @@
 import type { LiteLLMClient } from '../client/client.ts';
-import { CllmError, InterruptedError, ProxyError, UsageError } from '../outcome/errors.ts';
+import { CllmError, DeadlineError, InterruptedError, ProxyError, UsageError } from '../outcome/errors.ts';
 import { isPresent } from '../protocol/error/error-frame.ts';
 import { integerOrNull, isJsonObject, type JsonObject, objectOf, textOrNull } from '../protocol/json.ts';
 import type { Json } from '../protocol/types.ts';
@@ -61,7 +61,7 @@ const mostLeftOut = 5;
 export async function mcpServers(client: GatewayClient, signal: AbortSignal): Promise<McpServer[]> {
   const [known, listed] = await Promise.allSettled([
     serverList(client, signal),
-    client.get('/mcp-rest/tools/list', { signal }),
+    ask(client, '/mcp-rest/tools/list', signal),
   ]);
   // Some keys may not see the one, and some proxies do not have it.
   if (known.status === 'rejected' && listed.status === 'rejected') throw listed.reason;
@@ -92,7 +92,17 @@ export async function listMcpTools(
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<McpTools> {
-  if (names.length === 0) return readTools(listOf(await client.get('/mcp-rest/tools/list', { signal })));
+  if (names.length === 0) {
+    const answer = await ask(client, '/mcp-rest/tools/list', signal);
+    const { tools, leftOut } = readTools(listOf(answer));
+    const silent = Object.entries(objectOf(objectOf(answer)['server_outcomes'])).flatMap(([name, outcome]) => {
+      const status = shortWord(objectOf(outcome)['status']);
+      return status === null || status === 'ok'
+        ? []
+        : [`the MCP server ${shortWord(name)} does not answer (${status})`];
+    });
+    return { tools, leftOut: [...silent, ...leftOut] };
+  }
   const lists = await Promise.all([...new Set(names)].map((name) => toolsOf(client, name, signal)));
   return readTools(lists.flat());
 }
@@ -136,18 +146,35 @@ export async function mcpTools(
  *
  * @throws CllmError when there is no result; whether the tool ran is not known then
  */
-async function callMcpTool(
+export async function callMcpTool(
   client: GatewayClient,
   { server, calledName }: Pick<McpTool, 'server' | 'calledName'>,
   args: JsonObject,
   { signal, sessionId }: { signal: AbortSignal; sessionId?: string | undefined },
 ): Promise<McpResult> {
-  const answer = await client.post(
-    '/mcp-rest/tools/call',
-    { server_id: server.id, name: calledName, arguments: args },
-    { signal, ...(sessionId !== undefined && { sessionId }) },
-  );
+  let answer: unknown;
+  try {
+    answer = await client.post(
+      '/mcp-rest/tools/call',
+      { server_id: server.id, name: calledName, arguments: args },
+      { signal, ...(sessionId !== undefined && { sessionId }) },
+    );
+  } catch (error) {
+    throw afterCall(error);
+  }
   return readMcpResult(answer);
+}
+
+/** What a call that got no result says: above all whether it may have run. */
+function afterCall(error: unknown): unknown {
+  if (!(error instanceof CllmError) || error instanceof InterruptedError) return error;
+  const isProxys = error instanceof ProxyError && error.status >= 500;
+  if (!isProxys && error.code !== 'connection_failed' && error.code !== 'total_timeout') return error;
+  const hint = /timed out after/.test(error.message)
+    ? 'look before you try again: it may still run. The proxy waits 60 s, or the `timeout` of that MCP server'
+    : 'look before you try again: whether the tool ran is not known';
+  if (error instanceof DeadlineError) return new DeadlineError(error.deadline, error.message, { cause: error, hint });
+  return new CllmError(isProxys ? 'mcp_unavailable' : error.code, error.message, { cause: error, hint });
 }
 
 function toolOf(
@@ -156,7 +183,7 @@ function toolOf(
   { client, sessionId }: { client: GatewayClient; sessionId: string | undefined },
 ): Tool {
   const source = `${tool.server.name}/${tool.name}`;
-  const asText = (text: string): string => markedUntrusted(bounded(text, mostResultText - markLength), name);
+  const asText = (text: string): string => markedUntrusted(bounded(harmless(text), mostResultText - markLength), name);
   return {
     name,
     definition: {
@@ -188,7 +215,19 @@ function argumentsOf(args: unknown, source: string): JsonObject {
 
 /** Where the proxy is, is nothing for a model. */
 function withoutAddress({ message }: CllmError): string {
-  return harmless(message.replace(/(: )?\b(GET|POST) https?:\/\/\S+/, ''));
+  return message.replace(/(: )?\b(GET|POST) https?:\/\/\S+/, '');
+}
+
+async function ask(client: GatewayClient, path: string, signal: AbortSignal): Promise<unknown> {
+  try {
+    return await client.get(path, { signal });
+  } catch (error) {
+    if (!(error instanceof CllmError) || error.code !== 'not_found') throw error;
+    throw new CllmError('not_found', `this proxy has no MCP gateway: ${error.message}`, {
+      cause: error,
+      hint: 'check the path in --base-url; LiteLLM has one from 1.104 on at the latest',
+    });
+  }
 }
 
 /** The tools of one server, each as it came. */
@@ -197,7 +236,7 @@ async function toolsOf(client: GatewayClient, name: string, signal: AbortSignal)
   let listed: unknown[];
   try {
     // An older proxy lists those of all servers.
-    listed = listOf(await client.get(path, { signal })).filter((tool) => {
+    listed = listOf(await ask(client, path, signal)).filter((tool) => {
       const info = objectOf(objectOf(tool)['mcp_info']);
       return [info['server_name'], info['alias'], info['server_id']].includes(name);
     });
@@ -224,7 +263,7 @@ async function explained(
       },
     );
   }
-  if (!(error instanceof ProxyError) || (error.status !== 403 && error.status !== 404)) return error;
+  if (!(error instanceof ProxyError) || error.status !== 403) return error;
   let servers: McpServer[];
   try {
     servers = await serverList(client, signal);
@@ -270,7 +309,7 @@ function isNamed({ id, name, aliases }: McpServer, given: string): boolean {
 }
 
 async function serverList(client: GatewayClient, signal: AbortSignal): Promise<McpServer[]> {
-  const answer = await client.get('/v1/mcp/server', { signal });
+  const answer = await ask(client, '/v1/mcp/server', signal);
   const entries: unknown[] = Array.isArray(answer) ? answer : [];
   return entries.flatMap((entry) => {
     const server = readServer(entry);
@@ -383,7 +422,7 @@ function nameAtProxy({ server, name }: McpTool, known: readonly string[]): strin
   return `${server.name.replaceAll(' ', '_')}-${name}`;
 }
 
-function nameOf({ server, name }: Pick<McpTool, 'server' | 'name'>): string {
+export function nameOf({ server, name }: Pick<McpTool, 'server' | 'name'>): string {
   return `${server.name}/${name}`;
 }
 

@@ -2,11 +2,11 @@ import { CllmError } from '../outcome/errors.ts';
 import { isPresent, toErrorFrame } from '../protocol/error/error-frame.ts';
 import { cleanErrorMessage } from '../protocol/error/error-message.ts';
 import { isJsonObject, type JsonObject, textOrNull } from '../protocol/json.ts';
-import { bounded, harmless } from './untrusted.ts';
+import { bounded } from './untrusted.ts';
 
 /** What a tool of an MCP server gave. */
 export interface McpResult {
-  /** Its text, and a line for each thing that is none: harmless to a terminal, of any length. */
+  /** Its text as it came, of any length, and a line for each thing that is none. */
   text: string;
   /** The tool says itself that it failed. */
   isError: boolean;
@@ -20,7 +20,7 @@ export interface McpResult {
 export interface McpMedia {
   kind: 'image' | 'audio' | 'file';
   mediaType: string;
-  /** Base64, as it came. */
+  /** Base64, as it came: what it holds may be damaged. */
   data: string;
 }
 
@@ -56,7 +56,7 @@ export function readMcpResult(answer: unknown): McpResult {
   if (structured !== null && !parts.some((part) => isJsonObject(part) && textOrNull(part['text']) !== null))
     texts.push(JSON.stringify(structured));
   return {
-    text: harmless(texts.join('\n')),
+    text: texts.join('\n'),
     isError: answer['isError'] === true,
     media,
     content: parts,

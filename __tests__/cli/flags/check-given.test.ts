@@ -78,6 +78,7 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   'config get': ['model'],
   'config set': ['model', 'x'],
   'config unset': ['model'],
+  'mcp call': ['x/y'],
   'templates show': ['x'],
   'templates new': ['x'],
   'templates trust': ['x'],
