@@ -26,6 +26,21 @@ test.each<[string, Record<string, unknown>]>([
   ],
   ['a schema that refers to itself', object({ next: { anyOf: [{ $ref: '#' }, { type: 'null' }] } })],
   [
+    'choices that begin with another value each',
+    object(
+      {
+        a: {
+          anyOf: [
+            { $ref: '#/$defs/one' },
+            object({ kind: { type: 'string', const: 'b' } }),
+            object({ kind: { type: 'string', enum: ['c', 'd'] } }),
+          ],
+        },
+      },
+      { $defs: { one: object({ kind: { type: 'string', const: 'a' } }) } },
+    ),
+  ],
+  [
     'as a generator writes it',
     object(
       { a: { type: 'string', format: 'date-time', title: 'A' } },
@@ -54,8 +69,50 @@ test.each<[string, Record<string, unknown>, string, RegExp]>([
   ['true for a schema', object({ a: true }), '/properties/a', /no schema object/],
   ['eleven levels', deep as Record<string, unknown>, '/properties/a'.repeat(10), /nested more than 10 deep/],
   [
+    'a description beside a reference',
+    object({ a: { $ref: '#/$defs/x', description: 'A.' } }, { $defs: { x: text } }),
+    '/properties/a',
+    /"description" stands beside "\$ref"/,
+  ],
+  ['anything', object({ a: {} }), '/properties/a', /no "type"/],
+  ['a value without its type', object({ a: { const: 'x' } }), '/properties/a', /no "type"/],
+  ['a value of another type', object({ a: { type: 'string', enum: ['x', null] } }), '/properties/a', /value null/],
+  ['a list of anything', object({ a: { type: 'array' } }), '/properties/a', /of what/],
+  [
+    'an object of anything',
+    object({ a: { type: 'object', additionalProperties: false } }),
+    '/properties/a',
+    /no "prop/,
+  ],
+  ['more required than there is', object({ a: text }, { required: ['a', 'b'] }), '', /"b" is required and no property/],
+  ['a pattern that looks ahead', object({ a: { type: 'string', pattern: '^(?!x)' } }), '/properties/a', /looks ahead/],
+  [
+    'choices that begin alike',
+    object({ a: { anyOf: [object({ x: text }), object({ x: text, y: text })] } }),
+    '/properties/a',
+    /begin with the same property, "x"/,
+  ],
+  [
+    'a choice at the top of an object',
+    object({ a: text }, { anyOf: [object({ a: text })] }),
+    '',
+    /the top is no object/,
+  ],
+  [
+    'names that are too long together',
+    object({ ['x'.repeat(70_000)]: text, ['y'.repeat(50_001)]: text }),
+    '',
+    /120000 characters/,
+  ],
+  [
+    'too many long values',
+    object({ a: { type: 'string', enum: Array.from({ length: 251 }, (_, at) => `${at}`.padEnd(60, 'x')) } }),
+    '/properties/a',
+    /15000 characters in 251 values/,
+  ],
+  [
     'too many values',
-    object({ a: { enum: Array.from({ length: 1_001 }, (_, at) => at) } }),
+    object({ a: { type: 'integer', enum: Array.from({ length: 1_001 }, (_, at) => at) } }),
     '/properties/a',
     /1000 values/,
   ],

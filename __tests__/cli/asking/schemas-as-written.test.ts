@@ -5,7 +5,8 @@ import { replySchema } from '../../../src/cli/asking/reply-schema.ts';
 const folder = '__tests__/fixtures/schemas-as-written';
 
 const judge = (tool: string, value: unknown) => {
-  const name = readdirSync(folder).find((file) => file.startsWith(tool)) ?? '';
+  const which = tool === 'zod' ? 'issues.json' : 'report.json';
+  const name = readdirSync(folder).find((file) => file.startsWith(tool) && file.endsWith(which)) ?? '';
   const form = replySchema(readFileSync(`${folder}/${name}`, 'utf8'), name);
   const message = { role: 'assistant' as const, content: JSON.stringify(value) };
   const choices = [{ index: 0, message, finish_reason: 'stop' as const }];
