@@ -17,7 +17,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/protocol/', 'src/files/'],
   ['src/client/', 'src/journal/', 'src/history/', 'src/schema/', 'src/spending/', 'src/terminal/'],
   ['src/conversation/', 'src/config/', 'src/demo/', 'src/local-proxy/', 'src/pages/', 'src/preview/'],
-  ['src/batch/', 'src/templates/', 'src/tools/'],
+  ['src/admin/', 'src/batch/', 'src/templates/', 'src/tools/'],
   ['src/cli/thrown.ts', 'src/cli/version.ts'],
   ['src/cli/flags/', 'src/cli/process/', 'src/cli/loader/'],
   ['src/cli/io.ts'],

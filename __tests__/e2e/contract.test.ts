@@ -71,6 +71,7 @@ describe('errors', () => {
     'cost_cap',
     'served_elsewhere',
     'batch_partial',
+    'apply_partial',
     'local_proxy_unavailable',
     'local_proxy_failed',
     'mcp_unknown',

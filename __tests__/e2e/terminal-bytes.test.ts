@@ -122,6 +122,14 @@ function evilProxy(request: RecordedRequest): ScriptedReply {
     '/user/daily/activity': { results: [evilDay] },
     '/team/daily/activity': { results: [evilDay] },
     '/spend/logs/v2': { data: [evilCall], total_pages: 1 },
+    '/team/list': [
+      { team_id: evil, team_alias: evil, budget_reset_at: evil, models: [evil], metadata: { cllm: { set: evil } } },
+    ],
+    '/user/list': { users: [{ user_id: evil, user_email: evil }], total_pages: 1 },
+    '/key/list': {
+      keys: [{ ...info, token: evil, key_name: evil, team_id: evil, metadata: { cllm: { set: evil } } }],
+      total_pages: 1,
+    },
     '/health/readiness': { status: evil, db: evil, litellm_version: evil },
     '/v1/mcp/server': [{ server_id: evil, server_name: evil, transport: evil, status: evil, description: evil }],
     '/mcp-rest/tools/list': {
@@ -168,6 +176,7 @@ beforeAll(async () => {
     path.join(folder, 'p.jsonl'),
     [evil, 'b'].map((id) => JSON.stringify({ custom_id: id, prompt: 'x', model: 'fails' })).join('\n'),
   );
+  writeFileSync(path.join(folder, 'people.yaml'), 'teams: { search: }\npeople: { ann: { team: search } }\n');
   writeFileSync(path.join(folder, 'damaged.jsonl'), `{"conversation": ${JSON.stringify(evil)}`);
   await home.run(['-C', evilWord, '-s', evil, '--record', 'x.rec', '--no-stdin', `${evil} needle`], { cwd: folder });
   const own = home.at('cllm');
@@ -332,6 +341,26 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['login', '--base-url', `http://${evilWord}`],
   ],
   logout: [['logout'], ['logout', evilWord], ['logout', '--all']],
+  'admin apply': [
+    ['admin', 'apply', 'people.yaml', '--dry-run'],
+    ['admin', 'apply', 'people.yaml', '--dry-run', '--json'],
+    ['admin', 'apply', 'people.yaml', '--yes', '-o', 'new.jsonl'],
+    ['admin', 'apply', evilWord],
+  ],
+  'admin keys list': [
+    ['admin', 'keys', 'list'],
+    ['admin', 'keys', 'list', '--json'],
+    ['admin', 'keys', 'list', '--team', evilWord],
+  ],
+  'admin keys block': [
+    ['admin', 'keys', 'block', evil],
+    ['admin', 'keys', 'block', evilWord],
+  ],
+  'admin keys rotate': [['admin', 'keys', 'rotate', evilWord, '-o', '-']],
+  'admin teams': [
+    ['admin', 'teams'],
+    ['admin', 'teams', '--json'],
+  ],
   'proxy up': [['proxy', 'up', '--config', evilWord, '--method', evilWord]],
   'proxy down': [['proxy', 'down']],
   'proxy status': [

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
@@ -93,6 +94,95 @@ describeLitellm("the team's proxy", () => {
       });
     });
 
+    describe('people from a file', () => {
+      /** The proxy is everybody's here: each test has a set of its own. */
+      function admin(): CliHome {
+        const home = new CliHome({ LITELLM_PROXY_URL: team.baseUrl, LITELLM_PROXY_API_KEY: team.masterKey });
+        homes.push(home);
+        return home;
+      }
+      const lines = (home: CliHome): { alias: string; key: string }[] =>
+        readFileSync(home.at('new.jsonl'), 'utf8')
+          .split('\n')
+          .slice(0, -1)
+          .map((line) => JSON.parse(line) as { alias: string; key: string });
+      const apply = ['admin', 'apply', 'people.yaml', '-o', 'new.jsonl', '--yes'];
+
+      test('are made once, whenever the run that makes them is killed, and their limits hold', async () => {
+        const home = admin();
+        const [set, one, two] = [name('set'), name('team'), name('team')];
+        const ids = Array.from({ length: 10 }, (_, at) => `${set}-${at}`);
+        const people = ids.map(
+          (id, at) => `  ${id}: { email: ${id}@example.com, team: ${at === 0 ? `[${one}, ${two}]` : one} }`,
+        );
+        writeFileSync(
+          home.at('people.yaml'),
+          [
+            `set: ${set}`,
+            'each: { models: [hello], max_budget: 5, budget_duration: 30d }',
+            `teams: { ${one}: { max_budget: 200, budget_duration: 30d }, ${two}: }`,
+            'people:',
+            ...people,
+            `keys: { ${set}-ci: { team: ${one}, rpm_limit: 60, duration: 90d } }`,
+          ].join('\n'),
+        );
+        for (const moment of ['new.jsonl', 'halfway']) {
+          const run = home.start(apply);
+          const isThere = (): boolean =>
+            existsSync(home.at('new.jsonl')) && (moment === 'new.jsonl' || lines(home).length > 5);
+          while (!isThere() && run.process.exitCode === null) await wait(10);
+          run.process.kill('SIGKILL');
+          await run.result;
+        }
+        expect(await home.run(apply)).toMatchObject({ code: 0 });
+        const before = await team.database.sql(
+          `SELECT token, updated_at FROM "LiteLLM_VerificationToken" ORDER BY token`,
+        );
+        expect(await home.run(apply)).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing to do') });
+        expect(
+          await team.database.sql(`SELECT token, updated_at FROM "LiteLLM_VerificationToken" ORDER BY token`),
+        ).toEqual(before);
+        const given = lines(home);
+        expect(given.map(({ alias }) => alias).toSorted()).toEqual(
+          [`${ids[0] ?? ''}/${one}`, `${ids[0] ?? ''}/${two}`, ...ids.slice(1), `${set}-ci`].toSorted(),
+        );
+        for (const { alias, key } of given) {
+          const known = await user(key)(['whoami', '--json']);
+          expect(JSON.parse(known.stdout)).toMatchObject({ alias });
+        }
+        const [ci] = JSON.parse(
+          (await home.run(['admin', 'keys', 'list', '--team', one, '--json'])).stdout,
+        ) as object[];
+        expect(ci).toMatchObject({ alias: `${set}-0/${one}`, max_budget: 5, budget_duration: '30d', state: 'open' });
+      });
+
+      test('who left is refused by both replicas, and asks again once they are back; a rotated key as well', async () => {
+        const home = admin();
+        const [set, ads] = [name('set'), name('ads')];
+        const write = (...ids: string[]): void =>
+          writeFileSync(
+            home.at('people.yaml'),
+            `set: ${set}\nteams: { ${ads}: }\npeople:\n${ids.map((id) => `  ${set}-${id}: { team: ${ads} }\n`).join('')}`,
+          );
+        write('ann', 'bob');
+        expect(await home.run(apply)).toMatchObject({ code: 0 });
+        const key = lines(home).find(({ alias }) => alias === `${set}-bob`)?.key ?? '';
+        const asked = (used: string): Promise<CliResult[]> =>
+          Promise.all(team.replicas.map(({ baseUrl }) => user(used, baseUrl)(['hi'])));
+        expect(await asked(key)).toMatchObject([{ code: 0 }, { code: 0 }]);
+        write('ann');
+        expect(await home.run(apply)).toMatchObject({ code: 0, stdout: expect.stringContaining(`${set}-bob`) });
+        await eventually(async () => expect(await asked(key)).toMatchObject([{ code: 4 }, { code: 4 }]));
+        write('ann', 'bob');
+        expect(await home.run(apply)).toMatchObject({ code: 0 });
+        await eventually(async () => expect(await asked(key)).toMatchObject([{ code: 0 }, { code: 0 }]));
+        expect(await home.run(['admin', 'keys', 'rotate', `${set}-bob`, '-o', 'new.jsonl'])).toMatchObject({ code: 0 });
+        await eventually(async () => expect(await asked(key)).toMatchObject([{ code: 4 }, { code: 4 }]));
+        expect(await asked(lines(home).at(-1)?.key ?? '')).toMatchObject([{ code: 0 }, { code: 0 }]);
+        expect(await home.run(apply)).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing to do') });
+      });
+    });
+
     describe('its replicas', () => {
       test('are both asked by nginx', async () => {
         const key = await team.key({});
@@ -174,7 +264,7 @@ describeLitellm("the team's proxy", () => {
             const alias = name('key');
             return {
               key: await team.key({
-                key_alias: alias,
+                alias,
                 max_budget: 0.01,
                 budget_duration: '1d',
                 models: ['hello', 'dear'],

@@ -71,6 +71,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/logout.ts')).logout,
   },
   {
+    usage: 'admin',
+    describe: 'for who runs the proxy: teams, people and keys, from a file',
+    load: async () => (await import('./commands/admin/command.ts')).admin,
+  },
+  {
     usage: 'proxy',
     describe: 'a LiteLLM proxy on this machine: up, down, status, logs',
     load: async () => (await import('./commands/proxy/command.ts')).proxyCommand,

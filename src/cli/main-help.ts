@@ -4,7 +4,7 @@ const groups: readonly (readonly [names: readonly string[], about: string])[] = 
   [['history', 'recover', 'replay'], 'what was said, also before a crash; play again'],
   [['models', 'whoami', 'spend', 'doctor'], 'what is served, whose key, its spend, is all well'],
   [['login', 'logout', 'config', 'init'], 'keys, settings, a project file'],
-  [['mcp', 'proxy'], 'tools of MCP servers; a proxy on this machine'],
+  [['mcp', 'proxy', 'admin'], 'MCP tools; a proxy here; its people and keys'],
   [['completion', 'help'], 'for your shell; help exit-codes, connection, limits'],
 ];
 

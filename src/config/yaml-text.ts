@@ -1,11 +1,16 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument } from 'yaml';
 import { UsageError } from '../outcome/errors.ts';
 
-/** No settings are longer; a text within these bounds is read in well under a second, whatever is in it. */
-const mostCharacters = 256 * 1024;
-/** Words, marks, spaces and line ends: far more than any settings have, and still parsed in an instant. */
-const mostTokens = 30_000;
-const mostLines = 10_000;
+/** How much of a text is taken. */
+export interface YamlBounds {
+  characters: number;
+  lines: number;
+  /** Words, marks, spaces and line ends. */
+  tokens: number;
+}
+
+/** Far more than any settings have; a text within these bounds is read in well under a second, whatever is in it. */
+const settingsBounds: YamlBounds = { characters: 256 * 1024, lines: 10_000, tokens: 30_000 };
 const mostAliases = 100;
 const mostDepth = 100;
 
@@ -18,9 +23,9 @@ const mostDepth = 100;
  *
  * @throws UsageError `config_invalid`
  */
-export function parseYaml(text: string, file: string): unknown {
-  if (text.length > mostCharacters) throw invalid(file, `longer than ${mostCharacters} characters`);
-  assertBounded(text, file);
+export function parseYaml(text: string, file: string, bounds: YamlBounds = settingsBounds): unknown {
+  if (text.length > bounds.characters) throw invalid(file, `longer than ${bounds.characters} characters`);
+  assertBounded(text, file, bounds);
   const lineCounter = new LineCounter();
   const document = documentOf(text, file, lineCounter);
   const [error] = document.errors;
@@ -39,8 +44,8 @@ export function parseYaml(text: string, file: string): unknown {
 }
 
 /** The parser's own work grows with the square of what it does not understand; the lexer's does not. */
-function assertBounded(text: string, file: string): void {
-  if (text.split('\n').length > mostLines) throw invalid(file, `more than ${mostLines} lines`);
+function assertBounded(text: string, file: string, { lines, tokens: mostTokens }: YamlBounds): void {
+  if (text.split('\n').length > lines) throw invalid(file, `more than ${lines} lines`);
   let tokens = 0;
   for (const token of new Lexer().lex(text)) {
     tokens += token === '' ? 0 : 1;

@@ -114,6 +114,10 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
     nextStep: '`cllm history path` says where the history is, `cllm history verify` checks it',
   },
   output_failed: { exit: 'failed', nextStep: 'free some space or name another place for the output' },
+  apply_partial: {
+    exit: 'partial',
+    nextStep: 'run the same `cllm admin apply` again: it goes on where this one ended',
+  },
   batch_partial: { exit: 'partial', nextStep: 'run the same `cllm batch` again: it tries what failed once more' },
   // The MCP servers of the proxy.
   mcp_unknown: {

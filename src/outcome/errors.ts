@@ -62,6 +62,7 @@ export const errorCodes = [
   'history_unsaved',
   'output_failed',
   'batch_partial',
+  'apply_partial',
   // A command of a template, or of --exec.
   'context_failed',
   // The MCP servers of the proxy.
