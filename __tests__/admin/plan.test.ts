@@ -265,7 +265,6 @@ test('the members of a large team come in calls of fifty, one after another', ()
   const people = Array.from({ length: 120 }, (_, at) => `p${at}: { team: a }`).join(', ');
   const made = plan(`teams: { a: }\npeople: { ${people} }`, { teams: [], users: [], keys: [] });
   const members = stepsOf(made).filter(({ kind }) => kind === 'member');
-  expect(members.map(({ calls }) => calls[0]?.body['member'])).toEqual(
-    [50, 50, 20].map((length) => expect.objectContaining({ length })),
-  );
+  const called = members.flatMap(({ calls }) => calls.map(({ body }) => body['member'] as unknown[]));
+  expect(called.map(({ length }) => length)).toEqual([50, 50, 20]);
 });

@@ -439,8 +439,8 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 
 function pathsOf(command: Command, name: string): string[] {
-  if (command.subcommands === undefined) return [name];
-  return command.subcommands.map(({ usage }) => `${name} ${usage.split(' ')[0]}`);
+  if (command.subcommands.length === 0) return [name];
+  return command.subcommands.flatMap((each) => pathsOf(each, `${name} ${each.usage.split(' ')[0]}`));
 }
 
 test('every command has a run here', async () => {
