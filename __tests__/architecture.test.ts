@@ -49,6 +49,7 @@ const doors: Readonly<Record<string, string>> = {
   ajv: 'src/cli/asking/reply-schema.ts',
   'ci-info': 'src/cli/asking/ci-service.ts',
   conf: 'src/config/user-file.ts',
+  'csv-parse': 'src/batch/table.ts',
   'eventsource-parser': 'src/protocol/sse.ts',
   ignore: 'src/cli/input/folder.ts',
   'get-east-asian-width': 'src/terminal/width.ts',

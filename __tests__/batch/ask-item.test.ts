@@ -26,6 +26,7 @@ const defaults: ItemDefaults = {
   system: 'be brief',
   params: { temperature: 0.5, max_tokens: 9 },
   isShortAllowed: false,
+  template: null,
   form: null,
   schemaRetries: 0,
   refuseModel: null,

@@ -146,6 +146,7 @@ test('what an earlier result says is checked before it counts or is shown', asyn
           summary,
           stoppedBecause: null,
           inputFile: null,
+          template: null,
           startedAt: '2026-11-22T00:00:00.000Z',
           durationMs: 1,
         };

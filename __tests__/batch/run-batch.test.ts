@@ -38,7 +38,10 @@ function endOf(
   { code = null, cost = code === null ? 0 : undefined, throttled = null }: End = {},
 ): ItemEnd {
   const error = code === null ? null : new CllmError(code, `it was ${code}`);
-  const result = refusedItem(item, error ?? new CllmError('internal', ''), '2026-01-01T00:00:00Z');
+  const result = refusedItem(item, error ?? new CllmError('internal', ''), {
+    timestamp: '2026-01-01T00:00:00Z',
+    template: null,
+  });
   const reply = cost === undefined ? {} : { completion: { ...completion, choices: [] }, total_cost_usd: cost };
   return {
     result: { ...result, is_error: error !== null, ...reply },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { BatchItem, InputFormat } from '../../src/batch/batch-item.ts';
+import type { BatchItem, LineFormat } from '../../src/batch/batch-item.ts';
 import { isInShard, readItems, withoutDone } from '../../src/batch/select-items.ts';
 import { seed } from '../support/seed.ts';
 
@@ -16,10 +16,10 @@ async function read(
     shard = whole,
     format = null,
     fileName = null,
-  }: { shard?: typeof whole; format?: InputFormat | null; fileName?: string | null } = {},
+  }: { shard?: typeof whole; format?: LineFormat | null; fileName?: string | null } = {},
 ): Promise<BatchItem[]> {
   const items: BatchItem[] = [];
-  for await (const item of readItems(bytesOf(text), { fileName, format, shard })) items.push(item);
+  for await (const item of readItems(bytesOf(text), { fileName, format, shard, table: null })) items.push(item);
   return items;
 }
 
@@ -44,7 +44,7 @@ describe('the items of an input', () => {
     expect(prompts(items)).toEqual(['a', 'b', 'c']);
   });
 
-  test.each<[string, string | null, InputFormat | null, unknown[]]>([
+  test.each<[string, string | null, LineFormat | null, unknown[]]>([
     ['{"prompt":"a"}\nb', null, null, ['a', null]],
     ['b\n{"prompt":"a"}', null, null, ['b', '{"prompt":"a"}']],
     ['b', 'x.jsonl', null, [null]],
@@ -105,7 +105,7 @@ describe('what earlier runs did', () => {
         done.includes(item.custom_id ?? `${item.line} ${item.input_digest}`),
       hasLine: ({ line }: { line: number }) => lines.includes(line),
     };
-    const items = readItems(bytesOf(text), { fileName: null, format: null, shard: whole });
+    const items = readItems(bytesOf(text), { fileName: null, format: null, shard: whole, table: null });
     for await (const { line } of withoutDone(items, earlier, () => (skipped += 1))) asked.push(line);
     return { asked, skipped };
   }
@@ -116,6 +116,7 @@ describe('what earlier runs did', () => {
       fileName: null,
       format: null,
       shard: whole,
+      table: null,
     });
     const earlier = { has: (key: unknown) => keys.push(key) > 0, hasLine: () => false };
     for await (const item of withoutDone(items, earlier, () => {})) throw new Error(`line ${item.line}`);

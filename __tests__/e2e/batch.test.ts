@@ -155,7 +155,7 @@ describe('bad use', () => {
     ['an output that is a folder', ['-o', '.'], /-o \S+ can not be written \(EISDIR\)/],
     ['an output in no folder', ['-o', 'gone/out.jsonl'], /-o \S+ can not be written \(ENOENT\)/],
     ['a shard out of range', ['-o', 'out.jsonl', '--shard', '3/2'], /--shard 3\/2/],
-    ['a table', ['-o', 'out.jsonl', 'table.csv'], /table\.csv is a table[^]*JSON lines[^]*--input-format text/],
+    ['a table', ['-o', 'out.jsonl', 'table.csv'], /table\.csv is a table[^]*-t[^]*--input-format text/],
     ['a table with tabs', ['-o', 'out.jsonl', 'gone.TSV'], /gone\.TSV is a table/],
     ['nothing on standard input', ['-o', 'out.jsonl', '-'], /standard input has no items/],
     ['no concurrency', ['-o', 'out.jsonl', '--concurrency', '0'], /--concurrency 0/],

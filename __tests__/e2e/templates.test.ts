@@ -119,13 +119,42 @@ describe('a template', () => {
     expect(await inRepo(['-t', 'code'])).toMatchObject({ code: 0, stdout });
   });
 
-  test.each([
-    ['', 8],
-    ['allow_short: true', 0],
-  ])('lets a short reply be none of a failure only where it says so: %j', async (head, code) => {
-    write('short', `---\n${head}\n---\nhi`);
+  test('lets a short reply be no failure once a person has seen that it says so', async () => {
+    const short = (): void => upstream.reply(textReply('cut he', { finishReason: 'length' }));
+    write('short', '---\nallow_short: true\n---\nhi');
+    short();
+    const stranger = await inRepo(['-t', 'short']);
+    expect(stranger.code).toBe(8);
+    expect(stranger.stderr).toMatch(/allow_short of .*short\.md does not count[^]*templates trust short/);
+    const taken = await inRepo(['templates', 'trust', 'short']);
+    expect(taken.stderr).toContain('may allow a reply that is cut by its length');
+    short();
+    const { code, stderr } = await inRepo(['-t', 'short']);
+    expect({ code, isSaid: stderr.includes('allows a reply that is cut') }).toEqual({ code: 0, isSaid: true });
+    const untrusted = await inRepo(['config', 'untrust']);
+    expect(untrusted.stderr).toMatch(/the template sha256:\w+ may run nothing there any more/);
+    short();
+    expect((await inRepo(['-t', 'short'])).code).toBe(8);
+  });
+
+  test('of the user needs no word for that', async () => {
+    mkdirSync(home.at('cllm', 'templates'), { recursive: true });
+    writeFileSync(home.at('cllm', 'templates', 'short.md'), '---\nallow_short: true\n---\nhi');
     upstream.reply(textReply('cut he', { finishReason: 'length' }));
-    expect((await inRepo(['-t', 'short'])).code).toBe(code);
+    expect((await inRepo(['-t', 'short'])).code).toBe(0);
+  });
+
+  test('is in what config explain says', async () => {
+    const file = write('a', '---\nmodel: from-template\nsystem: "For {{ who }}."\nvariables: { who: null }\n---\nhi\n');
+    const { code, stdout } = await inRepo(['config', 'explain', '-t', 'a', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toContainEqual({
+      name: 'model',
+      value: 'from-template',
+      origin: expect.stringContaining(file),
+    });
+    const given = await inRepo(['config', 'explain', '-t', 'a', '--var', 'who=Ann', '--json']);
+    expect(given.stdout).toContain('For Ann.');
   });
 
   test("of the repository goes before the user's own, and that is said", async () => {

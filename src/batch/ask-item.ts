@@ -5,7 +5,7 @@ import type { TurnResult } from '../conversation/turn.ts';
 import { CllmError, InterruptedError, ProxyError, UsageError } from '../outcome/errors.ts';
 import { decisive, judgement } from '../outcome/exits.ts';
 import type { RequestBody } from '../protocol/types.ts';
-import { resultObject } from '../conversation/result-object.ts';
+import { resultObject, type TemplateObject } from '../conversation/result-object.ts';
 import type { BatchItem, ItemRequest } from './batch-item.ts';
 import type { BatchResult } from './batch-result.ts';
 
@@ -19,6 +19,8 @@ export interface ItemDefaults {
   /** The other fields of the request body. */
   params: Record<string, unknown>;
   isShortAllowed: boolean;
+  /** What the prompts are made from; null for prompts of their own. */
+  template: TemplateObject | null;
   /** The form that replies have to have; null where any will do. */
   form: ReplyForm | null;
   /** How often a complaint about the form goes back to the model. */
@@ -93,10 +95,11 @@ export async function askItem(
   defaults: ItemDefaults,
   { holds, timestamp, sessionId, mayWait, mayGoOn }: AskOptions,
 ): Promise<ItemEnd> {
+  const at = (): EndFacts => ({ timestamp: timestamp(), template: defaults.template });
   const prepared = prepare(item, defaults);
-  if (prepared instanceof CllmError) return endOf(item, null, prepared, timestamp());
+  if (prepared instanceof CllmError) return endOf(item, null, prepared, at());
   const refused = (await defaults.refuseRequest?.(requestOf(prepared))) ?? null;
-  if (refused !== null) return endOf(item, null, refused, timestamp());
+  if (refused !== null) return endOf(item, null, refused, at());
   // The client would wait with the item's place in its hands. Given back, the place goes to nobody until the limit,
   // which has to learn of the refusal at once, says so.
   const hold = holds.take();
@@ -136,10 +139,10 @@ export async function askItem(
   // A wait that is too long for the client ends there without a retry.
   if (replies === 1) refusal ??= turn.error?.code === 'rate_limited' && turn.error.isRetryable ? turn.error : null;
   if (refusal !== null && mayWait && !holds.signal.aborted) {
-    return { ...endOf(item, null, refusal, timestamp()), throttled: waitOf(refusal) };
+    return { ...endOf(item, null, refusal, at()), throttled: waitOf(refusal) };
   }
   const { decisive: error } = judgement([turn.error, taking.error], defaults);
-  return endOf(item, turn, error, timestamp(), taking.taken);
+  return endOf(item, turn, error, { ...at(), taken: taking.taken });
 }
 
 /** The request that an item is, or why it is none. */
@@ -148,9 +151,16 @@ export function itemRequest(item: BatchItem, defaults: ItemDefaults): CllmError 
   return prepared instanceof CllmError ? prepared : requestOf(prepared);
 }
 
+/** What stands in every result of a run. */
+export interface EndFacts {
+  /** ISO 8601, UTC. */
+  timestamp: string;
+  template: TemplateObject | null;
+}
+
 /** The result of an item that was not asked for. */
-export function refusedItem(item: BatchItem, error: CllmError, timestamp: string): BatchResult {
-  return endOf(item, null, error, timestamp).result;
+export function refusedItem(item: BatchItem, error: CllmError, facts: EndFacts): BatchResult {
+  return endOf(item, null, error, facts).result;
 }
 
 interface PreparedItem {
@@ -187,8 +197,7 @@ function endOf(
   item: BatchItem,
   turn: TurnResult | null,
   error: CllmError | null,
-  timestamp: string,
-  taken: TakenReply | null = null,
+  { timestamp, template, taken = null }: EndFacts & { taken?: TakenReply | null },
 ): ItemEnd {
   const object = resultObject({
     timestamp,
@@ -197,6 +206,7 @@ function endOf(
     completion: turn?.completion ?? null,
     taken,
     figures: turn?.receipt ?? null,
+    template,
   });
   return {
     result: {

@@ -6,7 +6,10 @@ import type { Line } from './lines.ts';
 import { isJsonObject } from '../protocol/json.ts';
 
 /** JSON lines (OpenAI's batch form among them), or a prompt a line. */
-export type InputFormat = 'jsonl' | 'text';
+export type LineFormat = 'jsonl' | 'text';
+
+/** Lines, or a table whose rows a template makes prompts of. */
+export type InputFormat = LineFormat | 'csv' | 'tsv';
 
 /** What one line of the input asks for. */
 export interface BatchItem {
@@ -31,13 +34,13 @@ export interface ItemRequest {
 }
 
 /** A line that begins like an object says that the file is JSON lines; the name of a file says it more surely. */
-export function formatOf(fileName: string | null, firstLine: string): InputFormat {
+export function formatOf(fileName: string | null, firstLine: string): LineFormat {
   if (fileName !== null && /\.(jsonl|ndjson|json)$/i.test(fileName)) return 'jsonl';
   return firstLine.trimStart().startsWith('{') ? 'jsonl' : 'text';
 }
 
 /** Reads one line; a line that makes no sense is an item with an error, which is the result of that line alone. */
-export function readItem(line: Line, format: InputFormat): BatchItem {
+export function readItem(line: Line, format: LineFormat): BatchItem {
   const item: BatchItem = { line: line.number, customId: null, digest: null, request: null, error: null };
   try {
     if (line.text === null) throw invalid(line.problem ?? 'can not be read');

@@ -1,7 +1,8 @@
 import { UsageError } from '../outcome/errors.ts';
-import { type BatchItem, formatOf, type InputFormat, readItem } from './batch-item.ts';
+import { type BatchItem, formatOf, type LineFormat, readItem } from './batch-item.ts';
 import { KeySet } from './key-set.ts';
 import { readLines } from './lines.ts';
+import type { TableInput } from './row-items.ts';
 
 /** One part of an input that several runs share: the part `index` of `count`, from 1. */
 export interface Shard {
@@ -18,8 +19,10 @@ export interface Selection {
   /** The name of the file, which may say what format it has; null for standard input. */
   fileName: string | null;
   /** Null: the name, or else the first line, says it. */
-  format: InputFormat | null;
+  format: LineFormat | null;
   shard: Shard;
+  /** How its rows become prompts; null for lines. */
+  table: TableInput | null;
 }
 
 /** What the earlier runs left, as `ResultsFile` knows it. */
@@ -35,23 +38,60 @@ interface EarlierResults {
  */
 export async function* readItems(
   bytes: AsyncIterable<Uint8Array>,
-  { fileName, format: chosen, shard }: Selection,
+  selection: Selection,
 ): AsyncGenerator<BatchItem, void, undefined> {
+  const { fileName, shard, table } = selection;
   const names = new KeySet();
-  let format = chosen;
   let isEmpty = true;
-  for await (const line of readLines(bytes)) {
-    if (line.text !== null && line.text.trim() === '') continue;
+  for await (const item of table === null ? lineItems(bytes, selection) : rowItems(bytes, table, fileName)) {
     isEmpty = false;
-    format ??= formatOf(fileName, line.text ?? '');
-    const isOurs = isInShard(line.number, shard);
+    if (item === null) continue;
     // A name is looked for in the whole input: which of two items has it must not depend on the shards.
-    if (!isOurs && format === 'text') continue;
-    const item = readItem(line, format);
     if (item.customId !== null && !names.add(item.customId)) refuseTwin(item);
-    if (isOurs) yield item;
+    if (isInShard(item.line, shard)) yield item;
   }
   if (isEmpty) throw empty(fileName);
+}
+
+/** Null for a line that has no name and is another shard's: it need not be read. */
+async function* lineItems(
+  bytes: AsyncIterable<Uint8Array>,
+  { fileName, format: chosen, shard }: Selection,
+): AsyncGenerator<BatchItem | null, void, undefined> {
+  let format = chosen;
+  for await (const line of readLines(bytes)) {
+    if (line.text !== null && line.text.trim() === '') continue;
+    format ??= formatOf(fileName, line.text ?? '');
+    yield format === 'text' && !isInShard(line.number, shard) ? null : readItem(line, format);
+  }
+}
+
+/** A batch of lines loads no reader of tables. */
+async function* rowItems(
+  bytes: AsyncIterable<Uint8Array>,
+  table: TableInput,
+  fileName: string | null,
+): AsyncGenerator<BatchItem, void, undefined> {
+  const { readRowItems } = await import('./row-items.ts');
+  yield* readRowItems(bytes, table, fileName ?? 'standard input');
+}
+
+/** How many items `readItems` gives, without making anything of them. */
+export async function countItems(
+  bytes: AsyncIterable<Uint8Array>,
+  { fileName, shard, table }: Selection,
+): Promise<number> {
+  let count = 0;
+  if (table !== null) {
+    const { rowLines } = await import('./row-items.ts');
+    for await (const line of rowLines(bytes, table, fileName ?? 'standard input'))
+      if (isInShard(line, shard)) count += 1;
+    return count;
+  }
+  for await (const { text, number } of readLines(bytes)) {
+    if (text?.trim() !== '' && isInShard(number, shard)) count += 1;
+  }
+  return count;
 }
 
 /**
@@ -65,6 +105,7 @@ export async function* withoutDone(
   items: AsyncIterable<BatchItem>,
   earlier: EarlierResults,
   onSkipped: () => void,
+  hasTemplate = false,
 ): AsyncGenerator<BatchItem, void, undefined> {
   for await (const item of items) {
     const key = {
@@ -73,7 +114,7 @@ export async function* withoutDone(
       input_digest: item.customId === null ? item.digest : null,
     };
     if (earlier.has(key)) onSkipped();
-    else if (item.customId === null && earlier.hasLine(item)) throw changed(item.line);
+    else if (item.customId === null && earlier.hasLine(item)) throw changed(item.line, hasTemplate);
     else yield item;
   }
 }
@@ -95,9 +136,12 @@ function empty(fileName: string | null): UsageError {
   });
 }
 
-function changed(line: number): UsageError {
-  return new UsageError(`line ${line} of the input has changed since the output was begun`, {
-    code: 'input_invalid',
-    hint: 'name another output with -o, or give each item a custom_id: then lines may move',
-  });
+function changed(line: number, hasTemplate: boolean): UsageError {
+  return new UsageError(
+    `line ${line} of the input${hasTemplate ? ', or its template,' : ''} has changed since the output was begun`,
+    {
+      code: 'input_invalid',
+      hint: 'name another output with -o, or give each item a custom_id: then lines may move',
+    },
+  );
 }

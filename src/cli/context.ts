@@ -72,9 +72,13 @@ export function createContext(values: ContextValues, io: Io, version: string): C
   });
 
   const template = once(async () => {
-    if (values.template === undefined) return null;
+    const { template: named, var: given = [] } = values;
+    if (named === undefined) {
+      if (given.length === 0) return null;
+      throw new UsageError('--var is about a template, and there is none', { hint: 'name it with -t NAME' });
+    }
     const { loadTemplate } = await import('./asking/template.ts');
-    return loadTemplate({ named: values.template, given: values.var ?? [] }, { io, paths, say });
+    return loadTemplate({ named, given }, { io, paths, say });
   });
 
   const settings = once(async () => {

@@ -8,7 +8,7 @@ import type { ReportFacts } from './report-facts.ts';
  * Source: the schema junit-10.xsd of Jenkins' xUnit plugin, which GitLab's and Azure's readers accept as well.
  */
 export async function* junitReport(
-  { title, summary, startedAt, durationMs }: ReportFacts,
+  { title, summary, template, startedAt, durationMs }: ReportFacts,
   results: AsyncIterable<BatchResult>,
 ): AsyncGenerator<string, void, undefined> {
   const replied = summary.verdicts.filter(({ verdict }) => verdict !== 'no reply');
@@ -26,6 +26,10 @@ export async function* junitReport(
   yield property('cost_usd', summary.costUsd === null ? 'unknown' : String(summary.costUsd));
   yield property('ttft_ms_median', rounded(summary.ttft.quantile(0.5)));
   yield property('ttft_ms_95', rounded(summary.ttft.quantile(0.95)));
+  if (template !== null) {
+    yield property('template', template.name);
+    yield property('template_digest', template.digest);
+  }
   yield '    </properties>\n';
   for await (const result of results) yield testCase(result, title);
   yield '  </testsuite>\n</testsuites>\n';

@@ -6,12 +6,13 @@ import type { ReportFacts } from './report-facts.ts';
 const mostFailures = 50;
 
 /** The run as a Markdown page: what came of it by verdict, with cost and first-token times, and what failed why. */
-export function markdownReport({ title, summary, stoppedBecause }: ReportFacts): string {
+export function markdownReport({ title, summary, template, stoppedBecause }: ReportFacts): string {
   const lines = [
     `## ${cell(title)}`,
     '',
     `${headline(summary)}${stoppedBecause === null ? '' : `\n\n**Stopped early:** ${cell(stoppedBecause)}`}`,
     '',
+    ...(template === null ? [] : [`template ${cell(template.name)}, \`${template.digest}\``, '']),
     '| verdict | items | cost | first token, median | 95% | slowest |',
     '|---|---:|---:|---:|---:|---:|',
     ...summary.verdicts.map(

@@ -1,24 +1,23 @@
 import { realpathSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import type { Paths } from '../../config/paths.ts';
-import { TrustStore } from '../../config/trust.ts';
 import { hasSecretName } from '../../files/secret-file.ts';
 import { UsageError } from '../../outcome/errors.ts';
 import { shellWord } from '../../protocol/shell-word.ts';
 import type { ChatMessage } from '../../protocol/types.ts';
-import { render } from '../../templates/engine.ts';
+import { render, type TemplateValues } from '../../templates/engine.ts';
 import { templatePath } from '../../templates/find-template.ts';
-import { type RenderedCommand, runCommands } from '../../templates/run-commands.ts';
+import { type CommandSurroundings, type RenderedCommand, runCommands } from '../../templates/run-commands.ts';
 import type { ContextCommand } from '../../templates/template-file.ts';
 import type { PromptWords, Values } from '../flags/flag.ts';
 import type { promptFlags, templateFlags } from '../flags/flags.ts';
-import { isConfirmed, mayAsk } from '../input/confirm.ts';
 import { readAttachments, userMessage } from '../input/attachments.ts';
 import { promptMessage } from '../input/message.ts';
 import { block, readInput } from '../input/prompt.ts';
 import type { Io } from '../io.ts';
 import { remark } from '../views/report.ts';
 import { isNamed, type LoadedTemplate } from './template.ts';
+import { assertTemplateTrusted } from './template-trust.ts';
 
 type PromptValues = Values<typeof promptFlags> & Values<typeof templateFlags> & { readonly prompt: PromptWords };
 
@@ -45,21 +44,18 @@ export async function templateMessage(
   const asked = values.exec.map((line): RenderedCommand => {
     return { name: 'exec', argv: ['sh', '-c', line], shown: line, onFailure: 'fail', timeout: execTimeout };
   });
-  const surroundings = {
-    cwd: io.cwd,
-    env: io.secrets.environmentForOthers(),
-    kill: (group: number, by: NodeJS.Signals) => io.kill(group, by),
-    signal: io.signal,
-    say,
-  };
-  if (template === null) return promptMessage(values, io, await runCommands(asked, surroundings));
+  if (template === null) return promptMessage(values, io, await runCommands(asked, surroundings({ io, say })));
 
-  const { text, variables, file: place } = template;
-  const commands = [...text.context.map((each) => renderedCommand(each, template)), ...asked];
-  if (text.context.length > 0) await assertTemplateTrusted(template, { io, paths, ...values });
+  const { text, variables } = template;
+  const commands = [...renderedCommands(template), ...asked];
+  await assertTemplateTrusted(template, {
+    io,
+    paths,
+    trustTemplate: values.trustTemplate,
+    isInputIgnored: !values.stdin,
+  });
   const { prompt, file, stdin, stdinTimeout = 60 } = values;
-  const own = text.files.map((name, at) => ownFile(template, name, { place: `files[${at}]`, cwd: io.cwd }));
-  const attachments = await readAttachments([...own, ...file], io);
+  const attachments = await readAttachments([...ownFiles(template, io), ...file], io);
   const input = await readInput(
     { isInputNamed: prompt.isInputNamed, isInputIgnored: !stdin, inputTimeout: stdinTimeout },
     io.stdin,
@@ -79,10 +75,9 @@ export async function templateMessage(
     ...(input !== null && { input }),
     files: attachments.blocks.join('\n\n'),
   };
-  const body = render(text.body, names, { name: place, line: text.bodyLine }).trim();
-  if (body === '') throw new UsageError(`${place}: comes to an empty prompt`, { code: 'template_invalid' });
+  const body = renderedBody(template, names);
   const words = prompt.words.join(' ').trim();
-  const outputs = await runCommands(commands, surroundings);
+  const outputs = await runCommands(commands, surroundings({ io, say }));
   const parts = [
     body,
     ...(words === '' ? [] : [words]),
@@ -90,6 +85,33 @@ export async function templateMessage(
     ...(input === null || isInputNamed ? [] : [block('stdin', '', input)]),
   ];
   return userMessage(parts.join('\n\n'), { ...attachments, blocks: areFilesNamed ? [] : attachments.blocks });
+}
+
+/** Where the commands of a template run. */
+export function surroundings({ io, say }: Pick<TemplateRun, 'io' | 'say'>): CommandSurroundings {
+  return {
+    cwd: io.cwd,
+    env: io.secrets.environmentForOthers(),
+    kill: (group, by) => io.kill(group, by),
+    signal: io.signal,
+    say,
+  };
+}
+
+/** @throws UsageError `template_invalid`, for a prompt without a text as well */
+export function renderedBody({ file, text }: LoadedTemplate, names: TemplateValues): string {
+  const body = render(text.body, names, { name: file, line: text.bodyLine }).trim();
+  if (body === '') throw new UsageError(`${file}: comes to an empty prompt`, { code: 'template_invalid' });
+  return body;
+}
+
+export function renderedCommands(template: LoadedTemplate): RenderedCommand[] {
+  return template.text.context.map((each) => renderedCommand(each, template));
+}
+
+/** The files of the template itself, as `-f` takes them. */
+export function ownFiles(template: LoadedTemplate, { cwd }: Pick<Io, 'cwd'>): string[] {
+  return template.text.files.map((name, at) => ownFile(template, name, { place: `files[${at}]`, cwd }));
 }
 
 /**
@@ -153,40 +175,4 @@ function renderedCommand(
     return rendered;
   });
   return { name, argv, shown: argv.join(' '), onFailure, timeout };
-}
-
-/**
- * Commands of a template that came with a repository run once a person has seen the file, each time that it changes anew.
- *
- * @throws UsageError `template_untrusted`
- */
-async function assertTemplateTrusted(
-  template: LoadedTemplate,
-  {
-    io,
-    paths,
-    trustTemplate,
-    stdin,
-  }: { io: Io; paths: TemplateRun['paths'] } & Pick<PromptValues, 'trustTemplate' | 'stdin'>,
-): Promise<void> {
-  const { root, digest, file, source, text } = template;
-  if (root === null || trustTemplate.includes(digest)) return;
-  const store = new TrustStore(paths.trustDirectory, io.uid);
-  const grant = { kind: 'template' as const, folder: root, value: digest };
-  if (store.has(grant)) return;
-  if (!mayAsk(io, !stdin)) throw untrusted(template, 'nobody here has allowed that');
-  await remark(io.stderr, `${file} came with a repository, and runs commands:`);
-  await io.stderr.write(`${source.trimEnd()}\n`);
-  for (const { name, run } of text.context) await remark(io.stderr, `it runs ${name}: ${JSON.stringify(run)}`);
-  if (!(await isConfirmed(`Let ${file} run these commands?`, io))) throw untrusted(template, 'you did not allow that');
-  store.add(grant);
-}
-
-function untrusted({ name, file, digest }: LoadedTemplate, why: string): UsageError {
-  return new UsageError(`${file} runs commands, and ${why}: nothing was run or sent`, {
-    code: 'template_untrusted',
-    hint:
-      `look at it with cllm templates show ${shellWord(name, 'NAME')}, then: cllm templates trust ${shellWord(name, 'NAME')}; ` +
-      `in CI: --trust-template ${digest}`,
-  });
 }

@@ -22,8 +22,13 @@ export interface LoadedTemplate extends FoundTemplate {
   /** The file as it stands there. */
   source: string;
   text: TemplateText;
+  /** As far as they have values: of the command line, or by default. */
   variables: Readonly<Record<string, Json>>;
-  /** With the system prompt rendered and paths made absolute. */
+  /** Those of the command line alone. */
+  given: Readonly<Record<string, string>>;
+  /** Names a variable that has no value; null when all have one, and the template can be rendered. */
+  missing: UsageError | null;
+  /** With paths made absolute, and the system prompt rendered where nothing is missing. */
   settings: SettingValues;
 }
 
@@ -87,7 +92,7 @@ function readFound(found: FoundTemplate): { digest: string; source: string; text
 /**
  * What `-t` names, with values for its variables.
  *
- * @throws UsageError `template_unknown`, `template_invalid`, or `usage` for a variable that is missing or unknown
+ * @throws UsageError `template_unknown`, `template_invalid`, or `usage` for a variable that there is not
  */
 export async function loadTemplate(
   { named, given }: { named: string; given: readonly (readonly [string, string])[] },
@@ -96,8 +101,7 @@ export async function loadTemplate(
   const opened = openTemplate(named, place);
   const { file, text, hidden } = opened;
   if (hidden !== null) say(`the template is ${file}, which goes before your own of that name`);
-  if (text.allowShort) say(`${file} allows a reply that is cut by its length`);
-  const variables = valuesFor(opened, given);
+  const { variables, missing } = valuesFor(opened, given);
   const { outputSchema } = text;
   const schema =
     outputSchema === null
@@ -106,9 +110,10 @@ export async function loadTemplate(
         ? JSON.stringify(outputSchema.inline)
         : templatePath(opened, outputSchema.path, 'output_schema');
   const { render } = await import('../../templates/engine.ts');
-  const system =
-    text.system === null ? undefined : render(text.system, variables, { name: `${file}: system`, line: null });
-  return { ...opened, variables, settings: { ...text.settings, system, output_schema: schema } };
+  const at = { name: `${file}: system`, line: null };
+  const system = text.system === null ? undefined : missing === null ? render(text.system, variables, at) : text.system;
+  const settings = { ...text.settings, system, output_schema: schema };
+  return { ...opened, variables, given: Object.fromEntries(given), missing, settings };
 }
 
 /** What the history keeps of a template: of a variable that is named like a secret not its value. */
@@ -124,7 +129,8 @@ export function keptTemplate({ name, digest, variables }: LoadedTemplate): TurnT
 function valuesFor(
   { file, name: template, text: { variables } }: FoundTemplate & { text: TemplateText },
   given: readonly (readonly [string, string])[],
-): Record<string, Json> {
+): Pick<LoadedTemplate, 'variables' | 'missing'> {
+  let missing: UsageError | null = null;
   const values = new Map<string, Json>();
   for (const [name, value] of given) {
     if (!variables.has(name)) {
@@ -145,19 +151,25 @@ function valuesFor(
   for (const [name, { default: otherwise, description }] of variables) {
     if (values.has(name)) continue;
     if (otherwise === null) {
-      throw new UsageError(
-        `the template ${template} needs the variable ${name}${description === null ? '' : ` (${description})`}`,
-        {
-          hint: `give it with --var ${name}=VALUE`,
-        },
-      );
-    }
-    values.set(name, otherwise);
+      const about = description === null ? '' : ` (${description})`;
+      missing ??= new UsageError(`the template ${template} needs the variable ${name}${about}`, {
+        hint: `give it with --var ${name}=VALUE`,
+      });
+    } else values.set(name, otherwise);
   }
-  return Object.fromEntries(values);
+  return { variables: Object.fromEntries(values), missing };
 }
 
-/** Whether a template names one of what it has by itself: what it does not name goes after it. */
+/** What the template says of the reply's form, where the flags say nothing. */
+export function withExtract<Values extends { extract: boolean; extractLang: string | undefined }>(
+  values: Values,
+  { text: { extract } }: Pick<LoadedTemplate, 'text'>,
+): Values {
+  if (extract === null || values.extract || values.extractLang !== undefined) return values;
+  return { ...values, extract: true, extractLang: extract.language ?? undefined };
+}
+
+/** Whether the prompt of a template names one of what it has by itself: what it does not name goes after it. */
 export function isNamed(source: string, name: string): boolean {
   const pattern = new RegExp(`(?<![\\w.])${name}\\b`);
   return tagsOf(source).some((tag) => pattern.test(tag.replaceAll(/"[^"]*"|'[^']*'/g, '')));

@@ -10,7 +10,6 @@ import type { ChatCompletion, ChatMessage, RequestBody } from '../../../protocol
 import type { TurnTemplate } from '../../../history/history.ts';
 import { textOf } from '../../../conversation/result-object.ts';
 import { explainBudget } from '../../asking/budget.ts';
-import type { LoadedTemplate } from '../../asking/template.ts';
 import { chooseConversation, modelFor } from '../../asking/choose-conversation.ts';
 import type { Context } from '../../context.ts';
 import type { PromptWords, Values } from '../../flags/flag.ts';
@@ -31,8 +30,11 @@ type AskValues = Values<typeof askFlags> & { readonly prompt: PromptWords };
 
 /** One question, one reply: from the words and standard input to the exit code. */
 export async function runAsk(values: AskValues, context: Context): Promise<CllmError | null> {
+  const template = await context.template();
+  if (template !== null && template.missing !== null) throw template.missing;
   const settings = await context.settings();
-  const wanted = await wantedReply(withExtract(values, await context.template()), settings, context.io);
+  const form = template === null ? values : (await import('../../asking/template.ts')).withExtract(values, template);
+  const wanted = await wantedReply(form, settings, context.io);
   if (values.record !== undefined && wanted !== null && wanted.retries > 0) {
     throw new UsageError('--record keeps one reply, and --schema-retries may take several', {
       hint: 'leave one of them out',
@@ -47,7 +49,6 @@ export async function runAsk(values: AskValues, context: Context): Promise<CllmE
     const { at, why } = problem;
     context.remark(`the schema goes out without "strict": at ${at === '' ? 'the root' : at}, ${why}`);
   }
-  const template = await context.template();
   const view = createView(values, context.io, {
     isHeldBack: wanted !== null,
     baseUrl: settings.baseUrl.value,
@@ -122,7 +123,8 @@ async function askOnce(
 
   const { unsaved } = result;
   context.hasKeptReply = isKept(result);
-  const isShortAllowed = values.allowShort || (await context.template())?.text.allowShort === true;
+  const isShortAllowed =
+    values.allowShort || (result.verdict === 'length' && (await templateAllowsShort(values, context)));
   const failure = result.error && (await context.explained(await explainBudget(result.error, client)));
   const { errors } = judgement([failure, unsaved, taking.error], { isShortAllowed });
   const isInOrder = errors.every((error) => error.code === 'history_unsaved');
@@ -136,19 +138,20 @@ async function askOnce(
   };
 }
 
+async function templateAllowsShort({ trustTemplate }: AskValues, context: Context): Promise<boolean> {
+  const { io, paths, remark } = context;
+  const template = await context.template();
+  if (template?.text.allowShort !== true) return false;
+  const { isShortAllowed } = await import('../../asking/template-trust.ts');
+  return isShortAllowed(template, { io, paths, trustTemplate }, remark);
+}
+
 /** What the history keeps of the template; a plain question loads nothing for it. */
 async function keptOf(context: Context): Promise<TurnTemplate | null> {
   const template = await context.template();
   if (template === null) return null;
   const { keptTemplate } = await import('../../asking/template.ts');
   return keptTemplate(template);
-}
-
-/** What the template says of the reply's form, where the flags say nothing. */
-function withExtract(values: AskValues, template: LoadedTemplate | null): AskValues {
-  const extract = template?.text.extract ?? null;
-  if (extract === null || values.extract || values.extractLang !== undefined) return values;
-  return { ...values, extract: true, extractLang: extract.language ?? undefined };
 }
 
 /** The reply's text; under the name of an image or of a recording, those of the reply. */

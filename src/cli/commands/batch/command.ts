@@ -10,6 +10,7 @@ import {
   proxyFlags,
   schemaFlags,
   sizeFlags,
+  templateFlags,
   viewFlags,
 } from '../../flags/flags.ts';
 
@@ -18,10 +19,12 @@ const group = 'Batch:';
 export const batchFlags = {
   ...inGroup(group, {
     output: text('the results, a line each; run again, it goes on from there', { alias: 'o', completes: 'files' }),
-    'input-format': choice('JSON lines or a prompt a line (default: by the name, else the first line)', [
-      'jsonl',
-      'text',
-    ]),
+    'input-format': choice('of the file (default: by its name, else its first line)', ['jsonl', 'text', 'csv', 'tsv']),
+    template: reworded(templateFlags.template, {
+      describe: 'makes a prompt of each row of a table',
+    }),
+    var: reworded(templateFlags.var, { describe: 'a variable that no column has, NAME=VALUE' }),
+    'trust-template': reworded(templateFlags['trust-template'], {}),
     concurrency: number('requests at a time (default 8); fewer while the proxy says 429', { least: 1, isWhole: true }),
     shard: mapped(text('I/N: only the I-th of N parts'), shardOf),
     'fail-fast': toggle('begin nothing more after the first failure'),
@@ -45,9 +48,12 @@ export const batch = command({
   usage: 'batch <file>',
   describe: 'many prompts, one result line each',
   flags: batchFlags,
-  words: { file: neededWord("JSON lines, OpenAI's batch form, or plain lines; - is standard input", 'files') },
+  words: {
+    file: neededWord('JSON lines, a prompt a line, a table; - is stdin', 'files'),
+  },
   examples: [
-    ['cllm batch prompts.jsonl -o results.jsonl', 'ask for each line, eight at a time'],
+    ['cllm batch in.jsonl -o out.jsonl', 'ask for each line, eight at a time'],
+    ['cllm batch a.csv -t sort -o out.jsonl', 'a prompt from each row of a table'],
     ['cllm batch - -o out.jsonl --max-cost 5 --reporter github,junit', 'in CI, with a cap and reports'],
   ],
   async run(values, context) {

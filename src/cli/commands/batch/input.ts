@@ -65,7 +65,7 @@ async function* text(bytes: AsyncIterable<Uint8Array>, name: string): AsyncGener
     if (binary !== null) {
       throw new UsageError(`${name}: is ${binary.name}, and not lines of prompts`, {
         code: 'input_invalid',
-        hint: 'a batch reads JSON lines or a prompt a line (docs/ci.md)',
+        hint: 'a batch reads JSON lines, a prompt a line, or a table as CSV or TSV (docs/ci.md)',
       });
     }
     yield piece;

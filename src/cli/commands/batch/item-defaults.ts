@@ -16,9 +16,19 @@ export async function itemDefaults(
   refuseRequest: ItemDefaults['refuseRequest'],
 ): Promise<ItemDefaults> {
   const settings = await context.settings();
-  const { io } = context;
+  const { io, paths, remark } = context;
   const { model: _model, ...params } = await requestBody(values, '', paramValues(settings.params), io);
-  const wanted = await wantedReply(values, settings, io);
+  const template = await context.template();
+  const form = template === null ? values : (await import('../../asking/template.ts')).withExtract(values, template);
+  const wanted = await wantedReply(form, settings, io);
+  const isShortAllowed =
+    values.allowShort ||
+    (template !== null &&
+      (await import('../../asking/template-trust.ts')).isShortAllowed(
+        template,
+        { io, paths, trustTemplate: values.trustTemplate },
+        remark,
+      ));
   const schema = wanted?.schema ?? null;
   const header = requestHeaders(values, settings, await context.attribution())['x-litellm-tags'];
   return {
@@ -26,7 +36,8 @@ export async function itemDefaults(
     resolveModel: (name) => followAlias(name, settings.aliases),
     system: settings.system.value,
     params: { ...params, ...(schema !== null && { response_format: schema.responseFormat }) },
-    isShortAllowed: values.allowShort,
+    isShortAllowed,
+    template: template && { name: template.name, digest: template.digest },
     form: wanted?.form ?? null,
     schemaRetries: wanted?.retries ?? 0,
     refuseModel,

@@ -10,6 +10,7 @@ import type { Context } from '../../context.ts';
 import { refuseKey } from '../../asking/refuse-key.ts';
 import { reportError } from '../../views/report.ts';
 import { openSource } from './input.ts';
+import { selectionOf } from './selection.ts';
 import { itemDefaults } from './item-defaults.ts';
 import type { BatchValues } from './run.ts';
 
@@ -17,17 +18,13 @@ import type { BatchValues } from './run.ts';
  * `cllm batch --dry-run`: what all lines would take together. No result is looked at or written, so lines that an earlier
  * run has done count as well.
  */
-export async function previewBatch(
-  values: BatchValues,
-  context: Context,
-  refuseTable: (name: string) => void,
-): Promise<CllmError | null> {
+export async function previewBatch(values: BatchValues, context: Context): Promise<CllmError | null> {
   const { io } = context;
-  const { file: name, inputFormat: format = null, shard = { index: 1, count: 1 } } = values;
-  if (format === null) refuseTable(name);
+  const { file: name } = values;
   const source = openSource(name === '-' ? null : name, io);
   await context.assertTrusted();
   const settings = await context.settings();
+  const selection = await selectionOf(values, context, context.remark);
   if (settings.model.value !== null) refuseKey(io, 'the model', settings.model.value);
   const client = await context.client();
   const defaults = await itemDefaults(values, context, null, null);
@@ -36,7 +33,7 @@ export async function previewBatch(
   const bad: { lines: number; first: CllmError | null } = { lines: 0, first: null };
   let lines = 0;
   try {
-    for await (const item of readItems(source.bytes(), { fileName: source.file, format, shard })) {
+    for await (const item of readItems(source.bytes(), selection)) {
       lines += 1;
       const request = itemRequest(item, defaults);
       if (request instanceof CllmError) {

@@ -137,6 +137,7 @@ async function reportToGithub(
     failed: String(summary.failed),
     'cost-usd': summary.costUsd === null ? '' : String(summary.costUsd),
     'results-file': resultsFile,
+    ...(facts.template !== null && { template: facts.template.name, 'template-digest': facts.template.digest }),
   };
   const replies = await smallReplies(results());
   if (replies !== null) values['results'] = replies;

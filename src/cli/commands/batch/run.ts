@@ -1,18 +1,25 @@
 import { explainBudget } from '../../asking/budget.ts';
 import { newSession } from '../../../conversation/conversation.ts';
+import type { TemplateObject } from '../../../conversation/result-object.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
 import { AdaptiveLimit } from '../../../batch/adaptive-limit.ts';
 import { askItem, Holds, type ItemDefaults, type ItemEnd, refusedItem } from '../../../batch/ask-item.ts';
-import type { InputFormat } from '../../../batch/batch-item.ts';
 import { BatchSummary } from '../../../batch/batch-summary.ts';
 import type { ReportFacts } from '../../../batch/reporters/report-facts.ts';
 import { readResults, ResultsFile } from '../../../batch/results-file.ts';
 import { runBatch, type Stop } from '../../../batch/run-batch.ts';
-import { isInShard, readItems, type Selection, type Shard, withoutDone } from '../../../batch/select-items.ts';
-import { readLines } from '../../../batch/lines.ts';
+import {
+  countItems,
+  isInShard,
+  readItems,
+  type Selection,
+  type Shard,
+  withoutDone,
+} from '../../../batch/select-items.ts';
 import type { Receipt } from '../../../client/receipt.ts';
 import { CllmError, UsageError } from '../../../outcome/errors.ts';
+import { assertTableWithTemplate, selectionOf } from './selection.ts';
 import { identifyProcess } from '../../../files/process-identity.ts';
 import { type BatchSource, openSource, spooled } from './input.ts';
 import { itemDefaults } from './item-defaults.ts';
@@ -35,9 +42,10 @@ export type BatchValues = Values<typeof batchFlags> & { readonly file: string };
 /** Many prompts: a result line each, whatever happens in between. */
 export async function runBatchCommand(values: BatchValues, context: Context): Promise<CllmError | null> {
   const { io } = context;
+  assertTableWithTemplate(values);
   if (values.dryRun) {
     const { previewBatch } = await import('./preview.ts');
-    return previewBatch(values, context, refuseTable);
+    return previewBatch(values, context);
   }
   if (values.outputFormat !== undefined) {
     throw new UsageError('--output-format of a batch is about --dry-run alone', {
@@ -60,7 +68,6 @@ interface BatchOptions {
   inputName: string | null;
   /** Absolute. */
   outputFile: string;
-  format: InputFormat | null;
   concurrency: number;
   shard: Shard;
   isFailFast: boolean;
@@ -69,31 +76,20 @@ interface BatchOptions {
 }
 
 function readOptions(values: BatchValues, cwd: string): BatchOptions {
-  const { file: name, output, inputFormat: format = null } = values;
+  const { file: name, output } = values;
   if (output === undefined) {
     throw new UsageError('a batch needs a file for its results', { hint: 'name it with -o: cllm batch FILE -o OUT' });
   }
   const outputFile = path.resolve(cwd, output);
-  if (format === null) refuseTable(name);
   return {
     inputName: name === '-' ? null : name,
     outputFile,
-    format,
     concurrency: values.concurrency ?? 8,
     shard: values.shard ?? { index: 1, count: 1 },
     isFailFast: values.failFast,
     isQuiet: values.quiet,
     reports: reportsOf(values.reporter, outputFile, cwd),
   };
-}
-
-/** Its lines would be asked for as they stand, the heading as well, and paid for. */
-function refuseTable(name: string): void {
-  if (!/\.[ct]sv$/i.test(name)) return;
-  throw new UsageError(`${name} is a table, whose columns a batch does not know`, {
-    code: 'input_invalid',
-    hint: 'make JSON lines of it ({"prompt": "…"}, see docs/ci.md); --input-format text asks for each line as it stands',
-  });
 }
 
 class BatchCommand {
@@ -103,6 +99,7 @@ class BatchCommand {
   readonly #startedAt = { clock: 0, time: timestamp() };
   readonly #summary = new BatchSummary();
   readonly #progress: Progress = { done: 0, earlier: 0, failed: 0, total: null, costUsd: null };
+  #selection: Selection | null = null;
   #results: ResultsFile | null = null;
   #spending: Spending | null = null;
   #display: ProgressDisplay | null = null;
@@ -125,6 +122,7 @@ class BatchCommand {
     await this.#context.assertTrusted();
     const settings = await this.#context.settings();
     const { maxCost } = settings;
+    this.#selection = await selectionOf(this.#values, this.#context, (text) => this.#say(text));
     const earlierCosts: (number | null)[] = [];
     this.#results = await ResultsFile.open(outputFile, {
       identity: identifyProcess(io.pid),
@@ -153,10 +151,10 @@ class BatchCommand {
 
   async run(given: BatchSource): Promise<CllmError | null> {
     const { io } = this.#context;
-    const { isFailFast, isQuiet, concurrency, format, shard, inputName } = this.#options;
+    const { isFailFast, isQuiet, concurrency } = this.#options;
     const [results, { cap }] = [this.#results as ResultsFile, this.#spending as Spending];
+    const selection = this.#selection as Selection;
     const source = await this.#repeatable(given);
-    const selection: Selection = { fileName: inputName, format, shard };
     const defaults = await itemDefaults(
       this.#values,
       this.#context,
@@ -164,7 +162,7 @@ class BatchCommand {
       await this.#refuseRequest(),
     );
     if (isFailFast) await this.#lookAhead(source, selection, results);
-    if (source.isRepeatable && !isQuiet) this.#progress.total = await countItems(source, shard);
+    if (source.isRepeatable && !isQuiet) this.#progress.total = await countItems(source.bytes(), selection);
 
     const client = await this.#context.client();
     const mayGoOn = (): boolean => cap.refusal === null;
@@ -176,7 +174,12 @@ class BatchCommand {
     let stop: Stop | null;
     try {
       stop = await runBatch({
-        items: withoutDone(readItems(source.bytes(), selection), results, () => this.#skipped()),
+        items: withoutDone(
+          readItems(source.bytes(), selection),
+          results,
+          () => this.#skipped(),
+          selection.table !== null,
+        ),
         ask: (item) => askItem(client, item, defaults, { holds, timestamp, sessionId, mayWait, mayGoOn }),
         keep: async (end) => {
           await results.append(end.result);
@@ -194,6 +197,11 @@ class BatchCommand {
       this.#display = null;
     }
     return this.#finish(stop?.reason === 'failure' ? { ...stop, error: await this.#explained(stop.error) } : stop);
+  }
+
+  async #template(): Promise<TemplateObject | null> {
+    const template = await this.#context.template();
+    return template && { name: template.name, digest: template.digest };
   }
 
   /** Whose budget, or whose key: as for a single question. */
@@ -232,9 +240,14 @@ class BatchCommand {
 
   /** Under --fail-fast a line that makes no sense ends the batch before anything is asked and paid for. */
   async #lookAhead(source: BatchSource, selection: Selection, results: ResultsFile): Promise<void> {
-    for await (const item of withoutDone(readItems(source.bytes(), selection), results, () => {})) {
+    for await (const item of withoutDone(
+      readItems(source.bytes(), selection),
+      results,
+      () => {},
+      selection.table !== null,
+    )) {
       if (item.error === null) continue;
-      const result = refusedItem(item, item.error, timestamp());
+      const result = refusedItem(item, item.error, { timestamp: timestamp(), template: await this.#template() });
       await results.append(result);
       this.#summary.add(result);
       this.#progress.failed += 1;
@@ -295,6 +308,7 @@ class BatchCommand {
         inputName === null
           ? null
           : path.relative(io.env['GITHUB_WORKSPACE'] || io.cwd, path.resolve(io.cwd, inputName)),
+      template: await this.#template(),
       startedAt: this.#startedAt.time,
       durationMs,
     };
@@ -351,15 +365,6 @@ class BatchCommand {
     ]);
     return table(this.#context.io.stderr, ['failed', 'why', 'where', 'for example'], rows);
   }
-}
-
-/** One pass over the input that makes nothing of its lines. */
-async function countItems(source: BatchSource, shard: Shard): Promise<number> {
-  let count = 0;
-  for await (const { text, number } of readLines(source.bytes())) {
-    if (text?.trim() !== '' && isInShard(number, shard)) count += 1;
-  }
-  return count;
 }
 
 function closingLine({ done, earlier, failed, costUsd }: Progress, summary: BatchSummary, durationMs: number): string {

@@ -6,7 +6,7 @@ import type { Json } from '../../../protocol/types.ts';
 import { command, commandGroup } from '../../command.ts';
 import { trust, untrust } from './trusting.ts';
 import { neededWord, reworded } from '../../flags/flag.ts';
-import { jsonFlag, proxyFlags } from '../../flags/flags.ts';
+import { jsonFlag, proxyFlags, templateFlags } from '../../flags/flags.ts';
 import type { Io } from '../../io.ts';
 import type { OwnText } from '../../../terminal/own-text.ts';
 import { table } from '../../views/table.ts';
@@ -90,6 +90,8 @@ export const config = commandGroup(
       flags: {
         ...jsonFlag,
         profile: { ...proxyFlags.profile, group: null },
+        template: { ...reworded(templateFlags.template, { describe: 'with what a template sets' }), group: null },
+        var: { ...templateFlags.var, group: null },
         attribution: {
           ...reworded(proxyFlags.attribution, { describe: 'with what CI calls are marked with (default)' }),
           group: null,

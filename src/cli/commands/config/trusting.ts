@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import {
   findProjectFile,
   type ProjectFile,
@@ -53,13 +54,15 @@ export const trust = command({
 
 export const untrust = command({
   usage: 'untrust [dir]',
-  describe: 'take back what `config trust`, or a yes at the terminal, allowed a folder',
+  describe: 'take back what was allowed a folder: its proxy, its owner, its templates',
   words: { dir },
   async run(values, context) {
     const named = resolve(context.io.cwd, values.dir ?? '.');
     // The file may be gone by now: then the folder is the one that was named.
     const found = findProjectFile(named, searchOptions(context.io));
-    const taken = storeOf(context.paths, context.io).remove(found?.folder ?? realFolder(named));
+    const folders = new Set([...foldersUpwards(realFolder(named)), ...(found === null ? [] : [found.folder])]);
+    const store = storeOf(context.paths, context.io);
+    const taken = [...folders].flatMap((folder) => store.remove(folder));
     if (taken.length === 0) {
       throw new UsageError(`${found?.folder ?? named} was allowed nothing`, {
         code: 'config_invalid',
@@ -70,11 +73,19 @@ export const untrust = command({
       context.remark(
         kind === 'owner'
           ? `files of user ${value} there are not obeyed any more`
-          : `${value} is not allowed there any more`,
+          : kind === 'template'
+            ? `the template ${value} may run nothing there any more`
+            : `${value} is not allowed there any more`,
       );
     return null;
   },
 });
+
+/** Templates belong to the folder that holds them, which need not be the one of a project file. */
+function foldersUpwards(folder: string): string[] {
+  const above = dirname(folder);
+  return above === folder || existsSync(join(folder, '.git')) ? [folder] : [folder, ...foldersUpwards(above)];
+}
 
 function storeOf(paths: Paths, io: Io): TrustStore {
   return new TrustStore(paths.trustDirectory, io.uid);
@@ -110,7 +121,7 @@ function asJson({ kind, folder: where, value, grantedAt }: KeptGrant): Record<st
 function listed(grants: readonly KeptGrant[], io: Io): string | OwnText {
   const rows = grants.map(({ kind, folder: where, value, grantedAt }) => [
     where,
-    kind === 'owner' ? `files of user ${value}` : kind === 'template' ? `commands of ${value}` : value,
+    kind === 'owner' ? `files of user ${value}` : kind === 'template' ? `the template ${value}` : value,
     grantedAt.slice(0, 10),
   ]);
   return table(io.stdout, ['folder', 'may use', 'since'], rows);

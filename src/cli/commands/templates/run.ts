@@ -6,6 +6,7 @@ import { CllmError, UsageError } from '../../../outcome/errors.ts';
 import { assertJinja } from '../../../templates/engine.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
 import { openTemplate, templatesOf } from '../../asking/template.ts';
+import { grantOf } from '../../asking/template-trust.ts';
 import type { Context } from '../../context.ts';
 import { table } from '../../views/table.ts';
 
@@ -109,15 +110,18 @@ export async function runCheck(named: string | undefined, { io, paths, remark }:
 }
 
 export async function runTrust(named: string, { io, paths, remark }: Context): Promise<null> {
-  const { root, file, digest, text } = openTemplate(named, { io, paths });
-  if (root === null || text.context.length === 0) {
+  const template = openTemplate(named, { io, paths });
+  const { file, digest, text } = template;
+  const grant = grantOf(template);
+  if (grant === null || (text.context.length === 0 && !text.allowShort)) {
     remark(
-      root === null ? `${file} is your own, and needs no trust` : `${file} runs nothing: there is nothing to allow`,
+      grant === null ? `${file} is your own, and needs no trust` : `${file} runs nothing: there is nothing to allow`,
     );
     return null;
   }
-  new TrustStore(paths.trustDirectory, io.uid).add({ kind: 'template', folder: root, value: digest });
+  new TrustStore(paths.trustDirectory, io.uid).add(grant);
   for (const { name, run } of text.context) remark(`${file} may run ${name}: ${JSON.stringify(run)}`);
+  if (text.allowShort) remark(`${file} may allow a reply that is cut by its length`);
   remark(`as long as the file stays as it is: ${digest}`);
   return null;
 }
