@@ -28,6 +28,17 @@ describe('what a model writes for people', () => {
     expect(markdownHtml(source).toString()).toBe(expected);
   });
 
+  test.each([100, 497, 498, 499, 500, 501, 502, 5_000])('the same behind %d letters', (length) => {
+    const words = 'word '.repeat(length / 5);
+    for (const before of ['x'.repeat(length), `${words}${'x'.repeat(length % 5)}`]) {
+      const shown = markdownHtml(`${before} a@b.example http://x.example *e*  \nb`).toString();
+      expect(shown).toContain('<a href="mailto:a@b.example"');
+      expect(shown).toContain('<a href="http://x.example/"');
+      expect(shown).toMatch(/<em>e<\/em><br>b<\/p>$/);
+      expect(markdownHtml(`${before}  \nb`).toString()).toMatch(/<br>b<\/p>$/);
+    }
+  });
+
   test('a formula of several lines holds no list, in a quote, in an item, before and after them', () => {
     const formula = '$$\n- a\n$$';
     const quoted = `> quoted\n${formula.replaceAll(/^/gm, '> ')}`;

@@ -57,9 +57,25 @@ const nothing: Marks = { emphasis: new Map(), math: new Map() };
 /** Nothing in it is anything but words, so that nobody need look. */
 const isPlain = (text: string): boolean => !/[\\<>[\]`*_~$@]|:\/\/|www\.|mailto:|xmpp:| {2}\n/i.test(text);
 
+/** Far longer than a text without a mark; what marked reads of it is bounded, for each letter looks for an `@` behind it. */
+const longestRead = 500;
+/** What marked takes for the beginning of an address, whose local part RFC 5321 (4.5.3.1.1) bounds. */
+const addressStart = /^(?:https?:\/\/|ftp:\/\/|www\.|mailto:|xmpp:|[a-z\d._+-]{1,64}@)/i;
+
 /** An address in Chinese or Japanese text ends where its sentence goes on. */
 class ReplyTokenizer extends Tokenizer {
+  override inlineText(source: string): Tokens.Text | undefined {
+    if (source.length <= longestRead) return super.inlineText(source);
+    // Between two words: an address is whole then, and so are the two blanks that end a line.
+    let end = source.lastIndexOf(' ', longestRead);
+    while (end > 0 && !/^\S \S$/.test(source.slice(end - 1, end + 2))) end = source.lastIndexOf(' ', end - 1);
+    if (end > 0) return super.inlineText(source.slice(0, end));
+    const head = source.slice(0, longestRead);
+    return super.inlineText(head.trimEnd() || head);
+  }
+
   override url(source: string): Tokens.Link | undefined {
+    if (!addressStart.test(source)) return undefined;
     const found = super.url(source);
     const end = found === undefined ? -1 : indexOfCjkPunctuation(found.raw);
     return end <= 0 ? found : super.url(source.slice(0, end));
