@@ -98,6 +98,28 @@ describe('attribution', () => {
     expect(session).toContain(':ein_job');
   });
 
+  test('fits into headers that every server takes, whatever a job says of itself', () => {
+    for (const letter of ['x', 'é', '日', '\u{1F600}']) {
+      const text = letter.repeat(20_000);
+      const names = ['REPOSITORY', 'WORKFLOW', 'JOB', 'RUN_ID', 'RUN_ATTEMPT', 'ACTOR', 'SERVER_URL'];
+      const named = Object.fromEntries(names.map((name) => [`GITHUB_${name}`, text]));
+      const attribution = attributionOf('GITHUB_ACTIONS', named, '1');
+      const headers = attributionHeaders({ tags: [], metadata: {} }, attribution);
+      expect(JSON.stringify({ ...headers, agent: attribution?.userAgent }).length).toBeLessThan(14_000);
+      expect(JSON.stringify(attribution)).not.toMatch(/[\ud800-\udbff](?![\udc00-\udfff])/);
+      expect(attribution?.tags[2]).toMatch(new RegExp(`^workflow:${letter}+$`, 'u'));
+    }
+  });
+
+  test.each([
+    ['https://tok:x-oauth@h.example/o/r.git', 'o/r'],
+    ['git@h.example:o/r.git', 'o/r'],
+    ['joe:tok3n@h.example:o/r.git?access_token=zz#x', 'o/r'],
+  ])('holds no name and no password of an address: %s', (git, repository) => {
+    const jenkins = { GIT_URL: git, BUILD_URL: 'https://joe:secret@jenkins.example/job/1/' };
+    expect(ciJob('JENKINS', jenkins)).toMatchObject({ repository, url: 'https://jenkins.example/job/1/' });
+  });
+
   test.each([null, 'TRAVIS', 'toString'])('is none in %p', (service) => {
     expect(attributionOf(service, env, '1')).toBeNull();
   });

@@ -150,7 +150,25 @@ const services: Readonly<Record<string, Service>> = {
 export function ciJob(service: string | null, env: Environment): CiJob | null {
   if (service === null || !Object.hasOwn(services, service)) return null;
   const known = services[service] as Service;
-  return { service: known.service, ...known.facts((name) => env[name]?.trim() || null) };
+  const facts = known.facts((name) => env[name]?.trim() || null);
+  const { url, ...others } = facts;
+  const shortened = Object.entries(others).map(([name, value]) => [name, value && shortTo(longestFact, value)]);
+  return { service: known.service, ...(Object.fromEntries(shortened) as typeof others), url: publicUrl(url) };
+}
+
+/** A stranger's pull request may name its jobs as it likes, and headers that are too long are refused: every call would fail. */
+const longestFact = 200;
+const longestUrl = 500;
+
+/** Without the name and the password of who may see it; null for one that is too long to lead anywhere once cut. */
+function publicUrl(url: string | null): string | null {
+  const open = url?.replace(/^([a-z+]+:\/\/)[^/?#]*@/i, '$1') ?? null;
+  return open !== null && open.length > longestUrl ? null : open;
+}
+
+/** Never half of a pair. */
+function shortTo(most: number, text: string): string {
+  return text.slice(0, most).replace(/[\ud800-\udbff]$/, '');
 }
 
 /**
@@ -175,7 +193,7 @@ export function attributionOf(service: string | null, env: Environment, version:
   };
   return {
     name: services[service ?? '']?.name ?? job.service,
-    tags: told(shared).map(([tag, value]) => `${tag}:${value.slice(0, longestTag)}`),
+    tags: told(shared).map(([tag, value]) => fittedTag(`${tag}:${value}`)),
     metadata: Object.fromEntries(told(metadata)),
     session: sessionOf(job),
     // LiteLLM makes a tag of the whole of it, so it says only what many calls share.
@@ -186,7 +204,19 @@ export function attributionOf(service: string | null, env: Environment, version:
   };
 }
 
-const longestTag = 200;
+/** Characters of a tag as a header has it: `%E6%97%A5` is one of Japanese. */
+const longestTag = 210;
+
+function fittedTag(tag: string): string {
+  let fitted = '';
+  let length = 0;
+  for (const character of tag) {
+    length += headerTag(character).length;
+    if (length > longestTag) return fitted;
+    fitted += character;
+  }
+  return tag;
+}
 
 /**
  * `github-actions:octo/cat:42:1:build`: the one job of the one run. What a service does not tell is left out; each part is
@@ -254,7 +284,10 @@ function asciiJson(value: unknown): string {
 
 /** `owner/name` of a remote, without its host, its user and what may be a token there. */
 function repositoryOf(url: string | null): string | null {
-  const path = url?.replace(/^[a-z+]+:\/\/[^/]*\/|^[^/:]*:/i, '').replace(/\.git\/?$/, '');
+  const path = url
+    ?.replace(/[?#].*$/s, '')
+    .replace(/^[a-z+]+:\/\/[^/]*\/|^(?:[^/]*@)?[^/:@]*:/i, '')
+    .replace(/\.git\/?$/, '');
   return path || null;
 }
 
