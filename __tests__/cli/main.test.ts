@@ -28,6 +28,19 @@ describe('a mistake is told in the format that was asked for, wherever that stan
   });
 });
 
+test.each<[string[], RegExp]>([
+  [['history', 'search', '--', '-x'], /no turn has that/],
+  [['history', 'search', 'a', '--', '--json'], /no turn has that/],
+  [['history', 'show', '--', '-gone'], /there is no conversation "-gone"/],
+  [['config', 'set', '--', 'system', '-brief'], /^$/],
+  [['chat', '--', '-x'], /cllm chat does not take "-x"/],
+  [['login', '--', 'sk-0123456789abcdef'], /a key never stands on the command line/],
+])('what stands behind -- is words to a command that takes no prompt: %j', async (argv, said) => {
+  const io = memoryIo({ env: { CLLM_HOME: directory() } });
+  await main(argv, io);
+  expect(io.stderr.text).toMatch(said);
+});
+
 test('a bug in cllm is one line and where to go with it, not a stack trace', async () => {
   const env = new Proxy(
     {},

@@ -10,7 +10,7 @@ import { claimInput } from './input/claimed-input.ts';
 import { commandTable } from './command-table.ts';
 import { createContext } from './context.ts';
 import { checkGivenFlags } from './flags/check-given.ts';
-import { flagNames, inputMark, readValues, sharedValues, yargsOptions } from './flags/flag.ts';
+import { asOperand, flagNames, inputMark, readValues, sharedValues, unmarked, yargsOptions } from './flags/flag.ts';
 import { contextFlags, type OutputFormat } from './flags/flags.ts';
 import type { Io } from './io.ts';
 import { errorTable } from '../outcome/error-table.ts';
@@ -66,7 +66,7 @@ interface RunOutcome {
 async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
   const outcome: RunOutcome = { error: null, hasKeptReply: false };
   const given = helpAsFlag(argv);
-  const words = given.map((word) => (word === '-' ? inputMark : word));
+  const words = (await withOperands(given)).map((word) => (word === '-' ? inputMark : word));
   // Whose flags and subcommands a typo is compared with.
   let current: { command: Command; path: string } = { command: ask, path: 'ask' };
   const runCommand: Run = async (command, found) => {
@@ -171,7 +171,23 @@ function declare(
 
 function wordsOf(given: Given, name: '_' | '--'): string[] {
   const words = given[name];
-  return Array.isArray(words) ? words.map((word) => (word === inputMark ? '-' : String(word))) : [];
+  return Array.isArray(words) ? words.map((word) => unmarked(String(word))) : [];
+}
+
+/**
+ * What stands behind `--` belongs to a prompt, and to a command that takes none it is words like those before:
+ * `history search -- -x`, `config set -- system -brief`.
+ */
+async function withOperands(argv: readonly string[]): Promise<readonly string[]> {
+  const at = argv.indexOf('--');
+  const entry = at === -1 ? undefined : commandTable.find(({ usage }) => nameOf(usage) === argv[0]);
+  if (entry === undefined) return argv;
+  const group = await entry.load();
+  const before = argv.slice(1, at);
+  const command = before.map((word) => group.subcommands.find(({ usage }) => nameOf(usage) === word)).find(Boolean);
+  const { words, subcommands } = command ?? group;
+  if (subcommands.length > 0 || Object.values(words).some(({ takesRest }) => takesRest)) return argv;
+  return [...argv.slice(0, at), ...argv.slice(at + 1).map(asOperand)];
 }
 
 /** `--help` of no command in particular. */

@@ -89,7 +89,15 @@ interface TextOptions {
 /** Stands for a lone `-` while yargs parses, which would drop it: no argument of a process can hold a NUL. */
 export const inputMark = '\u0000-';
 
-const unmarked = (given: string): string => (given === inputMark ? '-' : given);
+/** A word behind `--` that begins with `-`, to a parser a word like any other. */
+const operandMark = '\u0000=';
+
+export const asOperand = (given: string): string => (given.startsWith('-') ? operandMark + given : given);
+
+export function unmarked(given: string): string {
+  if (given === inputMark) return '-';
+  return given.startsWith(operandMark) ? given.slice(operandMark.length) : given;
+}
 
 function textOf(given: unknown): string | undefined {
   return typeof given === 'string' ? unmarked(given) : undefined;
