@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type FakeUpstream, type RecordedRequest, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
@@ -263,6 +263,25 @@ describe('--max-input-tokens', () => {
     expect([preview.code, preview.stderr]).toEqual([2, expect.stringContaining('line 2 has 7 tokens, more than')]);
     const compared = await home.run(['compare', '-m', 'fake', '-m', 'b', '--max-input-tokens', '2', 'one two three']);
     expect([compared.code, upstream.chatRequests.length]).toEqual([2, 1]);
+  });
+
+  test.each<[string, string[], number, number]>([
+    ['ask', ['-C', 'talk'], 1, 9],
+    ['ask that keeps nothing', ['--ephemeral'], 1, 9],
+    ['compare', ['compare', '-m', 'fake', '-m', 'b'], 2, 9],
+    ['batch', ['batch', '-o', 'o.jsonl', '--quiet'], 1, 11],
+  ])('is looked at before each try of --schema-retries: %s', async (_name, args, models, exit) => {
+    const others = upstream.fallback;
+    const wrong = textReply(JSON.stringify({ name: 'word '.repeat(20), age: 'x' }));
+    upstream.fallback = (request) => (request.path.includes('/chat/') ? wrong(request) : others(request));
+    const flags = ['--output-schema', 'name, age int', '--schema-retries', '3', '--max-input-tokens', '40'];
+    const prompt = args[0] === 'batch' ? written('p.txt', 'who is it?\n') : 'who is it?';
+    const { code, stdout, stderr } = await home.run([...args, ...flags, prompt]);
+    expect([code, upstream.chatRequests.length]).toEqual([exit, models]);
+    const said = args[0] === 'batch' ? readFileSync(home.at('o.jsonl'), 'utf8') : `${stdout}${stderr}`;
+    expect(said).toMatch(
+      /must be integer[^]*it was not asked for again: the input has ~\d+ tokens, more than --max-input-tokens 40/,
+    );
   });
 
   test('a project file tightens it, and a flag does not loosen that', async () => {

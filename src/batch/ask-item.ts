@@ -114,7 +114,7 @@ export async function askItem(
   const { result: turn, taking } = await sendForTaking(
     conversation,
     {
-      messages: prepared.messages,
+      messages: [...prepared.messages],
       body: prepared.body,
       signal: hold.signal,
       sessionId,
@@ -133,6 +133,7 @@ export async function askItem(
       isKept: () => false,
       onReply: () => (replies += 1),
       mayGoOn,
+      refuse: async (messages) => (await defaults.refuseRequest?.(requestOf({ ...prepared, messages }))) ?? null,
     },
   );
   holds.release(hold);
@@ -164,7 +165,7 @@ export function refusedItem(item: BatchItem, error: CllmError, facts: EndFacts):
 }
 
 interface PreparedItem {
-  messages: ItemRequest['messages'];
+  messages: readonly ItemRequest['messages'][number][];
   system: string | null;
   body: RequestBody;
 }

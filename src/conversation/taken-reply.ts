@@ -1,5 +1,5 @@
 import type { Receipt } from '../client/receipt.ts';
-import type { CllmError } from '../outcome/errors.ts';
+import { CllmError } from '../outcome/errors.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import type { Conversation } from './conversation.ts';
 import { textOf } from './result-object.ts';
@@ -39,7 +39,11 @@ export interface TakingOptions {
   onReply: (result: TurnResult) => void;
   /** Whether there is money for another try. */
   mayGoOn: () => boolean;
+  /** Why a turn of these messages may not be sent, as longer than it may be say; null when nobody looks. */
+  refuse: RefuseTurn | null;
 }
+
+export type RefuseTurn = (messages: readonly ChatMessage[]) => Promise<CllmError | null>;
 
 export interface TakenTurn {
   /** The last try; its figures are of all of them. */
@@ -56,7 +60,7 @@ const nothingWanted: Taking = { taken: null, error: null, complaint: null };
 export async function sendForTaking(
   conversation: Conversation,
   turn: TurnRequest,
-  { form, retries, isKept, onReply, mayGoOn }: TakingOptions,
+  { form, retries, isKept, onReply, mayGoOn, refuse }: TakingOptions,
 ): Promise<TakenTurn> {
   let request = turn;
   let before: TurnResult | null = null;
@@ -68,14 +72,17 @@ export async function sendForTaking(
     const { complaint, error } = taking;
     const isOver = complaint === null || attempt > retries || turn.signal?.aborted === true || !mayGoOn();
     if (isOver || error === null || result.error !== null) return { result, taking };
-    turn.observer?.retry?.({ attempt, maxRetries: retries, delayMs: 0, error });
     const said: ChatMessage[] = [
       { role: 'assistant', content: textOf(result.completion) },
       { role: 'user', content: complaint },
     ];
+    const messages = isKept(result) ? said.slice(1) : [...request.messages, ...said];
+    const refusal = (await refuse?.(messages)) ?? null;
+    if (refusal !== null) return { result, taking: { ...taking, error: notAskedAgain(error, refusal) } };
+    turn.observer?.retry?.({ attempt, maxRetries: retries, delayMs: 0, error });
     request = {
       ...turn,
-      messages: isKept(result) ? said.slice(1) : [...request.messages, ...said],
+      messages,
       // It has begun once.
       ...(turn.observer && {
         observer: {
@@ -86,6 +93,14 @@ export async function sendForTaking(
     };
     before = result;
   }
+}
+
+/** The reply is here and does not fit: that is what decides, and not what kept another one from being asked for. */
+function notAskedAgain({ code, message, hint }: CllmError, refusal: CllmError): CllmError {
+  return new CllmError(code, `${message}; it was not asked for again: ${refusal.message}`, {
+    cause: refusal,
+    ...(hint !== undefined && { hint }),
+  });
 }
 
 /** The later result with what the earlier ones cost, and what kept one of them from being saved. */

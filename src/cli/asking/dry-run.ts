@@ -73,11 +73,22 @@ export async function assertSize(request: RequestInput, limit: SizeLimit | null,
   if (refused !== null) throw refused;
 }
 
-/** The same for many, each by itself: what went wrong is the end of that one. */
-export function refuseTooLong(
-  limit: SizeLimit,
-  check: SizeCheck,
-): (request: RequestInput) => Promise<CllmError | null> {
+/** Why a request may not be sent: it is too long, or nobody could count it. */
+export type RefuseRequest = (request: RequestInput) => Promise<CllmError | null>;
+
+/** The same for many, each by itself: what went wrong is the end of that one. Why a figure is a guess is said once. Null without a limit. */
+export function limitOf(
+  settings: Pick<Settings, 'maxInputTokens'>,
+  { client, signal, remark }: { client: LiteLLMClient; signal: AbortSignal; remark: (text: string) => void },
+): RefuseRequest | null {
+  const limit = sizeLimitOf(settings);
+  if (limit === null) return null;
+  let isTold = false;
+  const onGuess = (text: string): void => {
+    if (!isTold) remark(text);
+    isTold = true;
+  };
+  const check = { client, signal, facts: factsOf(client, signal), onGuess };
   return async (request) => {
     try {
       return await sizeRefusal(request, limit, check);

@@ -2,11 +2,11 @@ import path from 'node:path';
 import type { CostCap } from '../../../spending/cost-cap.ts';
 import { paramValues, type Settings } from '../../../config/settings.ts';
 import type { Conversation } from '../../../conversation/conversation.ts';
-import type { TakenReply, TakenTurn, TakingOptions } from '../../../conversation/taken-reply.ts';
+import type { RefuseTurn, TakenReply, TakenTurn, TakingOptions } from '../../../conversation/taken-reply.ts';
 import type { Store, TurnRequest, TurnResult } from '../../../conversation/turn.ts';
 import { type CllmError, UsageError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
-import type { ChatCompletion, ChatMessage, RequestBody } from '../../../protocol/types.ts';
+import type { ChatCompletion, RequestBody } from '../../../protocol/types.ts';
 import type { TurnTemplate } from '../../../history/history.ts';
 import { textOf } from '../../../conversation/result-object.ts';
 import { explainBudget } from '../../asking/budget.ts';
@@ -93,7 +93,9 @@ async function askOnce(
   if (wanted?.schema) body['response_format'] = wanted.schema.responseFormat;
   const limit = { maxCost: settings.maxCost, allowUnknownCost: values.allowUnknownCost };
   const cap = await costCap(limit, { client, model, signal: io.signal, remark: context.remark });
-  await checkSize(conversation, store, { messages: [message], body }, context, settings);
+  const refuse = await turnLimit(conversation, store, body, context, settings);
+  const tooLong = (await refuse?.([message])) ?? null;
+  if (tooLong !== null) throw tooLong;
   const recording = await recordTap(values, context, model);
 
   // The turn is in the history by then: a reply that was paid for is kept, whatever its form.
@@ -115,6 +117,7 @@ async function askOnce(
       isKept,
       onReply: (reply) => cap?.add(reply.receipt?.costUsd ?? null),
       mayGoOn: () => cap === null || cap.refusal === null,
+      refuse,
     },
   );
   const unrecorded = recording?.close() ?? null;
@@ -167,19 +170,18 @@ async function writeReply(
   return writeMedia(file, kind, completion, io);
 }
 
-/** Refuses what is longer than --max-input-tokens, before anything is kept or sent. */
-async function checkSize(
+/** Refuses turns that are longer than --max-input-tokens, before anything of them is kept or sent; null without it. */
+async function turnLimit(
   conversation: Conversation,
   store: Store,
-  next: { messages: ChatMessage[]; body: RequestBody },
+  body: RequestBody,
   { client, io, remark }: Pick<Context, 'client' | 'io' | 'remark'>,
   settings: Settings,
-): Promise<void> {
-  if (settings.maxInputTokens.value === null) return;
-  const { assertSize, factsOf, nextRequest, sizeLimitOf } = await import('../../asking/dry-run.ts');
-  const [asked, { signal }] = [await client(), io];
-  const check = { client: asked, signal, facts: factsOf(asked, signal), onGuess: remark };
-  await assertSize(nextRequest(conversation, store, next), sizeLimitOf(settings), check);
+): Promise<RefuseTurn | null> {
+  if (settings.maxInputTokens.value === null) return null;
+  const { limitOf, nextRequest } = await import('../../asking/dry-run.ts');
+  const refuse = limitOf(settings, { client: await client(), signal: io.signal, remark });
+  return async (messages) => (await refuse?.(nextRequest(conversation, store, { messages, body }))) ?? null;
 }
 
 /** What a run may cost, looked into before it is begun; null without a cap. */

@@ -215,21 +215,13 @@ class BatchCommand {
     await this.#results?.close();
   }
 
-  /** Of --max-input-tokens; why a figure is a guess is said once. */
+  /** Of --max-input-tokens. */
   async #refuseRequest(): Promise<ItemDefaults['refuseRequest']> {
     const settings = await this.#context.settings();
     if (settings.maxInputTokens.value === null) return null;
-    const { factsOf, refuseTooLong, sizeLimitOf } = await import('../../asking/dry-run.ts');
-    const limit = sizeLimitOf(settings);
-    if (limit === null) return null;
-    const client = await this.#context.client();
+    const { limitOf } = await import('../../asking/dry-run.ts');
     const { signal } = this.#context.io;
-    let isTold = false;
-    const onGuess = (text: string): void => {
-      if (!isTold) this.#say(text);
-      isTold = true;
-    };
-    return refuseTooLong(limit, { client, signal, facts: factsOf(client, signal), onGuess });
+    return limitOf(settings, { client: await this.#context.client(), signal, remark: (text) => this.#say(text) });
   }
 
   /** To look ahead, an input that comes once has to be kept. */

@@ -1,10 +1,11 @@
 import { formatUsd } from '../../../spending/usd.ts';
-import { followAlias, paramValues } from '../../../config/settings.ts';
+import type { LiteLLMClient } from '../../../client/client.ts';
+import { followAlias, paramValues, type Settings } from '../../../config/settings.ts';
 import { Conversation, newSession } from '../../../conversation/conversation.ts';
 import { sendForTaking, type TakenReply } from '../../../conversation/taken-reply.ts';
 import type { TurnResult } from '../../../conversation/turn.ts';
 import { CllmError, UsageError } from '../../../outcome/errors.ts';
-import type { ChatMessage } from '../../../protocol/types.ts';
+import type { ChatMessage, RequestBody } from '../../../protocol/types.ts';
 import { judgement } from '../../../outcome/exits.ts';
 import { resultObject, textOf } from '../../../conversation/result-object.ts';
 import { OutputFile } from '../../input/output-file.ts';
@@ -90,18 +91,10 @@ export async function runCompare(
   }
   let spentUsd = 0;
   const mayGoOn = (): boolean => settings.maxCost.value === null || spentUsd < settings.maxCost.value;
-  if (settings.maxInputTokens.value !== null) {
-    const { assertSize, factsOf, nextRequest, sizeLimitOf } = await import('../../asking/dry-run.ts');
-    const limit = sizeLimitOf(settings);
-    const check = { client, signal: io.signal, facts: factsOf(client, io.signal), onGuess: context.remark };
-    const none = { history: null };
-    const begun = new Conversation(
-      client,
-      { ...none, journal: null, problem: null },
-      { system: settings.system.value },
-    );
-    for (const model of models)
-      await assertSize(nextRequest(begun, none, { messages: [message], body: { ...body, model } }), limit, check);
+  const refuse = await turnLimit(settings, client, body, context);
+  for (const model of models) {
+    const tooLong = (await refuse?.(model, [message])) ?? null;
+    if (tooLong !== null) throw tooLong;
   }
   const isJson = values.outputFormat === 'json';
   // Result lines on the same terminal would end up between those of the progress.
@@ -132,6 +125,7 @@ export async function runCompare(
         isKept: () => false,
         onReply: ({ receipt }) => (spentUsd += receipt?.costUsd ?? 0),
         mayGoOn,
+        refuse: refuse && ((messages) => refuse(model, messages)),
       },
     );
     const { decisive } = judgement([turn.error, taking.error], { isShortAllowed: values.allowShort });
@@ -155,6 +149,22 @@ export async function runCompare(
     context.remark(`wrote ${file.name}`);
   }
   return failureOf(answers, io.signal);
+}
+
+/** Refuses turns that are longer than --max-input-tokens; null without it. */
+async function turnLimit(
+  settings: Settings,
+  client: LiteLLMClient,
+  body: RequestBody,
+  { io, remark: say }: Pick<Context, 'io' | 'remark'>,
+): Promise<((model: string, messages: readonly ChatMessage[]) => Promise<CllmError | null>) | null> {
+  if (settings.maxInputTokens.value === null) return null;
+  const { limitOf, nextRequest } = await import('../../asking/dry-run.ts');
+  const refuse = limitOf(settings, { client, signal: io.signal, remark: say });
+  const none = { history: null };
+  const begun = new Conversation(client, { ...none, journal: null, problem: null }, { system: settings.system.value });
+  return async (model, messages) =>
+    (await refuse?.(nextRequest(begun, none, { messages, body: { ...body, model } }))) ?? null;
 }
 
 function resultLine({ model, turn, taken, error }: Answer): string {
