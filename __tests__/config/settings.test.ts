@@ -2,8 +2,16 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { explainSettings, getSetting } from '../../src/config/explain.ts';
-import { describeOrigin, followAlias, loadSettings, paramValues, resolveSettings } from '../../src/config/settings.ts';
+import {
+  describeOrigin,
+  followAlias,
+  loadSettings,
+  paramValues,
+  resolveSettings,
+  type TemplateSettings,
+} from '../../src/config/settings.ts';
 import type { SettingValues } from '../../src/config/validation.ts';
+import { TrustStore } from '../../src/config/trust.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
 
 const userFile = '/home/ada/.config/cllm/config.json';
@@ -15,16 +23,30 @@ interface Sources {
   env?: Record<string, string>;
   project?: unknown;
   user?: unknown;
+  trustedTools?: readonly string[];
+  template?: TemplateSettings;
 }
 
-function resolved({ flags, profile, env = {}, project, user }: Sources): ReturnType<typeof resolveSettings> {
+function resolved({
+  flags,
+  profile,
+  env = {},
+  project,
+  user,
+  trustedTools = [],
+  template,
+}: Sources): ReturnType<typeof resolveSettings> {
   return resolveSettings({
     ...(flags === undefined ? {} : { flags }),
     profile,
     env,
+    ...(template !== undefined && { template }),
     cwd: '/project',
     userFile: { file: userFile, values: user ?? null },
-    projectFile: project === undefined ? null : { file: projectFile, values: project },
+    projectFile:
+      project === undefined
+        ? null
+        : { file: projectFile, values: project, isToolTrusted: (rule) => trustedTools.includes(rule) },
   });
 }
 
@@ -511,6 +533,8 @@ describe('explain and get', () => {
       ['retries', 2, 'default'],
       ['reasoning', null, 'default'],
       ['tags', [], 'default'],
+      ['tools.allow', [], 'default'],
+      ['tools.deny', [], 'default'],
       ['aliases.fast', 'gpt-4.1-mini', userFile],
       ['api_key', 'sk-…7890', 'LITELLM_PROXY_API_KEY'],
     ]);
@@ -524,6 +548,8 @@ describe('explain and get', () => {
     ['aliases.fast', 'gpt-4.1-mini'],
     ['aliases.gpt-4.1', undefined],
     ['profiles', undefined],
+    ['tools.allow', []],
+    ['tools', { allow: [], deny: [] }],
   ])('the value of %s is %p', (name, value) => {
     expect(getSetting(settings, name)).toEqual(value);
   });
@@ -621,5 +647,94 @@ describe('of a cap and of who may answer', () => {
     [{ reasoning: true }, 'reasoning must be show or hide; it is true'],
   ])('%j is refused', (project, message) => {
     expect(() => resolved({ project })).toThrow(`${projectFile}: ${message}`);
+  });
+});
+
+describe('rules for tools', () => {
+  const directory = useTemporaryDirectory();
+  const told = (sources: Sources): Record<string, unknown> => {
+    const { tools, projectNotTaken } = resolved(sources);
+    const rows = ([...tools.allow, ...tools.deny] as const).map(({ value, origin }) => [value, describeOrigin(origin)]);
+    return { allow: rows.slice(0, tools.allow.length), deny: rows.slice(tools.allow.length), projectNotTaken };
+  };
+
+  test('add up over all sources', () => {
+    const flags = { tools: { allow: ['a', 'b'] } };
+    const user = { tools: { allow: ['c'], deny: ['d'] }, profiles: { p: { tools: { deny: ['e'] } } } };
+    expect(told({ flags, user, profile: 'p' })).toEqual({
+      allow: [
+        ['a', '--allow'],
+        ['b', '--allow'],
+        ['c', userFile],
+      ],
+      deny: [
+        ['e', `${userFile} (profile p)`],
+        ['d', userFile],
+      ],
+      projectNotTaken: [],
+    });
+    expect(explainSettings(resolved({ flags, user })).find(({ name }) => name === 'tools.allow')).toEqual({
+      name: 'tools.allow',
+      value: ['a', 'b', 'c'],
+      origin: `--allow, ${userFile}`,
+    });
+  });
+
+  test('of a project file allow what somebody trusted, and deny whatever they say', () => {
+    const project = {
+      tools: { allow: ['git log *', 'sh *'], deny: ['x'] },
+      profiles: { p: { tools: { allow: ['y'] } } },
+    };
+    expect(told({ project, profile: 'p', trustedTools: ['git log *'], user: { tools: { allow: ['z'] } } })).toEqual({
+      allow: [
+        ['git log *', projectFile],
+        ['z', userFile],
+      ],
+      deny: [['x', projectFile]],
+      projectNotTaken: ['tools.allow "y", since nobody allowed it', 'tools.allow "sh *", since nobody allowed it'],
+    });
+    expect(told({ project })['allow']).toEqual([]);
+  });
+
+  test.each([
+    [{ isProjects: false }, ['ls']],
+    [{ isProjects: true }, []],
+    [{ isProjects: true, isTrusted: true }, ['ls']],
+  ])('of a template, %j, allow %j', (whose, allow) => {
+    const template = { file: '/t.md', values: { tools: { allow: ['ls'], deny: ['rm'] } }, ...whose };
+    const { tools, projectNotTaken } = resolved({ template });
+    expect(tools.allow.map(({ value }) => value)).toEqual(allow);
+    expect(tools.deny.map(({ value }) => value)).toEqual(['rm']);
+    expect(projectNotTaken).toHaveLength(1 - allow.length);
+  });
+
+  test('of a project file are looked up where people allowed them, for this folder and this rule', async () => {
+    const folder = directory();
+    const file = join(folder, 'cllm.yaml');
+    writeFileSync(file, 'tools: { allow: ["git log *", "ls"] }\n');
+    const env = { CLLM_HOME: join(folder, 'home') };
+    const store = new TrustStore(join(folder, 'home', 'trust'), null);
+    const allowed = async (): Promise<string[]> =>
+      (await loadSettings({ env, cwd: folder, uid: null, isProjectTrusted: true })).tools.allow.map(
+        ({ value }) => value,
+      );
+    expect(await allowed()).toEqual([]);
+    store.add({ kind: 'tool', folder: '/other', value: 'ls' });
+    store.add({ kind: 'tool', folder, value: 'git log' });
+    store.add({ kind: 'base_url', folder, value: 'ls' });
+    expect(await allowed()).toEqual([]);
+    store.add({ kind: 'tool', folder, value: 'git log *' });
+    expect(await allowed()).toEqual(['git log *']);
+    writeFileSync(file, 'tools: { allow: ["git push *"] }\n');
+    expect(await allowed()).toEqual([]);
+  });
+
+  test.each([
+    [{ tools: ['ls'] }, 'tools must be a mapping'],
+    [{ tools: { allow: 'ls' } }, 'tools.allow must be a list of texts'],
+    [{ tools: { deny: [5] } }, 'tools.deny[0] must be a text'],
+    [{ tools: { alow: [] } }, 'unknown setting "tools.alow"'],
+  ])('%j is refused', (user, why) => {
+    expect(() => resolved({ user })).toThrow(why);
   });
 });

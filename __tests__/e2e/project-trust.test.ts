@@ -159,6 +159,33 @@ describe('is allowed', () => {
     expect(await inClone(['hi'])).toMatchObject({ code: 0 });
   });
 
+  test('for each rule for tools, until a pull changes it', async () => {
+    const inForce = async (): Promise<unknown> =>
+      JSON.parse((await inClone(['config', 'get', 'tools'])).stdout) as unknown;
+    project('tools: { allow: ["git log *"], deny: ["git push"] }\nprofiles: { ci: { tools: { allow: [ls] } } }\n');
+    expect(await inForce()).toEqual({ allow: [], deny: ['git push'] });
+    const said = await inClone(['config', 'trust']);
+    expect(said.stderr).toContain(`a model may call git log * in ${home.at('clone')} without a question`);
+    expect(await inForce()).toEqual({ allow: ['git log *'], deny: ['git push'] });
+    expect((await home.run(['config', 'trust', '--list'])).stdout).toMatch(/the tool git log \*.*\n.*the tool ls/);
+    project('tools: { allow: ["git log *", "git push *"] }\n');
+    expect(await inForce()).toEqual({ allow: ['git log *'], deny: [] });
+    expect(await inClone(['config', 'untrust'])).toMatchObject({ code: 0 });
+    expect(await inForce()).toEqual({ allow: [], deny: [] });
+  });
+
+  test('for no rule that is none', async () => {
+    expect(await home.run(['config', 'set', 'tools.allow', 'git log; rm -rf .'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('there is no shell'),
+    });
+    expect(await home.run(['config', 'set', 'profiles.ci.tools.deny', '["a | b"]'])).toMatchObject({ code: 2 });
+    expect(await home.run(['config', 'set', 'tools.allow', '["git log *", "mcp:github/*"]'])).toMatchObject({
+      code: 0,
+    });
+    expect((await home.run(['config', 'list'])).stdout).toContain('tools.allow\t["git log *","mcp:github/*"]');
+  });
+
   test('with a folder named, also from elsewhere, and taken back', async () => {
     expect(await home.run(['config', 'trust', 'clone'])).toMatchObject({ code: 0 });
     expect(await grants()).toEqual([

@@ -352,6 +352,14 @@ describe('the commands of a template', () => {
     }
   });
 
+  test('are allowed together with the rules for tools', async () => {
+    write('rules', '---\ntools: { allow: ["git log *"], deny: [rm] }\n---\nHi.');
+    const said = await inRepo(['templates', 'trust', 'rules']);
+    expect(said).toMatchObject({ code: 0, stderr: expect.stringMatching(/a model may call git log \* without a/) });
+    write('denies', '---\ntools: { deny: [rm] }\n---\nHi.');
+    expect((await inRepo(['templates', 'trust', 'denies'])).stderr).toContain('there is nothing to allow');
+  });
+
   test('that can not be started or take too long are failures, and leave no process', async () => {
     write('none', '---\ncontext: [{ name: none, run: [no-such-program] }]\n---\nHi.');
     write(

@@ -81,12 +81,22 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     return loadTemplate({ named, given }, { io, paths, say });
   });
 
+  const isTrusted = async (used: LoadedTemplate): Promise<boolean> => {
+    const { isTemplateTrusted } = await import('./asking/template-trust.ts');
+    return isTemplateTrusted(used, { io, paths, trustTemplate: values.trustTemplate ?? [] });
+  };
+
   const settings = once(async () => {
     const used = await template();
     const loaded = await loadSettings({
       flags: await flagSettings(values, io, await demo()),
       profile: values.profile,
-      template: used && { file: used.file, values: used.settings, isProjects: used.root !== null },
+      template: used && {
+        file: used.file,
+        values: used.settings,
+        isProjects: used.root !== null,
+        isTrusted: used.settings.tools?.allow !== undefined && (await isTrusted(used)),
+      },
       env: io.env,
       cwd: io.cwd,
       uid: io.uid,

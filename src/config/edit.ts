@@ -4,18 +4,20 @@ import type { OwnProcess } from '../files/own-process.ts';
 import { isJsonObject } from '../protocol/json.ts';
 import type { Json } from '../protocol/types.ts';
 import { changeUserFile, readUserFile } from './user-file.ts';
-import { validateSettings } from './validation.ts';
+import { type ToolList, toolLists, validateSettings } from './validation.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
 /** Settings that hold others under names of their own. */
-const groups = ['timeouts', 'params', 'aliases', 'profiles'];
+const groups = ['timeouts', 'params', 'tools', 'aliases', 'profiles'];
 
 /**
  * Sets a value in the user file: `model`, `timeouts.idle`, `params.seed`, `aliases.gpt-4.1`, `profiles.review.model`.
  *
- * @param text as typed: a number for a timeout, JSON or plain text for a param, JSON or words with commas for tags
+ * @param text as typed: a number for a timeout, JSON or plain text for a param, JSON or words with commas for tags, JSON or
+ *   one rule for tools
+ * @param check looks at the rules for tools, before anything is written
  * @returns the value as it was stored, and where a broken user file was moved to
  * @throws UsageError `config_invalid` for an unknown name or a bad value; the file is then as it was
  */
@@ -25,6 +27,7 @@ export async function setSetting(
   text: string,
   cwd: string,
   own: OwnProcess,
+  check: (list: ToolList, rules: readonly string[]) => void = () => {},
 ): Promise<{ value: Json; movedTo: string | null }> {
   const path = settingPath(name);
   const checked = validateSettings(withValue({}, path, parseValue(path, text, cwd)), userFile);
@@ -34,6 +37,11 @@ export async function setSetting(
       code: 'config_invalid',
       hint: `\`cllm config unset ${shellWord(name, 'NAME')}\` removes it`,
     });
+  }
+  for (const list of toolLists) {
+    const { tools, profiles = {} } = checked;
+    for (const each of [tools, ...Object.values(profiles).map((profile) => profile.tools)])
+      if (each?.[list] !== undefined) check(list, each[list]);
   }
   const { movedTo } = await changeUserFile(userFile, own, (values) => withValue(values, path, value));
   return { value: value as Json, movedTo };
@@ -87,6 +95,8 @@ function parseValue(path: readonly string[], text: string, cwd: string): unknown
   if (['timeouts', 'max_cost', 'max_input_tokens', 'retries'].includes(name))
     return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
   if (name === 'params') return parseJson(text);
+  // A rule may hold a comma.
+  if (name === 'tools') return text.trimStart().startsWith('[') ? parseJson(text) : [text];
   if (name === 'output_schema') return resolve(cwd, text);
   if (name !== 'tags') return text;
   return text.trimStart().startsWith('[') ? parseJson(text) : text.split(',').map((tag) => tag.trim());

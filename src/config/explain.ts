@@ -1,7 +1,7 @@
 import type { Json } from '../protocol/types.ts';
 import type { ApiKey } from './api-key.ts';
 import { describeOrigin, type Origin, type Setting, type Settings } from './settings.ts';
-import { validateSettings } from './validation.ts';
+import { toolLists, validateSettings } from './validation.ts';
 
 /** One line of `config explain`. */
 export interface Explanation {
@@ -39,6 +39,12 @@ export function explainSettings(settings: Settings, apiKey: ApiKey | null = null
   add('retries', settings.retries);
   add('reasoning', settings.reasoning);
   add('tags', { ...settings.tags, value: [...settings.tags.value] });
+  for (const list of toolLists) {
+    const rules = settings.tools[list];
+    const origins = rules.map(({ origin }) => describeOrigin(origin));
+    const origin = origins.length === 0 ? 'default' : [...new Set(origins)].join(', ');
+    rows.push({ name: `tools.${list}`, value: rules.map(({ value }) => value), origin });
+  }
   addEntries('aliases', settings.aliases);
   if (apiKey !== null) rows.push({ name: 'api_key', value: apiKey.maskedKey, origin: apiKey.origin });
   return rows;

@@ -52,6 +52,12 @@ export const projectTemplate = `# Settings of this project for cllm; they hold f
 # LiteLLM tags: who pays for it, in the proxy's spend reports.
 # tags: [my-project]
 
+# What a model may call without a question (git log *, mcp:SERVER/TOOL), and what never. What a project file allows counts
+# once a person said so (cllm config trust), what it denies always.
+# tools:
+#   allow: ["git log *", "git diff *"]
+#   deny: ["git push"]
+
 # Short names for models.
 # aliases:
 #   fast: gpt-mini

@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { UsageError } from '../outcome/errors.ts';
+import { isJsonObject } from '../protocol/json.ts';
 import type { Json } from '../protocol/types.ts';
 import { nearestName } from './nearest-name.ts';
 import { configPaths, type Environment } from './paths.ts';
@@ -8,7 +9,7 @@ import { type Limits, tightened } from './project-limits.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 import { isInlineSchema } from '../schema/short-form.ts';
 import { readUserFile } from './user-file.ts';
-import { timeoutNames, validateSettings, type SettingValues, type TimeoutName } from './validation.ts';
+import { timeoutNames, validateSettings, type SettingValues, type TimeoutName, type ToolList } from './validation.ts';
 
 /** Where a value came from. */
 export type Origin =
@@ -53,6 +54,8 @@ export interface Settings {
   retries: Setting<number>;
   /** Null: shown at a terminal alone. */
   reasoning: Setting<'show' | 'hide' | null>;
+  /** Rules of every source, the strongest first. */
+  tools: Readonly<Record<ToolList, readonly Setting<string>[]>>;
   aliases: Readonly<Record<string, Setting<string>>>;
   /** The profile that was asked for, and those that exist. */
   profile: string | null;
@@ -74,6 +77,8 @@ export interface SettingsFile {
   values: unknown;
   /** Where it is, without links; by default the folder of `file`. */
   folder?: string;
+  /** Whether a rule of a project file that allows a tool counts; by default none does. */
+  isToolTrusted?: (rule: string) => boolean;
 }
 
 /** What a template sets: after the flags, before everything else. */
@@ -83,6 +88,8 @@ export interface TemplateSettings {
   values: SettingValues;
   /** It came with a repository: as a project file it may only tighten limits. */
   isProjects: boolean;
+  /** Somebody allowed it: then it may allow tools, too. */
+  isTrusted?: boolean;
 }
 
 export interface SettingsSources {
@@ -114,6 +121,8 @@ const defaults = {
 interface Layer {
   values: SettingValues;
   origin: (name: string) => Origin;
+  /** Null takes every rule that allows a tool. */
+  isToolTrusted: ((rule: string) => boolean) | null;
 }
 
 /**
@@ -135,8 +144,26 @@ export async function loadSettings(sources: SettingsSources & { uid: number | nu
   return resolveSettings({
     ...sources,
     userFile: user,
-    projectFile: { file: found.file, folder: found.folder, values },
+    projectFile: {
+      file: found.file,
+      folder: found.folder,
+      values,
+      isToolTrusted: await toolTrust(values, found, sources),
+    },
   });
+}
+
+/** The file's rules that somebody allowed; nobody is looked for where it has none. */
+async function toolTrust(
+  values: unknown,
+  { folder }: ProjectFile,
+  { env, cwd, uid }: SettingsSources & { uid: number | null },
+): Promise<(rule: string) => boolean> {
+  const profiles = isJsonObject(values) && isJsonObject(values['profiles']) ? Object.values(values['profiles']) : [];
+  if (![values, ...profiles].some((each) => isJsonObject(each) && each['tools'] !== undefined)) return () => false;
+  const { TrustStore } = await import('./trust.ts');
+  const store = new TrustStore(configPaths(env, cwd).trustDirectory, uid);
+  return (rule) => store.has({ kind: 'tool', folder, value: rule });
 }
 
 /** A file of another user counts once somebody said so: for the folder, for its base URL, or for this run. */
@@ -171,7 +198,7 @@ export function resolveSettings(
   const user = fileLayers(
     validateSettings(sources.userFile.values, sources.userFile.file),
     'user file',
-    sources.userFile.file,
+    sources.userFile,
   );
   const project =
     sources.projectFile === null
@@ -179,7 +206,7 @@ export function resolveSettings(
       : fileLayers(
           validateSettings(sources.projectFile.values, sources.projectFile.file, { isProject: true }),
           'project file',
-          sources.projectFile.file,
+          sources.projectFile,
         );
   const profile = sources.profile ?? null;
   const profiles = [...new Set([...(project?.profiles.keys() ?? []), ...user.profiles.keys()])];
@@ -188,15 +215,25 @@ export function resolveSettings(
   const flags: Layer = {
     values: validateSettings(sources.flags, 'command line'),
     origin: (name) => ({ from: 'flag', name: flagOf(name) }),
+    isToolTrusted: null,
   };
   const environment: Layer = {
     values: validateSettings(environmentValues(sources.env), 'environment'),
     origin: environmentOrigin,
+    isToolTrusted: null,
   };
   const profilesOf = (files: FileLayers[]): Layer[] => files.flatMap((file) => file.profiles.get(profile ?? '') ?? []);
   const { template = null } = sources;
   const templateLayers: Layer[] =
-    template === null ? [] : [{ values: template.values, origin: () => ({ from: 'template', file: template.file }) }];
+    template === null
+      ? []
+      : [
+          {
+            values: template.values,
+            origin: () => ({ from: 'template', file: template.file }),
+            isToolTrusted: template.isProjects && template.isTrusted !== true ? () => false : null,
+          },
+        ];
   const projectTemplate = template?.isProjects === true ? templateLayers : [];
   const ownTemplate = template?.isProjects === true ? [] : templateLayers;
   const layersOf = (files: FileLayers[], templates: Layer[]): Layer[] => [
@@ -205,7 +242,7 @@ export function resolveSettings(
     ...profilesOf(files),
     environment,
     ...files.map((file) => file.whole),
-    { values: defaults, origin: () => ({ from: 'default' }) },
+    { values: defaults, origin: () => ({ from: 'default' }), isToolTrusted: null },
   ];
   const own = layersOf([user], ownTemplate);
   const layers = layersOf(project === null ? [user] : [project, user], templateLayers);
@@ -226,6 +263,11 @@ export function resolveSettings(
     history: pick(from, 'history', defaults.history),
   });
   const decided = decidedBy(layers);
+  const { projectNotTaken, ...limits } =
+    projects.length === 0
+      ? { ...decided, projectNotTaken: [] }
+      : tightened(decided, decidedBy(own), decidedBy(projects));
+  const { tools, notTaken } = toolRules(layers);
   const aliases = mergeEntries(layers, 'aliases');
   const model = pick(layers, 'model', null);
   return {
@@ -233,9 +275,9 @@ export function resolveSettings(
     ownBaseUrl: pick(own, 'base_url', defaults.base_url).value,
     model: { ...model, value: model.value === null ? null : followAlias(model.value, aliases) },
     system: pick(layers, 'system', null),
-    ...(projects.length === 0
-      ? { ...decided, projectNotTaken: [] }
-      : tightened(decided, decidedBy(own), decidedBy(projects))),
+    ...limits,
+    projectNotTaken: [...projectNotTaken, ...notTaken],
+    tools,
     outputSchema: schemaPath(pick(layers, 'output_schema', null), sources.cwd),
     render: pick(layers, 'render', defaults.render),
     reasoning: pick(layers, 'reasoning', null),
@@ -286,10 +328,15 @@ interface FileLayers {
   profiles: ReadonlyMap<string, Layer>;
 }
 
-function fileLayers(values: SettingValues, from: 'project file' | 'user file', file: string): FileLayers {
+function fileLayers(
+  values: SettingValues,
+  from: 'project file' | 'user file',
+  { file, isToolTrusted = () => false }: SettingsFile,
+): FileLayers {
   const layer = (own: SettingValues, profile: string | null): Layer => ({
     values: own,
     origin: () => ({ from, file, profile }),
+    isToolTrusted: from === 'project file' ? isToolTrusted : null,
   });
   return {
     whole: layer(values, null),
@@ -333,6 +380,24 @@ function mergeEntries<Name extends 'params' | 'aliases'>(
   return Object.fromEntries(merged);
 }
 
+/**
+ * Rules add up. One that denies counts whoever wrote it, and one that allows from a file that came with a repository only
+ * once somebody said so.
+ */
+function toolRules(layers: readonly Layer[]): { tools: Settings['tools']; notTaken: string[] } {
+  const notTaken: string[] = [];
+  const rules = (list: ToolList): Setting<string>[] =>
+    layers.flatMap(({ values, origin, isToolTrusted }) =>
+      (values.tools?.[list] ?? []).flatMap((value) => {
+        const setting = { value, origin: origin(`tools.${list}`) };
+        if (list === 'deny' || isToolTrusted === null || isToolTrusted(value)) return [setting];
+        notTaken.push(`tools.allow ${JSON.stringify(value).slice(0, 80)}, since nobody allowed it`);
+        return [];
+      }),
+    );
+  return { tools: { allow: rules('allow'), deny: rules('deny') }, notTaken };
+}
+
 function pickTimeouts(layers: readonly Layer[]): Settings['timeouts'] {
   const timeout = (name: TimeoutName): Setting<number> => {
     const layer = layers.find((candidate) => candidate.values.timeouts?.[name] !== undefined);
@@ -359,6 +424,7 @@ const ownFlags = ['temperature', 'max_tokens', 'top_p', 'seed', 'stop', 'reasoni
 function flagOf(name: string): string {
   const [group, entry] = split(name);
   if (entry === null) return group === 'tags' ? '--tag' : dashed(group);
+  if (group === 'tools') return `--${entry}`;
   if (group === 'timeouts') return entry === 'total' ? '--timeout' : `${dashed(entry)}-timeout`;
   return ownFlags.includes(entry) ? dashed(entry) : `--param ${entry}`;
 }

@@ -12,15 +12,22 @@ import type { Environment } from './paths.ts';
  *
  * - `base_url`: to name this proxy in its `cllm.yaml` (`value` is the normalised URL)
  * - `owner`: to have a `cllm.yaml` of another user obeyed (`value` is that user's uid)
- * - `template`: to run the commands of a template (`value` is the digest of the file)
+ * - `template`: to run the commands of a template, and to allow tools (`value` is the digest of the file)
+ * - `tool`: to allow what its `cllm.yaml` allows by this rule (`value` is the rule)
  *
  * A grant holds for exactly what it names, so whatever changes in the folder has to be allowed again.
  */
 export interface Grant {
-  kind: 'base_url' | 'owner' | 'template';
+  kind: (typeof kinds)[number];
   /** Without links: a path that leads here by another name is the same folder. */
   folder: string;
   value: string;
+}
+
+const kinds = ['base_url', 'owner', 'template', 'tool'] as const;
+
+function isKind(word: unknown): word is Grant['kind'] {
+  return (kinds as readonly unknown[]).includes(word);
 }
 
 export interface KeptGrant extends Grant {
@@ -127,7 +134,7 @@ function nameOf({ kind, folder, value }: Grant): string {
 function grantOf(text: string): KeptGrant | null {
   try {
     const { kind, folder, value, granted_at: grantedAt } = JSON.parse(text) as Record<string, unknown>;
-    if (kind !== 'base_url' && kind !== 'owner' && kind !== 'template') return null;
+    if (!isKind(kind)) return null;
     if (typeof folder !== 'string' || typeof value !== 'string' || typeof grantedAt !== 'string') return null;
     return { kind, folder, value, grantedAt };
   } catch {

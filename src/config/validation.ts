@@ -34,6 +34,8 @@ export interface SettingValues {
   cache?: 'on' | 'off' | undefined;
   retries?: number | undefined;
   reasoning?: 'show' | 'hide' | undefined;
+  /** Rules for what models may call unasked, and never. */
+  tools?: Readonly<Partial<Record<ToolList, readonly string[]>>> | undefined;
   /** Short name -> model. */
   aliases?: Readonly<Record<string, string>> | undefined;
   /** Named groups of the settings above. */
@@ -42,8 +44,10 @@ export interface SettingValues {
 
 export type SettingName = keyof SettingValues;
 export type TimeoutName = (typeof timeoutNames)[number];
+export type ToolList = (typeof toolLists)[number];
 
 export const timeoutNames = ['connect', 'first_token', 'idle', 'total'] as const;
+export const toolLists = ['allow', 'deny'] as const;
 
 /** Fields that cllm itself writes, and fields that would send the request, or a key, somewhere else; in any spelling. */
 const forbiddenParams = new Map(
@@ -91,7 +95,7 @@ const readers: { readonly [Name in SettingName]-?: Reader } = {
   render: (value, at) => readOneOf(value, at, ['auto', 'markdown', 'plain']),
   history: readSwitch,
   timeouts: (value, at) => readNamed(value, at, timeoutNames, readSeconds),
-  tags: readTags,
+  tags: readTexts,
   max_cost: readUsd,
   max_input_tokens: readTokens,
   require_model: readText,
@@ -99,6 +103,7 @@ const readers: { readonly [Name in SettingName]-?: Reader } = {
   cache: readSwitch,
   retries: readCount,
   reasoning: (value, at) => readOneOf(value, at, ['show', 'hide']),
+  tools: (value, at) => readNamed(value, at, toolLists, readTexts),
   aliases: (value, at) => readMap(value, at, readText),
   profiles: (value, at) => readMap(value, at, readProfile),
 };
@@ -298,9 +303,9 @@ function readSwitch(value: unknown, at: Place): 'on' | 'off' {
   return readOneOf(value === true ? 'on' : value === false ? 'off' : value, at, ['on', 'off']);
 }
 
-function readTags(value: unknown, at: Place): string[] {
+function readTexts(value: unknown, at: Place): string[] {
   if (!Array.isArray(value)) throw invalid(at, 'must be a list of texts', value);
-  return value.map((tag, index) => readText(tag, { ...at, name: `${at.name}[${index}]` }));
+  return value.map((text, index) => readText(text, { ...at, name: `${at.name}[${index}]` }));
 }
 
 function readOneOf<const Words extends readonly string[]>(value: unknown, at: Place, words: Words): Words[number] {

@@ -58,6 +58,7 @@ const members = [
   'require_model',
   'allow_short',
   'tags',
+  'tools',
 ] as const;
 
 /** Names that the template has by itself. */

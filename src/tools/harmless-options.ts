@@ -1,7 +1,7 @@
 /**
  * What a `*` at the end of a rule may stand for, besides words that are no options: those options of well-known programs
  * that read, which can neither run a program nor write a file. A list of what is dangerous was never complete for anybody
- * (docs/decisions/0015-command-rules.md), so what is not here is not taken, and a new option of a program is not here.
+ * (docs/decisions/0016-command-rules.md), so what is not here is not taken, and a new option of a program is not here.
  *
  * An option is judged by itself wherever it stands, behind `--` and in the place of a value too: where a program sees an
  * option, no reading of ours can take it for something else.

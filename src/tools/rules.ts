@@ -346,7 +346,9 @@ function assertNarrow(text: string, words: readonly Glob[]): void {
   }
 }
 
-const noShell = 'there is no shell: a rule is one program with its words';
+function noShell(character: string): string {
+  return `holds ${character}, and there is no shell: a rule is one program with its words`;
+}
 
 /** Words as a shell splits them; nothing in them is expanded. */
 function split(text: string): Glob[] {
@@ -370,7 +372,7 @@ function split(text: string): Glob[] {
       const end = closing(characters, at);
       if (end === -1) throw wrong(text, `has no second ${one}`);
       const inside = characters.slice(at + 1, end).join('');
-      if (one === '"' && /[$`]/.test(inside)) throw wrong(text, noShell, 'put single quotes around $ and `');
+      if (one === '"' && /[$`]/.test(inside)) throw wrong(text, noShell('$ or `'), 'put single quotes around it');
       if (/\p{Cc}/u.test(inside)) throw wrong(text, 'holds a control character', 'type it anew');
       add(one === '"' ? inside.replaceAll(/\\(["\\])/g, '$1') : inside);
       at = end;
@@ -379,7 +381,11 @@ function split(text: string): Glob[] {
       if (at === characters.length) throw wrong(text, 'ends with a \\');
       add(characters[at] as string);
     } else if (/[;|&<>()$`]/.test(one)) {
-      throw wrong(text, noShell, `give each program a rule of its own, and quote ${one} where it belongs to a word`);
+      throw wrong(
+        text,
+        noShell(one),
+        `give each program a rule of its own, and quote ${one} where it belongs to a word`,
+      );
     } else if (/[?[]/.test(one) || (one === '~' && isStart)) {
       throw wrong(text, `${one} is not expanded, only * is`, `quote ${one} where it belongs to a word`);
     } else if (one === '*') {

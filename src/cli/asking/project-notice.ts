@@ -51,7 +51,7 @@ export function sayWhatProjectSets({ settings, paths, uid, isRemembered, say }: 
 /** What counts in this run and comes from the project file. The system prompt is named and not quoted: it may be long. */
 function itemsOf(settings: Settings): string[] {
   const { baseUrl, model, system, outputSchema, render, history, tags, timeouts, params, aliases } = settings;
-  const { maxCost, maxInputTokens, requireModel, fallback, cache, retries, reasoning } = settings;
+  const { maxCost, maxInputTokens, requireModel, fallback, cache, retries, reasoning, tools } = settings;
   const isProjects = ({ origin }: { origin: Origin }): boolean => origin.from === 'project file';
   const names = (group: Readonly<Record<string, { origin: Origin }>>): string[] =>
     Object.entries(group)
@@ -75,6 +75,8 @@ function itemsOf(settings: Settings): string[] {
     ...names(params).map((name) => `params.${name}`),
     ...names(timeouts).map((name) => `the timeout ${name}`),
     ...names(aliases).map((name) => `the alias ${name}`),
+    ...tools.allow.filter(isProjects).map(({ value }) => `tools.allow ${JSON.stringify(value).slice(0, 80)}`),
+    ...tools.deny.filter(isProjects).map(({ value }) => `tools.deny ${JSON.stringify(value).slice(0, 80)}`),
     ...settings.projectNotTaken.map((text) => `not ${text}`),
   ];
   return items.filter((item) => item !== false);

@@ -26,7 +26,7 @@ export async function assertTemplateTrusted(
 ): Promise<void> {
   const { file, source, text } = template;
   const { io } = sources;
-  if (text.context.length === 0 || isTrusted(template, sources)) return;
+  if (text.context.length === 0 || isTemplateTrusted(template, sources)) return;
   if (!mayAsk(io, isInputIgnored)) throw untrusted(template, 'nobody here has allowed that');
   await remark(io.stderr, `${file} came with a repository, and runs commands:`);
   await io.stderr.write(`${source.trimEnd()}\n`);
@@ -43,7 +43,7 @@ export async function assertTemplateTrusted(
 export function isShortAllowed(template: LoadedTemplate, sources: TrustSources, say: (text: string) => void): boolean {
   const { text, file, name } = template;
   if (!text.allowShort) return false;
-  if (isTrusted(template, sources)) {
+  if (isTemplateTrusted(template, sources)) {
     say(`${file} allows a reply that is cut by its length`);
     return true;
   }
@@ -54,7 +54,8 @@ export function isShortAllowed(template: LoadedTemplate, sources: TrustSources, 
   return false;
 }
 
-function isTrusted(template: LoadedTemplate, { io, paths, trustTemplate }: TrustSources): boolean {
+/** Whether somebody allowed what a template does beyond asking. */
+export function isTemplateTrusted(template: LoadedTemplate, { io, paths, trustTemplate }: TrustSources): boolean {
   const grant = grantOf(template);
   return (
     grant === null || trustTemplate.includes(template.digest) || new TrustStore(paths.trustDirectory, io.uid).has(grant)

@@ -265,6 +265,7 @@ export const contextFlags = {
   stdin: promptFlags.stdin,
   template: templateFlags.template,
   var: templateFlags.var,
+  'trust-template': templateFlags['trust-template'],
   ephemeral: conversationFlags.ephemeral,
 };
 

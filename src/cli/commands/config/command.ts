@@ -47,7 +47,10 @@ export const config = commandGroup(
       describe: 'write it to the user file',
       words: { name, value: neededWord('its new value') },
       async run({ name: setting, value }, { io, paths, remark }) {
-        const { movedTo } = await setSetting(paths.userFile, setting, value, io.cwd, io);
+        const parse = /(^|\.)tools(\.|$)/.test(setting) ? (await import('../../../tools/rules.ts')).parseRule : null;
+        const check = (list: 'allow' | 'deny', rules: readonly string[]): void =>
+          rules.forEach((rule) => parse?.(rule, list));
+        const { movedTo } = await setSetting(paths.userFile, setting, value, io.cwd, io, check);
         if (movedTo !== null) remark(`the user file could not be read and was moved to ${movedTo}`);
         return null;
       },

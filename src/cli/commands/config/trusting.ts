@@ -24,7 +24,7 @@ const dir = optionalWord(`the folder of the ${projectFileName}, or one below it;
 
 export const trust = command({
   usage: 'trust [dir]',
-  describe: `let the ${projectFileName} of a folder name the proxy that it names now`,
+  describe: `let the ${projectFileName} of a folder name its proxy and allow its tools, as it does now`,
   words: { dir },
   flags: {
     list: toggle('what was allowed so far'),
@@ -39,14 +39,11 @@ export const trust = command({
     }
     const found = projectFileOf(values.dir, io);
     const grants = await grantsOf(found);
-    if (grants.length === 0) context.remark(`${found.file} names no proxy: there is nothing to allow`);
+    if (grants.length === 0)
+      context.remark(`${found.file} names no proxy and allows no tool: there is nothing to allow`);
     for (const grant of grants) {
       store.add(grant);
-      context.remark(
-        grant.kind === 'owner'
-          ? `${found.file} of user ${grant.value} is obeyed from now on`
-          : `what is asked in ${grant.folder} may go to ${grant.value}, as ${found.file} says`,
-      );
+      context.remark(allowed(grant, found.file));
     }
     return null;
   },
@@ -87,6 +84,12 @@ function foldersUpwards(folder: string): string[] {
   return above === folder || existsSync(join(folder, '.git')) ? [folder] : [folder, ...foldersUpwards(above)];
 }
 
+function allowed({ kind, folder, value }: Grant, file: string): string {
+  if (kind === 'owner') return `${file} of user ${value} is obeyed from now on`;
+  if (kind === 'tool') return `a model may call ${value} in ${folder} without a question, as ${file} says`;
+  return `what is asked in ${folder} may go to ${value}, as ${file} says`;
+}
+
 function storeOf(paths: Paths, io: Io): TrustStore {
   return new TrustStore(paths.trustDirectory, io.uid);
 }
@@ -101,27 +104,35 @@ function projectFileOf(folder: string | undefined, io: Io): ProjectFile {
   });
 }
 
-/** What the file asks for now: its base URL, those of its profiles, and that it is another user's. */
+/** What the file asks for now: its base URL and rules for tools, those of its profiles, and that it is another user's. */
 async function grantsOf(found: ProjectFile): Promise<Grant[]> {
   const values = validateSettings(await readProjectFile(found), found.file, { isProject: true });
-  const urls = [values, ...Object.values(values.profiles ?? {})]
-    .map(({ base_url: url }) => url)
-    .filter((url) => url !== undefined);
-  const own = found.strangerUid === null ? [] : [{ kind: 'owner' as const, value: String(found.strangerUid) }];
-  return [...own, ...[...new Set(urls)].map((value) => ({ kind: 'base_url' as const, value }))].map((grant) => ({
-    ...grant,
-    folder: found.folder,
-  }));
+  const groups = [values, ...Object.values(values.profiles ?? {})];
+  const urls = new Set(groups.flatMap(({ base_url: url }) => url ?? []));
+  const rules = new Set(groups.flatMap(({ tools }) => tools?.allow ?? []));
+  const grants: Omit<Grant, 'folder'>[] = [
+    ...(found.strangerUid === null ? [] : [{ kind: 'owner' as const, value: String(found.strangerUid) }]),
+    ...[...urls].map((value) => ({ kind: 'base_url' as const, value })),
+    ...[...rules].map((value) => ({ kind: 'tool' as const, value })),
+  ];
+  return grants.map((grant) => ({ ...grant, folder: found.folder }));
 }
 
 function asJson({ kind, folder: where, value, grantedAt }: KeptGrant): Record<string, string> {
   return { kind, folder: where, value, granted_at: grantedAt };
 }
 
+const grantNames: Readonly<Record<Grant['kind'], (value: string) => string>> = {
+  base_url: (value) => value,
+  owner: (value) => `files of user ${value}`,
+  template: (value) => `the template ${value}`,
+  tool: (value) => `the tool ${value}`,
+};
+
 function listed(grants: readonly KeptGrant[], io: Io): string | OwnText {
   const rows = grants.map(({ kind, folder: where, value, grantedAt }) => [
     where,
-    kind === 'owner' ? `files of user ${value}` : kind === 'template' ? `the template ${value}` : value,
+    grantNames[kind](value),
     grantedAt.slice(0, 10),
   ]);
   return table(io.stdout, ['folder', 'may use', 'since'], rows);

@@ -113,7 +113,8 @@ export async function runTrust(named: string, { io, paths, remark }: Context): P
   const template = openTemplate(named, { io, paths });
   const { file, digest, text } = template;
   const grant = grantOf(template);
-  if (grant === null || (text.context.length === 0 && !text.allowShort)) {
+  const rules = text.settings.tools?.allow ?? [];
+  if (grant === null || (text.context.length === 0 && !text.allowShort && rules.length === 0)) {
     remark(
       grant === null ? `${file} is your own, and needs no trust` : `${file} runs nothing: there is nothing to allow`,
     );
@@ -121,6 +122,7 @@ export async function runTrust(named: string, { io, paths, remark }: Context): P
   }
   new TrustStore(paths.trustDirectory, io.uid).add(grant);
   for (const { name, run } of text.context) remark(`${file} may run ${name}: ${JSON.stringify(run)}`);
+  for (const rule of rules) remark(`with ${file} a model may call ${rule} without a question`);
   if (text.allowShort) remark(`${file} may allow a reply that is cut by its length`);
   remark(`as long as the file stays as it is: ${digest}`);
   return null;
