@@ -22,13 +22,17 @@ const math: FakeMcpServer = {
   name: 'math',
   transport: 'stdio',
   description: 'sums',
-  tools: [add, ...['boom', 'draw', 'draw-two', 'slow', 'echo', 'lost'].map((name) => listedTool(name))],
+  tools: [add, ...['boom', 'draw', 'draw-two', 'slow', 'echo', 'lost', 'guarded'].map((name) => listedTool(name))],
   call: (tool, args) => {
     if (tool === 'add') return textResult(String(Number(args['a']) + Number(args['b'])));
     if (tool === 'boom') return textResult('no such file\u001b[2J', true);
     if (tool === 'draw') return { content: [{ type: 'text', text: 'a dot' }, image(picture)] };
     if (tool === 'draw-two') return { content: [image(picture), image(picture)] };
     if (tool === 'slow') return { gate: new Promise(() => undefined) };
+    if (tool === 'guarded') {
+      const rule = { guardrail_name: 'nofruit', guardrail_mode: 'pre_mcp_call' };
+      return { status: 400, body: { detail: { error: "Content blocked: keyword 'kumquat' detected", ...rule } } };
+    }
     if (tool === 'lost') return { steps: [{ reset: true }] };
     return undefined;
   },
@@ -60,7 +64,7 @@ describe('cllm mcp list', () => {
     expect(await mcp('list')).toEqual({
       code: 0,
       signal: null,
-      stdout: 'math\tstdio\tok\t7\tsums\nweb\thttp\tunreachable\t\t\n',
+      stdout: 'math\tstdio\tok\t8\tsums\nweb\thttp\tunreachable\t\t\n',
       stderr: '',
     });
     expect(JSON.parse((await mcp('list', '--json')).stdout)).toEqual([
@@ -71,7 +75,7 @@ describe('cllm mcp list', () => {
         transport: 'stdio',
         description: 'sums',
         status: 'ok',
-        tools: 7,
+        tools: 8,
       },
       {
         id: 'id-of-web',
@@ -104,7 +108,7 @@ describe('cllm mcp tools', () => {
   test('has a line a tool with its arguments, or JSON with their schema', async () => {
     const { stdout, stderr } = await mcp('tools');
     expect(stdout.split('\n')[0]).toBe('math/add\ta integer, b? integer|null, c?\tAdds. Two numbers');
-    expect(stdout.split('\n')).toHaveLength(8);
+    expect(stdout.split('\n')).toHaveLength(9);
     expect(stderr).toBe('cllm: the MCP server web does not answer (unreachable)\n');
     const rows = JSON.parse((await mcp('tools', 'math', '--json')).stdout) as unknown[];
     expect(rows[0]).toEqual({
@@ -216,6 +220,12 @@ describe('cllm mcp call', () => {
     expect(code).toBe(5);
     expect(stderr).toContain('whether the tool ran is not known');
     expect(calls()).toHaveLength(1);
+  });
+
+  test('that a guardrail of the proxy refuses', async () => {
+    const { code, stderr } = await mcp('call', 'math/guarded');
+    expect(code).toBe(12);
+    expect(stderr).toContain('blocked by the guardrail nofruit (pre_mcp_call)');
   });
 
   test('ends with --timeout, and with a signal', async () => {

