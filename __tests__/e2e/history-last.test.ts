@@ -1,4 +1,5 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { clipboards } from '../../src/cli/commands/history/clipboard.ts';
 import { clipboardCode, OwnText } from '../../src/terminal/own-text.ts';
@@ -100,6 +101,27 @@ describe('--copy', () => {
     expect(result).toEqual({ code: 0, signal: null, stdout: '', stderr: 'cllm: copied with wl-copy\n' });
     expect(readFileSync(home.at('wl-copy'), 'utf8')).toBe('Zürich\nand more');
     expect(readFileSync(home.at('env'), 'utf8')).not.toContain('sk-test-key');
+  });
+
+  test('does not wait past Ctrl-C for a program that waits for its display', async () => {
+    const env = { PATH: program('wl-copy'), WAYLAND_DISPLAY: 'wayland-0' };
+    const started = home.at('started');
+    writeFileSync(home.at('bin', 'wl-copy'), `#!/bin/sh\necho > ${started}\nexec sleep 60\n`);
+    const cli = home.start(['history', 'last', '--copy'], { env });
+    while (!existsSync(started)) await delay(20);
+    cli.process.kill('SIGINT');
+    expect(await cli.result).toMatchObject({ code: 130, stdout: '' });
+  });
+
+  test('is no success where a program ends without reading it', async () => {
+    upstream.reply(textReply('x'.repeat(1_000_000)));
+    await home.run(['-q', 'x']);
+    const env = { PATH: program('wl-copy'), WAYLAND_DISPLAY: 'wayland-0', TMUX: undefined, DISPLAY: undefined };
+    writeFileSync(home.at('bin', 'wl-copy'), '#!/bin/sh\nexit 0\n');
+    expect(await home.run(['history', 'last', '--copy'], { env })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('wl-copy (did not read all of it)'),
+    });
   });
 
   test('goes on to the next way where one fails, and says each where none is left', async () => {

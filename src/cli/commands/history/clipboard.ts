@@ -38,6 +38,7 @@ export function clipboards({
 /**
  * @returns what to say about where the text is now
  * @throws CllmError `output_failed` where there is no clipboard, or none that takes the text
+ * @throws InterruptedError after a signal
  */
 export async function copyText(text: string, io: Io): Promise<string> {
   const ways = clipboards(io);
@@ -52,7 +53,7 @@ export async function copyText(text: string, io: Io): Promise<string> {
       await (io.stdout.isTTY ? io.stdout : io.stderr).write(code);
       return 'sent to the clipboard of the terminal (OSC 52), which does not say whether it takes it';
     }
-    const failure = await passTo(way, text, io.env);
+    const failure = await passTo(way, text, io);
     if (failure === null) return `copied with ${way[0]}`;
     failures.push(`${way[0]} (${failure})`);
   }
@@ -69,20 +70,36 @@ export async function copyText(text: string, io: Io): Promise<string> {
 const needed = ['PATH', 'HOME', 'USER', 'LANG', 'TMPDIR', 'TMUX', 'DISPLAY', 'WAYLAND_DISPLAY', 'XAUTHORITY'];
 const alsoNeeded = ['XDG_RUNTIME_DIR', 'WSL_DISTRO_NAME', 'WSL_INTEROP', '__CF_USER_TEXT_ENCODING'];
 
-function passTo(command: readonly string[], text: string, env: Io['env']): Promise<string | null> {
+/** One that waits for a display which does not answer would wait for ever. */
+const patienceMs = 10_000;
+
+async function passTo(
+  command: readonly string[],
+  text: string,
+  { env, signal }: Pick<Io, 'env' | 'signal'>,
+): Promise<string | null> {
   const [file = '', ...words] = command;
   const given = [...needed, ...alsoNeeded].flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]));
-  return new Promise((resolve) => {
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
+  const failure = await new Promise<string | null>((resolve) => {
     // Those that serve a selection stay in the background, and would keep an inherited pipe open.
     const child = spawn(file, words, {
       stdio: ['pipe', 'ignore', 'ignore'],
       env: { ...Object.fromEntries(given), LC_CTYPE: 'UTF-8' },
+      signal: stop,
+      killSignal: 'SIGKILL',
     });
-    child.on('error', (error: NodeJS.ErrnoException) =>
-      resolve(error.code === 'ENOENT' ? 'is not installed' : (error.code ?? 'failed')),
-    );
-    child.on('exit', (code) => resolve(code === 0 ? null : `ended with ${code ?? 'a signal'}`));
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      if (stop.aborted) resolve(`did not end within ${patienceMs / 1000} s`);
+      else resolve(error.code === 'ENOENT' ? 'is not installed' : (error.code ?? 'failed'));
+    });
+    child.on('exit', (code) => {
+      if (code !== 0) resolve(`ended with ${code ?? 'a signal'}`);
+      else resolve(child.stdin.writableFinished ? null : 'did not read all of it');
+    });
     child.stdin.on('error', () => {});
     child.stdin.end(text);
   });
+  signal.throwIfAborted();
+  return failure;
 }
