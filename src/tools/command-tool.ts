@@ -4,7 +4,7 @@ import { InterruptedError } from '../outcome/errors.ts';
 import { isJsonObject } from '../protocol/json.ts';
 import type { Rule, Rules } from './rules.ts';
 import { mostResultText, type Tool, ToolArgumentsError } from './tool.ts';
-import { bounded, harmless, markedUntrusted, markLength } from './untrusted.ts';
+import { bounded, harmless } from './untrusted.ts';
 
 export interface ToolSurroundings extends Pick<ProgramRun, 'cwd' | 'env' | 'kill'> {
   /** Seconds that one command may take (default 300). */
@@ -61,8 +61,7 @@ export function commandTool(rules: Rules, surroundings: ToolSurroundings): Tool 
           'interrupted while a command of the model ran',
         );
       }
-      const text = bounded(harmless(told(end)), mostResultText - markLength);
-      return { text: markedUntrusted(text, name), isError: end.failure !== null };
+      return { text: bounded(harmless(told(end)), mostResultText), isError: end.failure !== null };
     },
   };
 }
