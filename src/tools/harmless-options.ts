@@ -143,7 +143,7 @@ const table: ReadonlyMap<string, Harmless> = new Map<string, Harmless>([
       'cdmostuvfkiz',
       'x',
       `cached deleted modified others ignored stage unmerged killed directory
-    no-empty-directory exclude exclude-standard error-unmatch full-name recurse-submodules abbrev eol deduplicate sparse
+    no-empty-directory exclude exclude-standard error-unmatch full-name abbrev eol deduplicate sparse
     format`,
     ),
   ],
