@@ -65,12 +65,7 @@ describeLitellm('cllm mcp and a real LiteLLM', () => {
     expect(mark.subject({ text: '' })).toEqual({ kind: 'mcp', server: 'web', tool: 'mark' });
     const results = await Promise.all(texts.map((text) => run({ text }, signal)));
     await client.close();
-    expect(results).toEqual(
-      texts.map((text) => ({
-        text: `<untrusted-tool-result from="web-mark">\nmarked ${text}\n</untrusted-tool-result>`,
-        isError: false,
-      })),
-    );
+    expect(results).toEqual(texts.map((text) => ({ text: expect.stringContaining(`marked ${text}`), isError: false })));
     expect(texts.map(marksOf)).toEqual([1, 1, 1, 1]);
   });
 
