@@ -120,6 +120,12 @@ test('files and commands of the template are taken once, and its form holds for 
 
 test.each<[string, string, string[], string]>([
   ['a heading twice', 'text,text\n1,2\n', [], 'two columns have the heading "text"'],
+  [
+    'columns without an end',
+    `${Array.from({ length: 20_000 }, (_, at) => `c${at}`).join(',')}\n`,
+    [],
+    'has 20000 columns',
+  ],
   ['a heading that is missing', 'text,\n1,2\n', [], 'column 2 has no heading'],
   ['a variable without a column', 'txt\n1\n', [], 'has no column text, which the template t needs'],
   ['a column and a --var of one name', 'text\n1\n', ['--var', 'text=x'], '--var text: rows.csv has a column'],

@@ -75,8 +75,17 @@ function isBlank({ cells }: TableRow): boolean {
   return cells.every((cell) => cell.trim() === '');
 }
 
+/** What a spreadsheet has at most, and every check of the headings is done with in an instant. */
+const mostColumns = 16_384;
+
 function columnsOf({ cells }: TableRow, name: string): readonly string[] {
   const columns = cells.map((cell) => cell.trim());
+  if (columns.length > mostColumns) {
+    throw new UsageError(`${name}: has ${columns.length} columns; the limit is ${mostColumns}`, {
+      code: 'input_invalid',
+      hint: 'take those out that the template does not name',
+    });
+  }
   const empty = columns.indexOf('');
   if (empty !== -1) {
     throw new UsageError(`${name}: column ${empty + 1} has no heading`, {
@@ -84,7 +93,8 @@ function columnsOf({ cells }: TableRow, name: string): readonly string[] {
       hint: 'the first row names the columns; take the column out, or give it a name',
     });
   }
-  const twice = columns.find((column, at) => columns.indexOf(column) !== at);
+  const seen = new Set<string>();
+  const twice = columns.find((column) => seen.size === seen.add(column).size);
   if (twice !== undefined) {
     throw new UsageError(`${name}: two columns have the heading ${JSON.stringify(twice)}`, {
       code: 'input_invalid',

@@ -46,10 +46,11 @@ export async function rowPrompts(
       assertColumns(columns, template, table);
       if (outputs !== null) return;
       const strangers = columns.filter((column) => column !== nameColumn && !text.variables.has(column));
-      if (strangers.length > 0)
-        run.say(
-          `${table}: not in the template, and not sent: ${strangers.map((name) => JSON.stringify(name)).join(', ')}`,
-        );
+      if (strangers.length > 0) {
+        const named = strangers.slice(0, 20).map((name) => JSON.stringify(name));
+        const more = strangers.length > 20 ? ` and ${strangers.length - 20} more` : '';
+        run.say(`${table}: not in the template, and not sent: ${named.join(', ')}${more}`);
+      }
       outputs = await runCommands(renderedCommands(template), surroundings(run));
     },
     request(values): ItemRequest {
