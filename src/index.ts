@@ -1,7 +1,16 @@
 // The public API of the library: explicit names, no logic. __tests__/architecture.test.ts holds this list.
 
 export { LiteLLMClient } from './client/client.ts';
-export type { CallOptions, ClientOptions, KeyInfo, ModelEntry, ModelInfo, RequestInput } from './client/client.ts';
+export type {
+  CallOptions,
+  ClientOptions,
+  KeyInfo,
+  ModelEntry,
+  ModelInfo,
+  RequestInput,
+  RequestPreview,
+  TokenCount,
+} from './client/client.ts';
 export { CompletionStream } from './client/reply/completion-stream.ts';
 export type { ReplyTap, ResponseHead, StreamResult } from './client/reply/completion-stream.ts';
 export type { Receipt } from './client/receipt.ts';

@@ -69,13 +69,15 @@ test('a receipt keeps the id of a deployment, which is a hash', () => {
 test('of a request all but files goes without what looks like a key, whatever it is called', () => {
   const ours = new Masking(['known-key-0123']);
   const file = Buffer.from('x'.repeat(300)).toString('base64');
-  const shown = ours.copy({
-    image: `data:image/png;base64,${file}AKIAABCDEFGHIJKLMNOP`,
-    audio: { data: `${file.replaceAll('=', '')}AKIAABCDEFGHIJKLMNOP`, format: 'wav' },
-    x: { data: 'AKIAABCDEFGHIJKLMNOP' },
-    prompt: 'data:text/plain;base64,the key is sk-0123456789abcdef',
-    known: `data:image/png;base64,known-key-0123`,
-  });
+  const shown = ours.copy(
+    JSON.stringify({
+      image: `data:image/png;base64,${file}AKIAABCDEFGHIJKLMNOP`,
+      audio: { data: `${file.replaceAll('=', '')}AKIAABCDEFGHIJKLMNOP`, format: 'wav' },
+      x: { data: 'AKIAABCDEFGHIJKLMNOP' },
+      prompt: 'data:text/plain;base64,the key is sk-0123456789abcdef',
+      known: `data:image/png;base64,known-key-0123`,
+    }),
+  );
   expect(shown).toEqual({
     image: expect.stringContaining('AKIAABCDEFGHIJKLMNOP'),
     audio: { data: expect.stringContaining('AKIAABCDEFGHIJKLMNOP'), format: 'wav' },

@@ -250,7 +250,7 @@ export class LiteLLMClient {
           secretValues({ [name]: value }).length > 0 ? '****' : this.#masking.text(value),
         ]),
       ),
-      body: this.#masking.copy(this.#bodyOf(request)) as Record<string, unknown>,
+      body: this.#copyOf(this.#bodyOf(request)),
     };
   }
 
@@ -279,6 +279,16 @@ export class LiteLLMClient {
     if (typeof tokens !== 'number' || !Number.isSafeInteger(tokens) || tokens < 0 || told['error'] === true)
       throw new CllmError('unexpected_response', 'the answer of /utils/token_counter has no number of tokens');
     return { tokens, modelUsed: textOrNull(modelUsed), tokenizerType: textOrNull(tokenizerType) };
+  }
+
+  /** What a request says, masked; refused where `stream()` would refuse to write it. */
+  #copyOf(body: RequestInput): Record<string, unknown> {
+    const json = jsonOf(body);
+    try {
+      return this.#masking.copy(json) as Record<string, unknown>;
+    } catch (cause) {
+      throw requestError(cause);
+    }
   }
 
   #bodyOf(request: RequestInput): RequestInput {
@@ -546,15 +556,20 @@ function jsonOf(body: unknown): string {
   try {
     return JSON.stringify(body);
   } catch (cause) {
-    if (cause instanceof RangeError) {
-      throw new UsageError('the request is larger than 512 MiB, the longest text that Node can hold', {
-        code: 'input_invalid',
-        hint: 'give less on standard input and with -f, or start a new conversation',
-      });
-    }
-    // Node's words for a circle or a BigInt name members, not values.
-    throw new UsageError('the request is no JSON', { code: 'input_invalid', cause });
+    throw requestError(cause);
   }
+}
+
+/** Why a request can not be written. */
+function requestError(cause: unknown): UsageError {
+  // Node's words for a circle or a BigInt name members, not values.
+  if (!(cause instanceof RangeError)) return new UsageError('the request is no JSON', { code: 'input_invalid', cause });
+  if (/call stack/.test(cause.message))
+    return new UsageError('the request is nested too deeply', { code: 'input_invalid' });
+  return new UsageError('the request is larger than 512 MiB, the longest text that Node can hold', {
+    code: 'input_invalid',
+    hint: 'give less on standard input and with -f, or start a new conversation',
+  });
 }
 
 function isList(answer: unknown): answer is { data: unknown[] } {

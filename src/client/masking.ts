@@ -51,11 +51,11 @@ export class Masking {
   }
 
   /**
-   * A copy of a request for people to look at: without our keys, and without whatever else looks like one. What a file
+   * The JSON of a request, read for people to look at: without our keys, and without whatever else looks like one. What a file
    * holds stays as it is: in base64 the look of a key means nothing.
    */
-  copy(body: unknown): unknown {
-    return JSON.parse(JSON.stringify(body), (name: string, value: unknown) => {
+  copy(json: string): unknown {
+    return JSON.parse(json, (name: string, value: unknown) => {
       if (typeof value !== 'string') return value;
       return isFileData(name, value) ? this.#mask.mask(value) : this.text(value);
     });
