@@ -166,6 +166,7 @@ function textView(io: MemoryIo): TextView {
     isQuiet: true,
     isHeldBack: false,
     isMarkdown: false,
+    isVerbose: false,
     keptIn: null,
   });
 }

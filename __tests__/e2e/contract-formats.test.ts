@@ -89,6 +89,7 @@ const result = {
   model_served: 'test-model',
   guardrails: null,
   template: null,
+  steps: null,
   error: null,
   completion,
 };

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from
 import type { ErrorCode } from '../../src/outcome/errors.ts';
 import type { ExitCode, Verdict } from '../../src/outcome/exits.ts';
 import {
+  callReply,
   chunk,
   defaultUsage,
   errorReply,
@@ -840,6 +841,24 @@ const mistakes: Section = {
       exit: 1,
       code: 'context_failed',
       events: refused,
+    },
+    {
+      name: 'a call that no rule allows (`--allow`), and nobody to ask',
+      args: ['--allow', 'echo *', 'hi'],
+      replies: [callReply([{ name: 'run_command', args: { argv: ['id'] } }])],
+      verdict: 'complete',
+      exit: 13,
+      code: 'tool_unapproved',
+      events: 'init tool_use approval error result',
+    },
+    {
+      name: 'calls past `--max-steps`',
+      args: ['--allow', 'echo *', '--max-steps', '1', 'hi'],
+      replies: [callReply([{ name: 'run_command', args: { argv: ['echo', 'hi'] } }])],
+      verdict: 'complete',
+      exit: 3,
+      code: 'too_many_steps',
+      events: 'init tool_use error result',
     },
     {
       name: 'more input than `--max-input-tokens`',

@@ -302,6 +302,37 @@ export function textReply(text: string, options: TextReplyOptions = {}): Respond
   };
 }
 
+/** A call of a tool, as `callReply` makes one. */
+export interface ScriptedCall {
+  id?: string | null;
+  name: string;
+  args: unknown;
+  /** Further members of the call, `provider_specific_fields` say. */
+  rest?: Record<string, unknown>;
+}
+
+/** A good reply that calls tools, after a text or without one, streamed in OpenAI's form. */
+export function callReply(calls: readonly ScriptedCall[], text = '', model = 'fake'): Responder {
+  return () => {
+    const steps: Step[] = [{ data: textChunk(text, { model, role: 'assistant' }) }];
+    calls.forEach(({ id: given, ...call }, index) => {
+      const id = given === undefined ? `call_${index + 1}` : given;
+      const input = typeof call.args === 'string' ? call.args : JSON.stringify(call.args);
+      const half = Math.ceil(input.length / 2);
+      const open = { index, id, type: 'function', ...call.rest, function: { name: call.name, arguments: '' } };
+      for (const fragment of [
+        open,
+        { index, function: { arguments: input.slice(0, half) } },
+        { index, function: { arguments: input.slice(half) } },
+      ])
+        steps.push({ data: chunk([{ index: 0, delta: { tool_calls: [fragment] } }], { model }) });
+    });
+    steps.push({ data: chunk([{ index: 0, delta: {}, finish_reason: 'tool_calls' }], { model }) });
+    steps.push({ data: chunk([{ index: 0, delta: {} }], { model, usage: defaultUsage }) }, { data: '[DONE]' });
+    return { headers: liteLLMHeaders(model), steps };
+  };
+}
+
 /** A `chat.completion.chunk`. */
 export function chunk(choices: unknown[], rest: Record<string, unknown> = {}): Record<string, unknown> {
   return {

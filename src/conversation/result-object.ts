@@ -4,6 +4,7 @@ import { exitCodeOf, type ExitCode, type Verdict } from '../outcome/exits.ts';
 import { redactSecrets } from '../protocol/redact-secrets.ts';
 import type { ChatCompletion } from '../protocol/types.ts';
 import { decidingChoice } from '../protocol/verdict.ts';
+import type { Step } from './turn.ts';
 
 /** The version of the events and of the result object: raised when a field changes its meaning or goes. */
 export const schemaVersion = 1;
@@ -56,6 +57,8 @@ export interface ResultParts {
   completion?: ChatCompletion | null;
   /** What was taken out of the reply, where a form was wanted of it. */
   taken?: { text: string; json?: unknown } | null;
+  /** With tools: the requests that it took. */
+  steps?: readonly Step[] | null;
   figures?: ResultFigures | null;
   conversationId?: string | null;
   template?: TemplateObject | null;
@@ -96,8 +99,33 @@ export interface ResultObject {
   guardrails: GuardrailObject[] | null;
   /** Null for a prompt of its own. */
   template: TemplateObject | null;
+  /** With `--mcp`, `--allow` or `--tool-result`: the requests to the model, in their order; else null. */
+  steps: StepObject[] | null;
   error: ErrorObject | null;
   completion: ChatCompletion | null;
+}
+
+/** One request to the model, and what became of the calls of its reply. */
+export interface StepObject {
+  verdict: Verdict | null;
+  finish_reason: string | null;
+  usage: ResultObject['usage'];
+  total_cost_usd: number | null;
+  duration_ms: number | null;
+  call_id: string | null;
+  model_served: string | null;
+  tool_calls: {
+    tool_name: string;
+    tool_id: string;
+    /** As in `tool_use`: a string where it is no JSON. */
+    parameters: unknown;
+    /** `needed`: no rule allows it and nobody could be asked; `caller`: whoever wrote `--tools` answers it. */
+    decision: 'allowed' | 'refused' | 'needed' | 'caller' | 'failed';
+    by: 'rule' | 'person' | 'conversation' | 'caller' | null;
+    rule: string | null;
+    is_error: boolean | null;
+    duration_ms: number | null;
+  }[];
 }
 
 function errorObject(error: CllmError, timestamp: string): ErrorObject {
@@ -124,7 +152,7 @@ export function resultObject(parts: ResultParts): ResultObject {
     is_error: isError,
     verdict: parts.verdict ?? null,
     exit_code: exitCode,
-    result: parts.taken?.text ?? textOf(completion),
+    result: parts.taken?.text ?? saidIn(parts.steps ?? [], completion),
     result_json: parts.taken?.json ?? null,
     finish_reason: choice?.finish_reason ?? null,
     usage: figures && usageOf(figures),
@@ -138,6 +166,7 @@ export function resultObject(parts: ResultParts): ResultObject {
     model_served: figures?.modelServed ?? null,
     guardrails: guardrailsOf(error, figures),
     template: parts.template ?? null,
+    steps: parts.steps?.map(stepObject) ?? null,
     error: error && isError ? errorObject(error, timestamp) : null,
     completion,
   };
@@ -146,6 +175,44 @@ export function resultObject(parts: ResultParts): ResultObject {
 /** The text of choice 0: what is printed, written with -o, and checked against a schema. */
 export function textOf(completion: ChatCompletion | null): string {
   return decidingChoice(completion)?.message.content ?? '';
+}
+
+/** The text of all steps, each in lines of its own: what is printed. */
+function saidIn(steps: readonly Step[], completion: ChatCompletion | null): string {
+  const texts = steps.map((step) => textOf(step.completion)).filter((text) => text !== '');
+  if (steps.length < 2) return textOf(completion);
+  return texts.map((text, at) => (at < texts.length - 1 && !text.endsWith('\n') ? `${text}\n` : text)).join('');
+}
+
+function stepObject({ completion, verdict, receipt, calls }: Step): StepObject {
+  return {
+    verdict,
+    finish_reason: decidingChoice(completion)?.finish_reason ?? null,
+    usage: receipt && usageOf(receipt),
+    total_cost_usd: receipt?.costUsd ?? null,
+    duration_ms: rounded(receipt?.durationMs),
+    call_id: receipt?.callId ?? null,
+    model_served: receipt?.modelServed ?? null,
+    tool_calls: calls.map(({ name, id, input, decision, by, rule, result }) => ({
+      tool_name: name,
+      tool_id: id,
+      parameters: parsedOr(input),
+      decision,
+      by,
+      rule,
+      is_error: result?.isError ?? null,
+      duration_ms: rounded(result?.durationMs),
+    })),
+  };
+}
+
+/** The arguments of a call; as they came where they are no JSON. */
+export function parsedOr(input: string): unknown {
+  try {
+    return JSON.parse(input);
+  } catch {
+    return input;
+  }
 }
 
 function guardrailsOf(error: CllmError | null, figures: ResultFigures | null): GuardrailObject[] | null {
@@ -160,7 +227,9 @@ function guardrailsOf(error: CllmError | null, figures: ResultFigures | null): G
   return all.length === 0 ? null : all;
 }
 
-function usageOf(figures: ResultFigures): ResultObject['usage'] {
+function usageOf(
+  figures: Pick<ResultFigures, 'inputTokens' | 'outputTokens' | 'cachedInputTokens' | 'reasoningTokens'>,
+): ResultObject['usage'] {
   if (figures.inputTokens === null && figures.outputTokens === null) return null;
   return {
     input_tokens: figures.inputTokens,

@@ -1,7 +1,7 @@
-import type { Receipt } from '../client/receipt.ts';
 import { CllmError } from '../outcome/errors.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import type { Conversation } from './conversation.ts';
+import { joined } from './joined-results.ts';
 import { textOf } from './result-object.ts';
 import type { TurnRequest, TurnResult } from './turn.ts';
 
@@ -58,7 +58,7 @@ const nothingWanted: Taking = { taken: null, error: null, complaint: null };
  * conversation. Only whole replies are complained about: one that was cut or refused is what its own error says.
  */
 export async function sendForTaking(
-  conversation: Conversation,
+  conversation: Pick<Conversation, 'send'>,
   turn: TurnRequest,
   { form, retries, isKept, onReply, mayGoOn, refuse }: TakingOptions,
 ): Promise<TakenTurn> {
@@ -76,7 +76,7 @@ export async function sendForTaking(
       { role: 'assistant', content: textOf(result.completion) },
       { role: 'user', content: complaint },
     ];
-    const messages = isKept(result) ? said.slice(1) : [...request.messages, ...said];
+    const messages = isKept(result) ? said.slice(1) : [...request.messages, ...(result.exchanged ?? []), ...said];
     const refusal = (await refuse?.(messages)) ?? null;
     if (refusal !== null) return { result, taking: { ...taking, error: notAskedAgain(error, refusal) } };
     turn.observer?.retry?.({ attempt, maxRetries: retries, delayMs: 0, error });
@@ -101,32 +101,4 @@ function notAskedAgain({ code, message, hint }: CllmError, refusal: CllmError): 
     cause: refusal,
     ...(hint !== undefined && { hint }),
   });
-}
-
-/** The later result with what the earlier ones cost, and what kept one of them from being saved. */
-function joined(earlier: TurnResult | null, later: TurnResult): TurnResult {
-  if (earlier === null) return later;
-  return { ...later, unsaved: later.unsaved ?? earlier.unsaved, receipt: sumOf(earlier.receipt, later.receipt) };
-}
-
-function sumOf(earlier: Receipt | null, later: Receipt | null): Receipt | null {
-  if (earlier === null || later === null) return later ?? earlier;
-  const both = (
-    name: 'inputTokens' | 'outputTokens' | 'cachedInputTokens' | 'reasoningTokens' | 'costUsd',
-  ): number | null => {
-    const [one, other] = [earlier[name], later[name]];
-    return one === null || other === null ? null : one + other;
-  };
-  return {
-    ...later,
-    inputTokens: both('inputTokens'),
-    outputTokens: both('outputTokens'),
-    cachedInputTokens: both('cachedInputTokens'),
-    reasoningTokens: both('reasoningTokens'),
-    // What nobody told of one try nobody knows of both.
-    costUsd: both('costUsd'),
-    costSource: both('costUsd') === null ? 'unknown' : later.costSource,
-    retries: earlier.retries + later.retries,
-    durationMs: earlier.durationMs + later.durationMs,
-  };
 }

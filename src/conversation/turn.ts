@@ -60,8 +60,35 @@ export interface TurnResult {
   completion: ChatCompletion | null;
   verdict: Verdict | null;
   receipt: Receipt | null;
+  /** With tools: the calls and answers between the prompt and this reply, where no history holds them. */
+  exchanged?: ChatMessage[];
+  /** With tools: the requests that it took, the last of them this reply's own. */
+  steps?: readonly Step[];
   /** How the stream failed; null when it is complete. */
   error: CllmError | null;
   /** What kept the turn from being saved; null when it was saved, or nobody asked for that. */
   unsaved: CllmError | null;
+}
+
+/** One request to the model, and what became of the calls of its reply. */
+export interface Step {
+  completion: ChatCompletion | null;
+  verdict: Verdict | null;
+  receipt: Receipt | null;
+  calls: readonly CallRecord[];
+}
+
+/** What was decided on a call, and what it came to. */
+export interface CallRecord {
+  name: string;
+  id: string;
+  input: string;
+  /** `needed`: no rule allows it, and nobody could be asked; `caller`: whoever defined the tool answers it. */
+  decision: 'allowed' | 'refused' | 'needed' | 'caller' | 'failed';
+  /** Who decided; null for nobody. `conversation`: a person who allowed it for all of it. */
+  by: 'rule' | 'person' | 'conversation' | 'caller' | null;
+  /** The rule that decided, as it was written; null where none did. */
+  rule: string | null;
+  /** Null until there is a result. */
+  result: { text: string; isError: boolean; durationMs: number | null } | null;
 }

@@ -130,6 +130,12 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   },
   mcp_unavailable: { exit: 'unreachable', nextStep: 'try again later; cllm mcp list shows which servers answer' },
   tool_failed: { exit: 'failed', nextStep: 'check the arguments: cllm mcp tools SERVER shows what a tool takes' },
+  // Tools that a model calls.
+  tool_unapproved: {
+    exit: 'unapproved',
+    nextStep: "allow it, and go on from there: cllm -c --mcp … --allow 'mcp:SERVER/TOOL'; or go on at a terminal",
+  },
+  too_many_steps: { exit: 'incomplete', nextStep: 'go on from there with -c, or allow more with --max-steps' },
   // The history, asked for by itself.
   history_unusable: {
     exit: 'failed',

@@ -63,6 +63,9 @@ export const errorCodes = [
   'output_failed',
   'batch_partial',
   'apply_partial',
+  // Tools that a model calls.
+  'tool_unapproved',
+  'too_many_steps',
   // A command of a template, or of --exec.
   'context_failed',
   // The MCP servers of the proxy.

@@ -36,6 +36,7 @@ export const exits = {
     code: 12,
     when: 'a guardrail of the proxy refused the prompt or the reply, and said so before any of it came',
   },
+  unapproved: { code: 13, when: 'a tool call that no rule allows, and nobody to ask' },
   timeout: { code: 124, when: 'one of the deadlines fired' },
   sighup: { code: 129, when: 'SIGHUP' },
   sigint: { code: 130, when: 'SIGINT (Ctrl-C)' },

@@ -6,7 +6,7 @@ import type { Json } from '../protocol/types.ts';
 import { type McpResult, readMcpResult, wordsOf } from './mcp-result.ts';
 import { mostResultText, type Tool, ToolArgumentsError, type ToolOutcome } from './tool.ts';
 import { modelName } from './tool-name.ts';
-import { bounded, harmless, markedUntrusted, markLength } from './untrusted.ts';
+import { bounded, harmless } from './untrusted.ts';
 
 /** What the gateway needs of a client. */
 export type GatewayClient = Pick<LiteLLMClient, 'baseUrl' | 'get' | 'post'>;
@@ -188,7 +188,7 @@ function toolOf(
   { client, sessionId }: { client: GatewayClient; sessionId: string | undefined },
 ): Tool {
   const source = `${tool.server.name}/${tool.name}`;
-  const asText = (text: string): string => markedUntrusted(bounded(harmless(text), mostResultText - markLength), name);
+  const asText = (text: string): string => bounded(harmless(text), mostResultText);
   return {
     name,
     definition: {

@@ -11,7 +11,7 @@ export type ToolSubject =
 
 /** What became of a call that was run. A tool that says it failed has a result like any other: the model reads it. */
 export interface ToolOutcome {
-  /** For the model, at most `mostResultText` characters of what came. */
+  /** At most `mostResultText` characters of what came, harmless to a terminal. */
   text: string;
   isError: boolean;
 }

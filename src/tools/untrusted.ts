@@ -20,9 +20,6 @@ export function bounded(text: string, most: number): string {
 
 const mark = 'untrusted-tool-result';
 
-/** What the marks take of a result's room. */
-export const markLength = 2 * mark.length + 128;
-
 /**
  * A result as the model gets it: between marks that say that it is data from elsewhere, whatever it says. It can not end
  * itself early.

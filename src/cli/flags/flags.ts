@@ -31,6 +31,7 @@ export const groups = {
 /** The pages of `cllm help` that have the flags which few runs need: what each is about. */
 export const topics = {
   request: 'what a request holds, and who may answer it',
+  tools: 'what a model may call, and who allows it',
   output: 'how a reply is shown, and what counts as one',
   limits: 'tries, waits, sizes and unknown costs',
   connection: 'the way to the proxy, the key, and whom a call is booked on',
@@ -185,6 +186,33 @@ export const schemaFlags = onPage(
   }),
 );
 
+/** Flags of every command in which a model may call tools. */
+export const toolFlags = onPage(
+  'tools',
+  ['mcp', 'allow', 'max-steps', 'verbose'],
+  inGroup(groups.model, {
+    mcp: list('let the model call the tools of these MCP servers of the proxy, NAME,NAME'),
+    allow: list("run without asking: 'mcp:SERVER/TOOL', or a command that the model may choose, 'git log *'"),
+    'max-steps': number('requests to the model for one prompt (default 10)', { least: 1, isWhole: true }),
+    verbose: toggle('show calls and results whole'),
+  }),
+);
+
+/** Flags of the command that calls can be answered with. */
+export const toolResultFlags = onPage(
+  'tools',
+  ['tool-result'],
+  inGroup(groups.model, {
+    'tool-result': filesOf(
+      mappedList(list('go on with the result of a call that was shown, ID=TEXT or ID=@FILE'), toolResult),
+      (given) => {
+        const value = given.slice(given.indexOf('=') + 1);
+        return value.startsWith('@') ? value.slice(1) : undefined;
+      },
+    ),
+  }),
+);
+
 /** Flags of every command that takes a prompt from its words, from standard input and from files. */
 export const promptFlags = onPage(
   'request',
@@ -218,6 +246,7 @@ export const promptWord = { prompt: promptWords('the words of the prompt; - is s
 export const chatFlags = {
   ...conversationFlags,
   ...modelFlags,
+  ...toolFlags,
   ...viewFlags,
   ...limitFlags,
   ...moneyFlags,
@@ -230,6 +259,8 @@ export const askFlags = {
   ...templateFlags,
   ...conversationFlags,
   ...modelFlags,
+  ...toolFlags,
+  ...toolResultFlags,
   ...viewFlags,
   ...inGroup(groups.output, {
     'output-last-message': text('write the reply to a file (.png, .wav: its media)', {
@@ -280,6 +311,17 @@ function header(line: string): readonly [name: string, value: string] {
   throw new UsageError(`--header ${line.split(':')[0]} is not 'K: V'`, {
     hint: "for example --header 'x-litellm-trace-id: 42'",
   });
+}
+
+function toolResult(given: string): { id: string; text: string; file: string | null } {
+  const at = given.indexOf('=');
+  if (at < 1) {
+    throw new UsageError(`--tool-result ${given} is not ID=TEXT or ID=@FILE`, {
+      hint: 'the id stands beside the call: for example --tool-result call_1=@result.json',
+    });
+  }
+  const value = given.slice(at + 1);
+  return { id: given.slice(0, at), text: value, file: value.startsWith('@') ? value.slice(1) : null };
 }
 
 /** `-p KEY=JSON`. A word that is no JSON is not taken for a string: `-p user=42` and `-p user="42"` differ. */

@@ -22,6 +22,8 @@ export interface ViewOptions {
   keptIn?: string | null;
   /** What the prompt is made from. */
   template?: TemplateObject | null;
+  /** Tools: calls and results whole. */
+  isVerbose?: boolean;
 }
 
 /** The view that the flags and the settings ask for. */
@@ -36,6 +38,7 @@ export function createView(
     isQuiet: quiet,
     isHeldBack: options.isHeldBack,
     isMarkdown: isMarkdown(options.render, io.stdout, options.isHeldBack),
+    isVerbose: options.isVerbose ?? false,
     keptIn: options.keptIn ?? null,
   });
 }

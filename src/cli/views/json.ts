@@ -1,9 +1,12 @@
 import {
+  parsedOr,
   resultObject,
   type ResultObject,
   schemaVersion,
   type TemplateObject,
+  textOf,
 } from '../../conversation/result-object.ts';
+import type { CallRecord, TurnResult } from '../../conversation/turn.ts';
 import { exits } from '../../outcome/exits.ts';
 import { decidingChoice, repliedCalls, type ReplyCall } from '../../protocol/reply-content.ts';
 import type { Arrival, TextDelta } from '../../protocol/arrival.ts';
@@ -40,6 +43,14 @@ export class JsonView implements View {
 
   retry(): void {}
 
+  stepEnd(): void {}
+
+  stepBegin(): void {}
+
+  approval(): void {}
+
+  toolResult(): void {}
+
   async end(outcome: TurnOutcome): Promise<void> {
     const { stdout, timestamp, now } = this.#options;
     await stdout.write(line(resultOf(this.#options, outcome, timestamp(), now() - this.#startedAt)));
@@ -52,6 +63,10 @@ export class EventsView implements View {
   readonly #startedAt: number;
   readonly #deltas = new DeltaReader();
   #hasBegun = false;
+  /** The reply whose calls were told as its step ended. */
+  #told: TurnResult['completion'] = null;
+  /** The last text of the steps so far ends without a line break: the next one begins with one. */
+  #isLineOpen = false;
 
   constructor(options: ProgramViewOptions) {
     this.#options = options;
@@ -78,6 +93,40 @@ export class EventsView implements View {
     await this.#options.stdout.write(this.#lines(this.#deltas.read(arrival)));
   }
 
+  async stepEnd(result: TurnResult, calls: readonly ReplyCall[]): Promise<void> {
+    const { stdout, timestamp } = this.#options;
+    const at = timestamp();
+    this.#told = result.completion;
+    const lines = this.#lines(this.#deltas.end()) + calls.map((call) => line(toolUse(call, at))).join('');
+    const text = textOf(result.completion);
+    this.#isLineOpen = text === '' ? this.#isLineOpen : !text.endsWith('\n');
+    await stdout.write(lines);
+  }
+
+  stepBegin(): void {}
+
+  async approval({ name, id, decision, by, rule }: CallRecord): Promise<void> {
+    const { stdout, timestamp } = this.#options;
+    await stdout.write(
+      line({ type: 'approval', timestamp: timestamp(), tool_name: name, tool_id: id, decision, by, rule }),
+    );
+  }
+
+  async toolResult({ name, id, result }: CallRecord): Promise<void> {
+    const { stdout, timestamp } = this.#options;
+    await stdout.write(
+      line({
+        type: 'tool_result',
+        timestamp: timestamp(),
+        tool_name: name,
+        tool_id: id,
+        is_error: result?.isError ?? false,
+        output: result?.text ?? '',
+        duration_ms: result?.durationMs === null || result === null ? null : Math.round(result.durationMs),
+      }),
+    );
+  }
+
   async end(outcome: TurnOutcome): Promise<void> {
     const { stdout, timestamp, now, model } = this.#options;
     const at = timestamp();
@@ -86,7 +135,8 @@ export class EventsView implements View {
     // A turn that never began has an init all the same; only a mistake in the command line itself has none.
     if (!this.#hasBegun && result.exit_code !== exits.usage.code) lines += this.#init(outcome.conversationId, model);
     lines += this.#lines(this.#deltas.end());
-    for (const call of finishedCalls(outcome)) lines += line(toolUse(call, at));
+    if (outcome.completion === null || outcome.completion !== this.#told)
+      for (const call of finishedCalls(outcome)) lines += line(toolUse(call, at));
     if (result.error) lines += line(result.error);
     await stdout.write(lines + line(result));
   }
@@ -106,7 +156,9 @@ export class EventsView implements View {
   #lines(deltas: readonly TextDelta[]): string {
     const timestamp = this.#options.timestamp();
     let lines = '';
-    for (const { type, content } of deltas) {
+    for (const { type, content: text } of deltas) {
+      const content = type === 'message' && this.#isLineOpen ? `\n${text}` : text;
+      if (type === 'message') this.#isLineOpen = false;
       lines += line(
         type === 'message'
           ? { type, timestamp, role: 'assistant', content, delta: true }
@@ -129,6 +181,7 @@ function resultOf(
     verdict: outcome.verdict,
     completion: outcome.completion,
     taken: outcome.taken ?? null,
+    steps: outcome.steps ?? null,
     figures: outcome.receipt,
     conversationId: outcome.conversationId,
     template,
@@ -144,19 +197,11 @@ function finishedCalls({ completion, verdict }: TurnOutcome): ReplyCall[] {
   if (!decidingChoice(completion)?.finish_reason) return [];
   const calls = repliedCalls(completion);
   const last = calls.at(-1);
-  const isTorn = verdict !== 'complete' && last !== undefined && parsed(last.input) === last.input;
+  const isTorn = verdict !== 'complete' && last !== undefined && parsedOr(last.input) === last.input;
   return isTorn ? calls.slice(0, -1) : calls;
 }
 
 function toolUse({ name, id, input, isMalformed }: ReplyCall, timestamp: string): Record<string, unknown> {
-  const event = { type: 'tool_use', timestamp, tool_name: name, tool_id: id, parameters: parsed(input) };
+  const event = { type: 'tool_use', timestamp, tool_name: name, tool_id: id, parameters: parsedOr(input) };
   return isMalformed ? { ...event, malformed: true } : event;
-}
-
-function parsed(input: string): unknown {
-  try {
-    return JSON.parse(input);
-  } catch {
-    return input;
-  }
 }

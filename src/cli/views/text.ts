@@ -2,6 +2,7 @@ import type { RetryNotice } from '../../client/reply/completion-stream.ts';
 import type { Arrival, TextDelta } from '../../protocol/arrival.ts';
 import { decidingChoice, repliedCalls } from '../../protocol/reply-content.ts';
 import { textOf } from '../../conversation/result-object.ts';
+import type { CallRecord, TurnResult } from '../../conversation/turn.ts';
 import type { Io } from '../io.ts';
 import type { Output } from '../../terminal/output.ts';
 import type { TerminalHolder } from '../process/terminal-hold.ts';
@@ -12,10 +13,11 @@ import { receiptLine } from './receipt-line.ts';
 import type { ReplyPrinter } from './reply-printer.ts';
 import { remark, reportError } from './report.ts';
 import { Spinner } from './spinner.ts';
-import { drawn, ours } from '../../terminal/own-text.ts';
+import { drawn, ours, type OwnText } from '../../terminal/own-text.ts';
 import { paintFor } from '../../terminal/style.ts';
 import { TerminalSafe } from '../../terminal/terminal-safe.ts';
 import { toolCallText } from './tool-call.ts';
+import type * as ToolLines from './tool-lines.ts';
 import type { TurnOutcome, View } from './view.ts';
 
 export interface TextOptions {
@@ -24,6 +26,8 @@ export interface TextOptions {
   /** Nothing is printed before the end, and then only a reply that is in order: `--output-schema`. */
   isHeldBack: boolean;
   isMarkdown: boolean;
+  /** Tools: calls and results whole, not in a line each. */
+  isVerbose: boolean;
   /** Where turns are kept, for a receipt that names it; null for one that does not. */
   keptIn: string | null;
 }
@@ -40,6 +44,8 @@ export class TextView implements View {
   #lastReasoning = '\n';
   #quiet: NodeJS.Timeout | undefined;
   #letGo: (() => void) | null = null;
+  /** The reply whose calls were told as its step ended. */
+  #told: TurnResult['completion'] = null;
 
   constructor(io: Pick<Io, 'stdout' | 'stderr' | 'now' | 'hold'>, options: TextOptions) {
     this.#io = io;
@@ -57,12 +63,45 @@ export class TextView implements View {
           : `${partialReplies} earlier replies are not complete and are`;
       await remark(this.#stderr, `${replies} sent as plain text, as far as it came`);
     }
-    this.#spinner?.start();
+    this.stepBegin();
     // While the model thinks there is time to load what its words need; the request goes out first.
     if (this.#options.isMarkdown) this.#warmUp();
+  }
+
+  stepBegin(): void {
+    this.#spinner?.start();
     // What is typed from here on would stand among what is drawn.
     if (this.#spinner !== null || (this.#options.isMarkdown && this.#io.stdout.isStyled))
       this.#quiet = setTimeout(() => (this.#letGo = this.#io.hold(quietTerminal)), 20).unref();
+  }
+
+  async stepEnd({ completion }: TurnResult): Promise<void> {
+    this.#told = completion;
+    await this.#settle();
+    this.#printer = null;
+  }
+
+  async approval(record: CallRecord): Promise<void> {
+    await this.#toolLine((lines) => lines.approvalText(record, this.#options.isVerbose, this.#stderr));
+  }
+
+  async toolResult(record: CallRecord): Promise<void> {
+    await this.#toolLine((lines) => lines.resultText(record, this.#options.isVerbose, this.#stderr));
+  }
+
+  async #toolLine(lineOf: (lines: typeof ToolLines) => OwnText): Promise<void> {
+    await this.#stderr.write(ours`${lineOf(await import('./tool-lines.ts'))}\n`);
+  }
+
+  /** What came so far is all shown, and the terminal is as it was. */
+  async #settle(): Promise<void> {
+    await this.#show(this.#deltas.end());
+    this.#spinner?.stop();
+    await this.#endReasoning();
+    await this.#printer?.end();
+    clearTimeout(this.#quiet);
+    this.#letGo?.();
+    this.#letGo = null;
   }
 
   retry({ attempt, maxRetries, delayMs, error }: RetryNotice): void {
@@ -94,15 +133,14 @@ export class TextView implements View {
     await this.#endReasoning();
     if (this.#options.isHeldBack && isInOrder(outcome))
       await this.#reply(outcome.taken?.text ?? textOf(outcome.completion));
-    await this.#printer?.end();
-    clearTimeout(this.#quiet);
-    this.#letGo?.();
+    await this.#settle();
     await this.#endnotes(outcome);
   }
 
   async #endnotes(outcome: TurnOutcome): Promise<void> {
     const message = decidingChoice(outcome.completion)?.message;
-    for (const call of repliedCalls(outcome.completion)) {
+    const isTold = outcome.completion !== null && outcome.completion === this.#told;
+    for (const call of isTold ? [] : repliedCalls(outcome.completion)) {
       await this.#stderr.write(ours`${toolCallText(call, this.#stderr)}\n`);
       if (call.isMalformed) await remark(this.#stderr, `the arguments of ${call.name} are no JSON`);
     }

@@ -1,6 +1,7 @@
 import type { RetryNotice } from '../../client/reply/completion-stream.ts';
 import type { TakenReply } from '../../conversation/taken-reply.ts';
-import type { TurnObserver, TurnResult } from '../../conversation/turn.ts';
+import type { CallRecord, TurnObserver, TurnResult } from '../../conversation/turn.ts';
+import type { ReplyCall } from '../../protocol/reply-content.ts';
 import type { CllmError } from '../../outcome/errors.ts';
 
 /** How a turn ended, all things considered. */
@@ -18,6 +19,14 @@ export interface TurnOutcome extends TurnResult {
 /** One way to show a turn: text, one JSON object, or events. */
 export interface View extends TurnObserver {
   retry(retry: RetryNotice): void;
+  /** With tools: a reply that calls something is whole, and its calls are decided on next. */
+  stepEnd(result: TurnResult, calls: readonly ReplyCall[]): Promise<void> | void;
+  /** With tools: the next request goes out. */
+  stepBegin(): Promise<void> | void;
+  /** With tools: what was decided on a call. */
+  approval(record: CallRecord): Promise<void> | void;
+  /** With tools: what a call came to. */
+  toolResult(record: CallRecord): Promise<void> | void;
   /** The end, whatever became of the turn, also when it never began: exactly once. */
   end(outcome: TurnOutcome): Promise<void> | void;
 }

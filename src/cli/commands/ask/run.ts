@@ -1,5 +1,4 @@
 import path from 'node:path';
-import type { CostCap } from '../../../spending/cost-cap.ts';
 import { paramValues, type Settings } from '../../../config/settings.ts';
 import type { Conversation } from '../../../conversation/conversation.ts';
 import type { RefuseTurn, TakenReply, TakenTurn, TakingOptions } from '../../../conversation/taken-reply.ts';
@@ -22,7 +21,7 @@ import { failedOutcome, type TurnOutcome, type View } from '../../views/view.ts'
 import { messageOf } from './message.ts';
 import type { WrittenMedia } from './reply-files.ts';
 import { requestBody } from '../../asking/request-body.ts';
-import type { SpendingLimit, SpendingRun } from '../../asking/spending.ts';
+import type { Spending, SpendingLimit, SpendingRun } from '../../asking/spending.ts';
 import { wantedReply, type WantedReply } from '../../asking/wanted-reply.ts';
 import { asCllmError } from '../../thrown.ts';
 
@@ -37,6 +36,11 @@ export async function runAsk(values: AskValues, context: Context): Promise<CllmE
   const wanted = await wantedReply(form, settings, context.io);
   if (values.record !== undefined && wanted !== null && wanted.retries > 0) {
     throw new UsageError('--record keeps one reply, and --schema-retries may take several', {
+      hint: 'leave one of them out',
+    });
+  }
+  if (values.record !== undefined && usesTools(values)) {
+    throw new UsageError('--record keeps one reply, and with tools there may be several', {
       hint: 'leave one of them out',
     });
   }
@@ -57,6 +61,7 @@ export async function runAsk(values: AskValues, context: Context): Promise<CllmE
     reasoning: settings.reasoning.value,
     keptIn: values.demo ? context.paths.historyFile : null,
     template: template && { name: template.name, digest: template.digest },
+    isVerbose: values.verbose,
   });
   // From here on the view ends the run, whatever happens: it knows what it has said already.
   let outcome: TurnOutcome;
@@ -80,31 +85,49 @@ async function askOnce(
   await context.assertTrusted();
   const { outputLastMessage } = values;
   const file = outputLastMessage === undefined ? null : new OutputFile(outputLastMessage, io.cwd);
-  const message = await messageOf(values, context);
+  const tools = usesTools(values) ? await import('./with-tools.ts') : null;
+  const given = tools?.isPromptOptional(values) === true ? null : await messageOf(values, context);
   const client = await context.client();
   const store = await context.store();
   const conversation = await chooseConversation(values, { io, settings, client, store, remark: context.remark });
   const model = await modelFor(conversation, { settings, otherwise: context.model, remark: context.remark });
-  if (Array.isArray(message.content)) {
+  const message = given ?? (await tools?.promptToGoOn(values, context, { conversation, store })) ?? null;
+  const messages = message === null ? [] : [message];
+  if (Array.isArray(message?.content)) {
     const { assertModelsTake } = await import('../../asking/model-takes.ts');
     await assertModelsTake(message, [model], client, io.signal);
   }
   const body = await requestBody(values, model, paramValues(settings.params), io);
   if (wanted?.schema) body['response_format'] = wanted.schema.responseFormat;
   const limit = { maxCost: settings.maxCost, allowUnknownCost: values.allowUnknownCost };
-  const cap = await costCap(limit, { client, model, signal: io.signal, remark: context.remark });
+  const spending = await spendingOf(limit, { client, model, signal: io.signal, remark: context.remark });
+  const cap = spending?.cap ?? null;
   const refuse = await turnLimit(conversation, store, body, context, settings);
-  const tooLong = (await refuse?.([message])) ?? null;
+  const tooLong = (await refuse?.(messages)) ?? null;
   if (tooLong !== null) throw tooLong;
   const recording = await recordTap(values, context, model);
 
   // The turn is in the history by then: a reply that was paid for is kept, whatever its form.
   const isKept = ({ unsaved, conversationId }: TurnResult): boolean =>
     unsaved === null && conversationId !== null && !values.readOnly;
+  const onReply = (reply: TurnResult): void => cap?.add(reply.receipt?.costUsd ?? null);
+  const sender =
+    (await tools?.openSender(values, context, {
+      settings,
+      client,
+      store,
+      conversation,
+      body,
+      view,
+      isKept,
+      onReply,
+      refusal: () => (cap === null || cap.refusal === null ? null : (spending?.reached(cap.refusal) ?? null)),
+      refuse,
+    })) ?? null;
   const { result, taking } = await sendTurn(
-    conversation,
+    sender ?? conversation,
     {
-      messages: [message],
+      messages,
       body,
       signal: io.signal,
       observer: view,
@@ -115,7 +138,8 @@ async function askOnce(
       form: wanted?.form ?? null,
       retries: wanted?.retries ?? 0,
       isKept,
-      onReply: (reply) => cap?.add(reply.receipt?.costUsd ?? null),
+      // The loop of tools tells of each by itself.
+      onReply: sender === null ? onReply : () => {},
       mayGoOn: () => cap === null || cap.refusal === null,
       refuse,
     },
@@ -185,10 +209,15 @@ async function turnLimit(
 }
 
 /** What a run may cost, looked into before it is begun; null without a cap. */
-async function costCap(limit: SpendingLimit, run: SpendingRun): Promise<CostCap | null> {
+async function spendingOf(limit: SpendingLimit, run: SpendingRun): Promise<Spending | null> {
   if (limit.maxCost.value === null) return null;
   const { prepareSpending } = await import('../../asking/spending.ts');
-  return (await prepareSpending(limit, run)).cap;
+  return prepareSpending(limit, run);
+}
+
+/** Whether the model may call something that is run, or a call is answered. */
+function usesTools({ mcp, allow, toolResult }: AskValues): boolean {
+  return mcp.length > 0 || allow.length > 0 || toolResult.length > 0;
 }
 
 /** The tap of --record; null without it. */
@@ -201,7 +230,11 @@ async function recordTap(values: AskValues, context: Context, model: string): Pr
 }
 
 /** A plain question loads nothing for what it does not want. */
-async function sendTurn(conversation: Conversation, turn: TurnRequest, options: TakingOptions): Promise<TakenTurn> {
+async function sendTurn(
+  conversation: Pick<Conversation, 'send'>,
+  turn: TurnRequest,
+  options: TakingOptions,
+): Promise<TakenTurn> {
   if (options.form !== null) {
     const { sendForTaking } = await import('../../../conversation/taken-reply.ts');
     return sendForTaking(conversation, turn, options);

@@ -1,0 +1,289 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { fakeGateway, type FakeMcpServer, listedTool, textResult } from '../support/fake-gateway.ts';
+import {
+  callReply,
+  type FakeUpstream,
+  lastText,
+  type RecordedRequest,
+  type ScriptedReply,
+  startFakeUpstream,
+  textReply,
+} from '../support/fake-upstream.ts';
+import { CliHome, type CliResult } from '../support/run-cli.ts';
+
+/** The loop of tools, through the built command: what is run, what is asked, what is kept, and how it ends. */
+
+let upstream: FakeUpstream;
+let home: CliHome;
+/** The calls that reached the server's tools, in their order. */
+let ran: string[];
+
+const math: FakeMcpServer = {
+  name: 'math',
+  tools: [listedTool('add', { a: { type: 'number' }, b: { type: 'number' } }), listedTool('boom')],
+  call: (tool, args) => {
+    ran.push(`${tool} ${JSON.stringify(args)}`);
+    return tool === 'boom' ? textResult('it broke', true) : textResult(String(Number(args['a']) + Number(args['b'])));
+  },
+};
+const add = { name: 'math-add', args: { a: 2, b: 3 } };
+const withMath = ['--mcp', 'math', '--allow', 'mcp:math/add'];
+
+beforeEach(async () => {
+  upstream = await startFakeUpstream();
+  upstream.fallback = fakeGateway([math], upstream.fallback);
+  home = new CliHome({ LITELLM_PROXY_URL: upstream.baseUrl });
+  ran = [];
+});
+
+afterEach(async () => {
+  home.close();
+  await upstream.close();
+});
+
+/** The model calls as long as it is given something to call, then says what it was told. */
+function script(...replies: ((request: RecordedRequest) => ScriptedReply)[]): void {
+  const { fallback } = upstream;
+  upstream.fallback = (request) => {
+    if (!request.path.endsWith('/chat/completions')) return fallback(request);
+    return (replies.shift() ?? textReply(`told: ${lastText(request)}`))(request);
+  };
+}
+
+interface Event {
+  type: string;
+  [key: string]: unknown;
+}
+
+const eventsOf = ({ stdout }: CliResult): Event[] =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Event);
+const resultOf = (run: CliResult): Event => eventsOf(run).at(-1) as Event;
+const bodies = (): RecordedRequest['body'][] => upstream.chatRequests.map(({ body }) => body);
+
+describe('a loop', () => {
+  test('runs what a rule allows, gives the model the result, and prints its answer', async () => {
+    script(callReply([add]));
+    const { code, stdout, stderr } = await home.run([...withMath, 'what is 2 + 3?']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('told: <untrusted-tool-result') });
+    expect(stdout).toContain('\n5\n');
+    expect(stderr).toMatch(
+      /tool call math-add {"a":2,"b":3} runs by mcp:math\/add\n.*tool result math-add \(\d+\.\d\d s\) 5\n/,
+    );
+    expect(ran).toEqual(['add {"a":2,"b":3}']);
+    const [first, second] = bodies();
+    expect(first?.['tools']).toMatchObject([{ function: { name: 'math-add' } }, { function: { name: 'math-boom' } }]);
+    expect(second?.messages).toMatchObject([
+      { role: 'user', content: 'what is 2 + 3?' },
+      { role: 'assistant', content: null, tool_calls: [{ id: 'call_1', function: { name: 'math-add' } }] },
+      { role: 'tool', tool_call_id: 'call_1' },
+    ]);
+  });
+
+  test('is the same without a history', async () => {
+    script(callReply([add], 'Let me add.'));
+    const { code, stdout } = await home.run([...withMath, '--ephemeral', 'go']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('Let me add.\ntold: ') });
+    expect(bodies()[1]?.messages).toMatchObject([
+      { role: 'user' },
+      { role: 'assistant', content: 'Let me add.', tool_calls: [{ id: 'call_1' }] },
+      { role: 'tool' },
+    ]);
+  });
+
+  test('tells programs of every call, decision and result, and of each step', async () => {
+    script(callReply([add], 'One moment.'));
+    const run = await home.run([...withMath, '--output-format', 'stream-json', 'go']);
+    const events = eventsOf(run);
+    expect(events.map(({ type }) => type).filter((type) => type !== 'message')).toEqual([
+      'init',
+      'tool_use',
+      'approval',
+      'tool_result',
+      'result',
+    ]);
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'approval', decision: 'allowed', by: 'rule', rule: 'mcp:math/add' }),
+    );
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'tool_result', tool_id: 'call_1', output: '5', is_error: false }),
+    );
+    expect(resultOf(run)).toMatchObject({
+      result: expect.stringContaining('One moment.\ntold: '),
+      usage: { input_tokens: 18, output_tokens: 6 },
+      steps: [
+        {
+          finish_reason: 'tool_calls',
+          tool_calls: [{ tool_name: 'math-add', parameters: { a: 2, b: 3 }, is_error: false }],
+        },
+        { finish_reason: 'stop', tool_calls: [] },
+      ],
+    });
+  });
+
+  test('keeps every step as a turn, and a later question sends all of it', async () => {
+    script(callReply([add]));
+    await home.run([...withMath, 'go']);
+    const { code } = await home.run(['-c', 'and then?']);
+    expect(code).toBe(0);
+    const last = bodies().at(-1);
+    expect(last?.messages?.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
+    expect(last).toMatchObject({ tool_choice: 'none', tools: [{ function: { name: 'math-add' } }] });
+  });
+
+  test('takes a failed tool for a result, and unknown tools and arguments as well', async () => {
+    script(
+      callReply([
+        { name: 'math-boom', args: {} },
+        { name: 'nobody', args: {} },
+        { name: 'math-add', args: '{"a":' },
+        { name: 'math-add', args: [1] },
+      ]),
+    );
+    const { code } = await home.run(['--mcp', 'math', '--allow', 'mcp:math/*', 'go']);
+    expect({ code, ran }).toEqual({ code: 0, ran: ['boom {}'] });
+    expect(
+      bodies()[1]
+        ?.messages?.slice(2)
+        .map(({ content }) => content),
+    ).toEqual([
+      expect.stringContaining('it broke'),
+      'There is no tool "nobody".',
+      'The arguments are no JSON.',
+      expect.stringContaining('JSON object'),
+    ]);
+  });
+
+  test('ends after so many requests, with everything kept, and goes on from there', async () => {
+    script(callReply([add]), callReply([{ ...add, id: 'second' }]));
+    const run = await home.run([...withMath, '--max-steps', '2', '--output-format', 'json', 'go']);
+    expect(run.code).toBe(3);
+    expect(resultOf(run)).toMatchObject({ error: { code: 'too_many_steps' }, steps: [{}, {}] });
+    expect(ran).toHaveLength(1);
+    const further = await home.run(['-c', ...withMath]);
+    expect({ code: further.code, ran: ran.length }).toEqual({ code: 0, ran: 2 });
+    expect(
+      bodies()
+        .at(-1)
+        ?.messages?.map(({ role }) => role),
+    ).toEqual(['user', 'assistant', 'tool', 'assistant', 'tool']);
+  });
+
+  test('asks for nothing more past --max-cost, and runs no tool for it', async () => {
+    const paid = (request: RecordedRequest): ScriptedReply => {
+      const reply = callReply([add])(request);
+      return { ...reply, headers: { ...reply.headers, 'x-litellm-response-cost': '0.5' } };
+    };
+    script(paid, paid);
+    const run = await home.run([...withMath, '-m', 'fake', '--max-cost', '0.4', '--output-format', 'json', 'go']);
+    expect({ code: run.code, chats: upstream.chatRequests.length }).toEqual({ code: 7, chats: 1 });
+    expect(resultOf(run)).toMatchObject({ error: { code: 'cost_cap' } });
+  });
+
+  test('that fails on the way keeps the results, and goes on with them', async () => {
+    script(callReply([add]), () => ({ status: 401, body: { error: { message: 'no', code: '401' } } }));
+    const { code } = await home.run([...withMath, 'go']);
+    expect(code).toBe(4);
+    const further = await home.run(['-c', ...withMath]);
+    expect({ code: further.code, ran }).toEqual({ code: 0, ran: ['add {"a":2,"b":3}'] });
+    expect(further.stdout).toContain('5');
+  });
+});
+
+describe('what no rule allows', () => {
+  test('ends with 13 where nobody can be asked, runs nothing, and goes on once it is allowed', async () => {
+    script(callReply([add, { name: 'math-boom', args: {} }]));
+    const run = await home.run([...withMath, '--output-format', 'stream-json', 'go']);
+    expect({ code: run.code, ran }).toEqual({ code: 13, ran: [] });
+    expect(resultOf(run)).toMatchObject({
+      error: { code: 'tool_unapproved' },
+      steps: [{ tool_calls: [{ decision: 'allowed' }, { tool_name: 'math-boom', decision: 'needed' }] }],
+    });
+    const again = await home.run(['-c', ...withMath]);
+    expect({ code: again.code, ran, chats: upstream.chatRequests.length }).toEqual({ code: 13, ran: [], chats: 1 });
+    const allowed = await home.run(['-c', ...withMath, '--allow', 'mcp:math/boom']);
+    expect({ code: allowed.code, ran: ran.length }).toEqual({ code: 0, ran: 2 });
+    expect(
+      bodies()
+        .at(-1)
+        ?.messages?.map(({ role }) => role),
+    ).toEqual(['user', 'assistant', 'tool', 'tool']);
+  });
+
+  test('is a plain call where nobody runs tools', async () => {
+    script(callReply([add]));
+    writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: { name: 'math-add' } }]));
+    const { code, stderr } = await home.run(['--tools', home.at('tools.json'), 'go']);
+    expect({ code, ran }).toEqual({ code: 0, ran: [] });
+    expect(stderr).toContain('(call_1)');
+  });
+});
+
+describe('results that the caller hands in', () => {
+  beforeEach(async () => {
+    writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: { name: 'look' } }]));
+    script(
+      callReply([
+        { name: 'look', args: {} },
+        { name: 'look', args: { at: 1 }, id: 'other' },
+      ]),
+    );
+    await home.run(['--tools', home.at('tools.json'), 'go']);
+  });
+
+  test('answer the calls, from text and from files', async () => {
+    writeFileSync(home.at('result.txt'), 'from a file');
+    const results = ['--tool-result', 'call_1=as=it is', '--tool-result', `other=@${home.at('result.txt')}`];
+    const { code, stdout } = await home.run(['-c', '--tools', home.at('tools.json'), ...results]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'told: from a file\n' });
+    expect(bodies().at(-1)?.messages?.slice(-2)).toEqual([
+      { role: 'tool', tool_call_id: 'call_1', content: 'as=it is' },
+      { role: 'tool', tool_call_id: 'other', content: 'from a file' },
+    ]);
+  });
+
+  test('go with a prompt behind them', async () => {
+    const results = ['--tool-result', 'call_1=one', '--tool-result', 'other=two'];
+    const { stdout } = await home.run(['-c', ...results, 'what now?']);
+    expect(stdout).toBe('told: what now?\n');
+    expect(
+      bodies()
+        .at(-1)
+        ?.messages?.map(({ role }) => role),
+    ).toEqual(['user', 'assistant', 'tool', 'tool', 'user']);
+  });
+
+  test.each([
+    ['for no call', ['-c', '--tool-result', 'nobody=x'], /no call "nobody" waits.*\n.*"call_1", "other"/],
+    ['twice', ['-c', '--tool-result', 'call_1=x', '--tool-result', 'call_1=y'], /two results for call_1/],
+    ['without an id', ['-c', '--tool-result', '=x'], /is not ID=TEXT/],
+    ['for some of the calls', ['-c', '--tool-result', 'call_1=x'], /"other"/],
+    ['for a new conversation', ['--tool-result', 'call_1=x', 'hi'], /no call "call_1" waits/],
+  ])('are refused %s', async (_, args, message) => {
+    const { code, stderr } = await home.run(args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+    expect(upstream.chatRequests).toHaveLength(1);
+  });
+});
+
+describe('commands of this machine', () => {
+  const run = (argv: unknown) => ({ name: 'run_command', args: { argv } });
+
+  test('run without a shell, when a rule matches them word by word', async () => {
+    script(callReply([run(['echo', '$(id); rm -rf /'])]));
+    const { code, stdout } = await home.run(['--allow', 'echo *', 'go']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('$(id); rm -rf /');
+  });
+
+  test('that match no rule need a person', async () => {
+    script(callReply([run(['touch', home.at('canary')])]));
+    const { code } = await home.run(['--allow', 'echo *', 'go']);
+    expect(code).toBe(13);
+    expect(() => readFileSync(home.at('canary'))).toThrow('ENOENT');
+  });
+});

@@ -1,0 +1,42 @@
+import type { History } from '../history/history.ts';
+import type { ToolDecider } from '../history/tool-runs.ts';
+import type { CallKeeper } from './answer-calls.ts';
+
+/**
+ * Keeps what becomes of calls with their turn in the history; of a turn that has no place there, in memory. Every write is
+ * durable when it returns.
+ */
+export class ToolRunKeeper implements CallKeeper {
+  readonly #history: History | null;
+  readonly #conversationId: () => string | null;
+  readonly #granted = new Set<string>();
+
+  /** @param conversationId of the conversation under way; null as long as it has no place in the history */
+  constructor(history: History | null, conversationId: () => string | null) {
+    this.#history = history;
+    this.#conversationId = conversationId;
+  }
+
+  outcomes(turnId: string | null): ReadonlyMap<number, string> {
+    return (turnId === null ? null : this.#history?.callOutcomes(turnId)) ?? new Map<number, string>();
+  }
+
+  begin(turnId: string | null, place: number, decidedBy: ToolDecider): boolean {
+    return turnId === null || this.#history === null || this.#history.beginToolRun(turnId, place, decidedBy);
+  }
+
+  end(turnId: string | null, place: number, end: { isError: boolean; content: string }): void {
+    if (turnId !== null) this.#history?.endToolRun(turnId, place, end);
+  }
+
+  isGranted(subject: string): boolean {
+    const id = this.#conversationId();
+    return this.#granted.has(subject) || (id !== null && (this.#history?.toolGrants(id).includes(subject) ?? false));
+  }
+
+  grant(subject: string): void {
+    this.#granted.add(subject);
+    const id = this.#conversationId();
+    if (id !== null) this.#history?.grantTool(id, subject);
+  }
+}

@@ -1,0 +1,147 @@
+import type { Conversation } from '../conversation/conversation.ts';
+import { joined } from '../conversation/joined-results.ts';
+import type { PendingCalls } from '../conversation/pending-calls.ts';
+import type { RefuseTurn } from '../conversation/taken-reply.ts';
+import type { CallRecord, Step, TurnRequest, TurnResult } from '../conversation/turn.ts';
+import { CllmError } from '../outcome/errors.ts';
+import { type AnswerableCall, answerableCalls } from '../protocol/answerable-calls.ts';
+import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
+import { type Answers, answerCalls, type CallObserver, type CallRules } from './answer-calls.ts';
+
+/** Told of the loop as it goes. */
+export interface LoopObserver extends CallObserver {
+  /** A reply that calls something is whole; its calls are decided on next. */
+  stepEnd?(result: TurnResult, calls: readonly AnswerableCall[]): Promise<void> | void;
+  /** The next request goes out. */
+  stepBegin?(): Promise<void> | void;
+}
+
+export interface LoopOptions extends Omit<CallRules, 'observer'> {
+  observer: LoopObserver | undefined;
+  pending: PendingCalls | null;
+  /** Requests to the model, at most. */
+  maxSteps: number;
+  /** Whether the conversation holds its turns, so that what was said before goes along by itself. */
+  isKept: (result: TurnResult) => boolean;
+  /** Told of every reply: what it cost counts. */
+  onReply: (result: TurnResult) => void;
+  /** Why no further request may be sent; null when one may. */
+  refusal: () => CllmError | null;
+  /** Why a further turn may not be sent, as longer than it may be say; null when nobody looks. */
+  refuse: RefuseTurn | null;
+}
+
+/**
+ * A turn with tools: asks the model, runs what it calls as far as that is allowed, gives it the results, and so on until
+ * it answers. Every request is a turn of the conversation, committed like any other; what became of the calls is kept
+ * before and after each runs. The result is that of the last request, with the figures of all.
+ *
+ * @throws what `Conversation.send` throws
+ */
+export async function sendWithTools(
+  conversation: Pick<Conversation, 'send'>,
+  turn: TurnRequest,
+  options: LoopOptions,
+): Promise<TurnResult> {
+  const { observer, pending, maxSteps, isKept, onReply, refusal, refuse } = options;
+  const signal = turn.signal ?? new AbortController().signal;
+  const steps: Step[] = [];
+  const exchanged: ChatMessage[] = [];
+  let before: TurnResult | null = null;
+  let request: TurnRequest = { ...turn, body: withTools(turn.body, options) };
+  const answered = (turnId: string | null, calls: readonly AnswerableCall[]): Promise<Answers> =>
+    answerCalls(turnId, calls, options, signal);
+  if (pending !== null) {
+    await observer?.stepEnd?.(nothingCame, pending.calls);
+    const { messages, records, stop } = await answered(pending.turnId, pending.calls);
+    if (stop !== null) {
+      return { ...nothingCame, error: stop.error, steps: [{ ...nothingCame, calls: records }] };
+    }
+    request = { ...request, messages: [...messages, ...turn.messages] };
+  }
+  for (;;) {
+    const reply = await conversation.send(request);
+    onReply(reply);
+    const result: TurnResult = joined(before, reply);
+    const calls = reply.error === null && reply.verdict === 'complete' ? answerableCalls(reply.completion) : [];
+    const step = {
+      completion: reply.completion,
+      verdict: reply.verdict,
+      receipt: reply.receipt,
+      calls: [] as CallRecord[],
+    };
+    steps.push(step);
+    const ended = (error: CllmError | null): TurnResult => ({ ...result, error, steps, exchanged });
+    if (calls.length === 0) return ended(result.error);
+    await observer?.stepEnd?.(reply, calls);
+    const isLast = steps.length >= maxSteps;
+    if (isLast && !isForCaller(calls, options)) return ended(tooManySteps(maxSteps));
+    const { messages, records, stop } = await answered(isKept(reply) ? (reply.turnId ?? null) : null, calls);
+    step.calls = records;
+    if (stop !== null) return ended(stop.error);
+    const refused = refusal();
+    if (refused !== null) return ended(refused);
+    if (isLast) return ended(tooManySteps(maxSteps));
+    const said = isKept(reply) ? [] : [assistantOf(reply.completion, calls)];
+    exchanged.push(...said, ...(isKept(reply) ? [] : messages));
+    request = {
+      ...request,
+      messages: isKept(reply) ? messages : [...request.messages, ...said, ...messages],
+      // It has begun once.
+      ...(turn.observer && {
+        observer: {
+          arrival: (arrival) => turn.observer?.arrival?.(arrival),
+          retry: (retry) => turn.observer?.retry?.(retry),
+        },
+      }),
+    };
+    const tooLong = (await refuse?.(request.messages)) ?? null;
+    if (tooLong !== null) return ended(tooLong);
+    before = result;
+    await observer?.stepBegin?.();
+  }
+}
+
+function withTools(body: TurnRequest['body'], { tools }: LoopOptions): TurnRequest['body'] {
+  const given = Array.isArray(body['tools']) ? (body['tools'] as unknown[]) : [];
+  // Those of the caller stand in the body already.
+  const own = tools.filter(({ run }) => run !== null).map(({ definition }) => definition);
+  const all = [...given, ...own];
+  return all.length === 0 ? body : { ...body, tools: all };
+}
+
+/** Whether nothing of it is ours to run: then the caller has the calls, as without a loop. */
+function isForCaller(calls: readonly AnswerableCall[], { tools }: LoopOptions): boolean {
+  return calls.every(({ name }) => tools.some((tool) => tool.name === name && tool.run === null));
+}
+
+/** What the history would send along for a turn that it does not hold. */
+function assistantOf(completion: ChatCompletion | null, calls: readonly AnswerableCall[]): ChatMessage {
+  const message = completion?.choices[0]?.message;
+  const { thinking_blocks: thinking, provider_specific_fields: fields } = message ?? {};
+  const signatures = fields?.['thought_signatures'];
+  return {
+    role: 'assistant',
+    content: message?.content ? message.content : null,
+    tool_calls: calls.map(({ wire }) => wire),
+    ...(thinking?.length && { thinking_blocks: thinking }),
+    ...(Array.isArray(signatures) && { provider_specific_fields: { thought_signatures: signatures } }),
+  };
+}
+
+/** Nothing was asked in this run: the reply that calls is an earlier one's. */
+const nothingCame: TurnResult = {
+  conversationId: null,
+  completion: null,
+  verdict: null,
+  receipt: null,
+  error: null,
+  unsaved: null,
+};
+
+function tooManySteps(most: number): CllmError {
+  return new CllmError(
+    'too_many_steps',
+    `the model still calls tools after ${most} ${most === 1 ? 'request' : 'requests'} (--max-steps)`,
+  );
+}
