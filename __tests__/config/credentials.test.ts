@@ -35,8 +35,8 @@ describe('Credentials', () => {
 
   test('lists keys masked, in the order of their URLs', async () => {
     const now = new Date('2026-11-22T12:00:00Z');
-    await open().set('http://z.example.com', key, now);
-    await open().set('http://a.example.com', 'short', now);
+    await open().set('http://z.example.com', key, { now });
+    await open().set('http://a.example.com', 'short', { now });
     expect(open().list()).toEqual([
       { baseUrl: 'http://a.example.com', maskedKey: '…', createdAt: '2026-11-22T12:00:00.000Z' },
       { baseUrl: 'http://z.example.com', maskedKey: 'sk-…abcd', createdAt: '2026-11-22T12:00:00.000Z' },
@@ -97,7 +97,7 @@ describe('the file of keys', () => {
       }
       expect(message).toContain('config_invalid');
       expect(message).not.toContain('canary');
-      const { movedTo } = await open().set('http://localhost:4000', key, new Date('2026-11-22T12:00:00Z'));
+      const { movedTo } = await open().set('http://localhost:4000', key, { now: new Date('2026-11-22T12:00:00Z') });
       expect(movedTo).toBe(`${open().file}.broken-2026-11-22T12-00-00-000Z`);
       expect(readFileSync(movedTo ?? '', 'utf8')).toBe(text);
       expect(open().get('http://localhost:4000')).toBe(key);

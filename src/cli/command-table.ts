@@ -62,7 +62,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     usage: 'login',
-    describe: 'keep a key for a proxy: asked for unseen, or read from a pipe',
+    describe: 'sign in, or keep a key that is asked for unseen or read from a pipe',
     load: async () => (await import('./commands/login/command.ts')).loginCommand,
   },
   {

@@ -13,6 +13,7 @@ import type { History } from '../history/history.ts';
 import type { Journal } from '../journal/journal.ts';
 import { clientOptions, flagSettings } from './asking/client-options.ts';
 import { explainKey } from './asking/explain-key.ts';
+import type { LivingKey } from './asking/living-key.ts';
 import type { LoadedTemplate } from './asking/template.ts';
 import { refuseKey } from './asking/refuse-key.ts';
 import { readFlagFile } from './input/flag-file.ts';
@@ -106,17 +107,21 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     return loaded;
   });
 
-  const apiKey = once(async () => {
+  const living = once(async (): Promise<LivingKey> => {
     // The demo has a key of its own, and no other one must keep a newcomer from it, a malformed one say.
     const demoKey = (await demo())?.apiKey;
-    if (demoKey !== undefined) return { key: demoKey, maskedKey: null, origin: '--demo', withheld: null };
-    return resolveApiKey({
-      settings: await settings(),
-      credentials: new Credentials(paths.credentialsFile, io),
-      env: io.env,
-      keyFile: await keyFile(),
-    });
+    if (demoKey !== undefined)
+      return { key: { key: demoKey, maskedKey: null, origin: '--demo', withheld: null }, renew: null };
+    const credentials = new Credentials(paths.credentialsFile, io);
+    const own = await settings();
+    const found = resolveApiKey({ settings: own, credentials, env: io.env, keyFile: await keyFile() });
+    if (own.keyCommand.value === null && !mayBeRenewed(found, credentials, own.baseUrl.value))
+      return { key: found, renew: null };
+    const { livingKey } = await import('./asking/living-key.ts');
+    return livingKey(found, { settings: own, credentials, paths, io, way: () => clientOptionsFor(null) });
   });
+
+  const apiKey = async (): Promise<ApiKey> => (await living()).key;
 
   const keyFile = async (): Promise<{ name: string; text: string } | null> => {
     const name = values.apiKeyFile;
@@ -171,7 +176,9 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     const { LiteLLMClient } = await import('../client/client.ts');
     const key = await apiKey();
     if (key.withheld !== null) say(key.withheld);
-    const made = new LiteLLMClient(await clientOptionsFor(key.key));
+    const { renew } = await living();
+    const options = await clientOptionsFor(key.key);
+    const made = new LiteLLMClient({ ...options, ...(renew !== null && { renewApiKey: renew }) });
     closers.push(() => made.close());
     return made;
   });
@@ -230,6 +237,11 @@ export function createContext(values: ContextValues, io: Io, version: string): C
       for (const close of closers.toReversed()) await close();
     },
   };
+}
+
+/** Whether the key came of a sign-in: only then is there more to load. */
+function mayBeRenewed({ key, origin }: ApiKey, credentials: Credentials, baseUrl: string): boolean {
+  return key !== null && origin.startsWith('login for ') && credentials.session(baseUrl) !== null;
 }
 
 function once<Value>(make: () => Promise<Value>): () => Promise<Value> {

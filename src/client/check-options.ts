@@ -48,6 +48,7 @@ const clientKinds: Readonly<Record<Exclude<keyof ClientOptions, 'baseUrl'>, Kind
   httpProxy: 'object',
   untaggedHeaders: 'object',
   onTagsRefused: 'function',
+  renewApiKey: 'function',
   requireModel: 'text',
   allowFallbacks: 'boolean',
   allowCache: 'boolean',

@@ -1,4 +1,4 @@
-import { CllmError, UsageError } from '../outcome/errors.ts';
+import { CllmError, ProxyError, UsageError } from '../outcome/errors.ts';
 import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { normalizeBaseUrl } from './base-url.ts';
 import { checkCallOptions, checkClientOptions, checkRequest } from './check-options.ts';
@@ -16,6 +16,11 @@ export interface ClientOptions {
   baseUrl: string;
   /** Sent as `Authorization: Bearer`; none is sent without it. */
   apiKey?: string;
+  /**
+   * Asked when the proxy refuses the key (HTTP 401): another key, with which the request is sent once more, or null. What it
+   * throws is the error of the request. Of several requests that are refused at once it is asked once.
+   */
+  renewApiKey?: (refused: string) => Promise<string | null>;
   /** How often a request is sent again before its first content. Default 2. */
   retries?: number;
   /** For name, connection and TLS. Default 10. */
@@ -150,6 +155,8 @@ export class LiteLLMClient {
   readonly #onDebug: ((line: string) => void) | undefined;
   readonly #random: () => number;
   readonly #policy: ServedPolicy;
+  #apiKey: string | null;
+  #renewing: Promise<void> | null = null;
 
   /**
    * @throws UsageError `base_url_invalid`, or `config_invalid` for an option of another type, and for a number, a key, a
@@ -163,6 +170,7 @@ export class LiteLLMClient {
     const { untaggedHeaders: headers } = options;
     this.#untaggedHeaders = headers === undefined ? null : headersOf({ ...options, headers });
     this.#keys = secretValues(this.#headers);
+    this.#apiKey = options.apiKey?.trim() || null;
     const masking = new Masking(this.#keys);
     this.#masking = masking;
     const { onDebug } = options;
@@ -212,6 +220,7 @@ export class LiteLLMClient {
         const headers = this.#withoutTags();
         return headers && headersWith(headers);
       },
+      renewed: async (refused) => ((await this.#hasOtherKey(refused)) ? headersWith(this.#headers) : null),
       body: jsonOf(body),
       modelRequested: request.model,
       isUsageAsked: (body as { stream_options?: { include_usage?: unknown } }).stream_options?.include_usage === true,
@@ -305,6 +314,30 @@ export class LiteLLMClient {
 
   get #completionsUrl(): string {
     return `${this.baseUrl}/v1/chat/completions`;
+  }
+
+  /** Whether there is another key than the one with these headers, which was refused. */
+  async #hasOtherKey(refused: Readonly<Record<string, string>>): Promise<boolean> {
+    const { renewApiKey } = this.#options;
+    const used = this.#apiKey;
+    const isOwnHeader = Object.keys(this.#options.headers ?? {}).some((name) => name.toLowerCase() === 'authorization');
+    if (renewApiKey === undefined || used === null || isOwnHeader) return false;
+    if (refused['authorization'] === `Bearer ${used}`) {
+      this.#renewing ??= this.#renew(renewApiKey, used).finally(() => (this.#renewing = null));
+      await this.#renewing;
+    }
+    return refused['authorization'] !== `Bearer ${this.#apiKey}`;
+  }
+
+  async #renew(ask: (refused: string) => Promise<string | null>, refused: string): Promise<void> {
+    const key = (await ask(refused))?.trim() || null;
+    if (key === null || key === refused) return;
+    const { authorization = '' } = headersOf({ baseUrl: this.baseUrl, apiKey: key });
+    this.#keys.push(key);
+    this.#masking.learn(this.#keys);
+    this.#headers = { ...this.#headers, authorization };
+    if (this.#untaggedHeaders !== null) this.#untaggedHeaders = { ...this.#untaggedHeaders, authorization };
+    this.#apiKey = key;
   }
 
   /** The headers for a proxy that takes no tags from its clients; null when there were none that could be left out. */
@@ -407,19 +440,25 @@ export class LiteLLMClient {
   async probe(path: string, options: CallOptions & { body?: unknown; timeout?: number } = {}): Promise<ProbeAnswer> {
     checkCallOptions(options);
     const { connectTimeout } = this.#options;
-    const question = this.#question(path, options);
-    const asked = probe(
-      options.body === undefined
-        ? question
-        : {
-            ...question,
-            method: 'POST',
-            headers: { ...question.headers, 'content-type': 'application/json' },
-            body: JSON.stringify(options.body),
-          },
-      options.timeout ?? Math.max(connectTimeout ?? 10, 10) + 10,
-    );
-    const answer = await withMaskedErrors(this.#masking, asked);
+    const ask = (question: Question): Promise<ProbeAnswer> =>
+      probe(
+        options.body === undefined
+          ? question
+          : {
+              ...question,
+              method: 'POST',
+              headers: { ...question.headers, 'content-type': 'application/json' },
+              body: JSON.stringify(options.body),
+            },
+        options.timeout ?? Math.max(connectTimeout ?? 10, 10) + 10,
+      );
+    const asked = async (): Promise<ProbeAnswer> => {
+      const question = this.#question(path, options);
+      const answer = await ask(question);
+      const isRenewed = isKeyRefusal(answer.error) && (await this.#hasOtherKey(question.headers));
+      return isRenewed ? ask(this.#question(path, options)) : answer;
+    };
+    const answer = await withMaskedErrors(this.#masking, asked());
     this.#masking.error(answer.error);
     return answer;
   }
@@ -452,27 +491,37 @@ export class LiteLLMClient {
     const { retries, firstTokenTimeout, timeout } = this.#options;
     const { onRetry, body, prompts = [], mayRepeat } = options;
     const question = this.#question(path, options);
-    const asked = getJson({
-      ...question,
-      ...(body !== undefined && {
-        method: 'POST' as const,
-        headers: { ...question.headers, 'content-type': 'application/json' },
-        body: jsonOf(body),
-        secrets: { ...question.secrets, prompts },
-      }),
-      limits: { firstToken: options.firstToken ?? firstTokenTimeout ?? 300, idle: 0, total: timeout ?? 0 },
-      retries: options.retries ?? retries ?? 2,
-      ...(mayRepeat && { mayRepeat }),
-      random: this.#random,
-      isAnswer: options.isAnswer ?? (() => true),
-      ...(onRetry && {
-        onRetry: unharmed((retry: RetryNotice) => {
-          this.#masking.error(retry.error);
-          onRetry(retry);
+    const ask = (headers: Record<string, string>): Promise<unknown> =>
+      getJson({
+        ...question,
+        headers,
+        ...(body !== undefined && {
+          method: 'POST' as const,
+          headers: { ...headers, 'content-type': 'application/json' },
+          body: jsonOf(body),
+          secrets: { ...question.secrets, prompts },
         }),
-      }),
-    });
-    return this.#masking.answer(await withMaskedErrors(this.#masking, asked));
+        limits: { firstToken: options.firstToken ?? firstTokenTimeout ?? 300, idle: 0, total: timeout ?? 0 },
+        retries: options.retries ?? retries ?? 2,
+        ...(mayRepeat && { mayRepeat }),
+        random: this.#random,
+        isAnswer: options.isAnswer ?? (() => true),
+        ...(onRetry && {
+          onRetry: unharmed((retry: RetryNotice) => {
+            this.#masking.error(retry.error);
+            onRetry(retry);
+          }),
+        }),
+      });
+    const asked = async (): Promise<unknown> => {
+      try {
+        return await ask(question.headers);
+      } catch (error) {
+        if (!isKeyRefusal(error) || !(await this.#hasOtherKey(question.headers))) throw error;
+        return ask(this.#question(path, options).headers);
+      }
+    };
+    return this.#masking.answer(await withMaskedErrors(this.#masking, asked()));
   }
 
   #question(path: string, { signal, sessionId }: CallOptions): Question {
@@ -492,6 +541,11 @@ export class LiteLLMClient {
       ...(onDebug && { onDebug }),
     };
   }
+}
+
+/** Whether a proxy, or what stands in front of it, knows no such key. */
+function isKeyRefusal(error: unknown): boolean {
+  return error instanceof ProxyError && error.status === 401;
 }
 
 /** A callback that only looks on: what it throws, or rejects with, is its own trouble and not the reply's. */

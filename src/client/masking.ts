@@ -16,9 +16,14 @@ const mostMembers = 100_000;
  * proxy, or what stands in front of it, may repeat the key in any header or member.
  */
 export class Masking {
-  readonly #mask: KeyMask;
+  #mask: KeyMask;
 
   constructor(keys: readonly string[]) {
+    this.#mask = keyMask(keys);
+  }
+
+  /** The keys that there are by now. */
+  learn(keys: readonly string[]): void {
     this.#mask = keyMask(keys);
   }
 

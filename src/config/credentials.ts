@@ -12,9 +12,22 @@ export interface CredentialSummary {
   createdAt: string;
 }
 
+/** What a sign-in left beside its key, so that the key can be renewed. The names of OAuth. */
+export interface Session {
+  /** Used once: the answer to it has the next one. */
+  refresh_token: string;
+  /** When the key ends, ISO 8601. */
+  expires_at: string;
+  client_id: string;
+  token_endpoint: string;
+  revocation_endpoint: string;
+  resource: string;
+}
+
 interface Credential {
   key: string;
   created_at: string;
+  session?: Session;
 }
 
 /**
@@ -40,14 +53,27 @@ export class Credentials {
     return this.#read().get(normalizeBaseUrl(baseUrl))?.key ?? null;
   }
 
+  /** What renews the key for a base URL; null for a key that was entered. */
+  session(baseUrl: string): Session | null {
+    return this.#read().get(normalizeBaseUrl(baseUrl))?.session ?? null;
+  }
+
   /**
    * Keeps a key for a base URL, in place of an earlier one. A broken file is moved aside, not overwritten.
    *
    * @returns where a broken file was moved to, or null
    * @throws UsageError `input_invalid` when the key could not stand in a header
    */
-  async set(baseUrl: string, key: string, now: Date = new Date()): Promise<{ movedTo: string | null }> {
-    const credential = { key: readKey(key, 'the key'), created_at: now.toISOString() };
+  async set(
+    baseUrl: string,
+    key: string,
+    { now = new Date(), session = null }: { now?: Date; session?: Session | null } = {},
+  ): Promise<{ movedTo: string | null }> {
+    const credential = {
+      key: readKey(key, 'the key'),
+      created_at: now.toISOString(),
+      ...(session !== null && { session }),
+    };
     const url = normalizeBaseUrl(baseUrl);
     return changingOwnFile(this.file, this.#own, () => {
       const kept = this.#readOrNull();
@@ -79,7 +105,9 @@ export class Credentials {
 
   /** The keys themselves, to know what must not be shown; none of a broken file. */
   keys(): string[] {
-    return [...(this.#readOrNull()?.values() ?? [])].map(({ key }) => key);
+    return [...(this.#readOrNull()?.values() ?? [])].flatMap(({ key, session }) =>
+      session === undefined ? [key] : [key, session.refresh_token],
+    );
   }
 
   #read(): Map<string, Credential> {
@@ -143,6 +171,11 @@ export function maskKey(key: string): string {
 }
 
 function isCredential(value: unknown): value is Credential {
-  const { key, created_at: createdAt } = (value ?? {}) as { key?: unknown; created_at?: unknown };
-  return typeof key === 'string' && typeof createdAt === 'string';
+  const { key, created_at: createdAt, session } = (value ?? {}) as Record<string, unknown>;
+  const isSession = (each: object): boolean =>
+    ['refresh_token', 'expires_at', 'client_id', 'token_endpoint', 'revocation_endpoint', 'resource'].every(
+      (name) => typeof (each as Record<string, unknown>)[name] === 'string',
+    );
+  const hasSession = session === undefined || (typeof session === 'object' && session !== null && isSession(session));
+  return typeof key === 'string' && typeof createdAt === 'string' && hasSession;
 }

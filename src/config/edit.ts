@@ -15,8 +15,8 @@ const groups = ['timeouts', 'params', 'tools', 'aliases', 'profiles'];
 /**
  * Sets a value in the user file: `model`, `timeouts.idle`, `params.seed`, `aliases.gpt-4.1`, `profiles.review.model`.
  *
- * @param text as typed: a number for a timeout, JSON or plain text for a param, JSON or words with commas for tags, JSON or
- *   one rule for tools
+ * @param text as typed: a number for a timeout, JSON or plain text for a param, JSON for a command, JSON or words with commas
+ *   for tags, JSON or one rule for tools
  * @param check looks at the rules for tools, before anything is written
  * @returns the value as it was stored, and where a broken user file was moved to
  * @throws UsageError `config_invalid` for an unknown name or a bad value; the file is then as it was
@@ -94,7 +94,7 @@ function parseValue(path: readonly string[], text: string, cwd: string): unknown
   if (name === undefined || (groups.includes(name) && entry === undefined)) return parseJson(text);
   if (['timeouts', 'max_cost', 'max_input_tokens', 'retries'].includes(name))
     return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
-  if (name === 'params') return parseJson(text);
+  if (name === 'params' || name === 'key_command') return parseJson(text);
   // A rule may hold a comma.
   if (name === 'tools') return text.trimStart().startsWith('[') ? parseJson(text) : [text];
   if (name === 'output_schema') return resolve(cwd, text);

@@ -47,6 +47,8 @@ export interface Settings {
   maxCost: Setting<number | null>;
   /** Tokens that one request may take, the lowest of all that were named; null when nobody named one. */
   maxInputTokens: Setting<number | null>;
+  /** The user's own program that tells the key; null when there is none. */
+  keyCommand: Setting<readonly string[] | null>;
   /** A glob that the model that answers must match; null when any may. */
   requireModel: Setting<string | null>;
   fallback: Setting<'on' | 'off'>;
@@ -278,6 +280,8 @@ export function resolveSettings(
     ...limits,
     projectNotTaken: [...projectNotTaken, ...notTaken],
     tools,
+    // Nobody but the user's own file says what runs for a key, no template either.
+    keyCommand: pick([...profilesOf([user]), user.whole], 'key_command', null),
     outputSchema: schemaPath(pick(layers, 'output_schema', null), sources.cwd),
     render: pick(layers, 'render', defaults.render),
     reasoning: pick(layers, 'reasoning', null),

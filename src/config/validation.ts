@@ -17,6 +17,8 @@ export interface SettingValues {
   params?: Readonly<Record<string, Json>> | undefined;
   /** A path; in a file it is relative to that file. */
   output_schema?: string | undefined;
+  /** A program and its arguments, whose output is the key. Never of a project file. */
+  key_command?: readonly string[] | undefined;
   render?: 'auto' | 'markdown' | 'plain' | undefined;
   history?: 'on' | 'off' | undefined;
   /** Seconds, fractions too; 0 = none. */
@@ -92,6 +94,7 @@ const readers: { readonly [Name in SettingName]-?: Reader } = {
   system: readSystem,
   params: (value, at) => readMap(value, at, readParam),
   output_schema: readText,
+  key_command: readKeyCommand,
   render: (value, at) => readOneOf(value, at, ['auto', 'markdown', 'plain']),
   history: readSwitch,
   timeouts: (value, at) => readNamed(value, at, timeoutNames, readSeconds),
@@ -274,6 +277,23 @@ function assertJson(value: unknown, at: Place, depth = 0): asserts value is Json
     return;
   }
   throw invalid(at, `must be a JSON value, and is ${kindOf(value)}`);
+}
+
+function readKeyCommand(value: unknown, at: Place): readonly string[] {
+  if (at.isProject) {
+    throw new UsageError(`${where(at)} can not stand in a project file: it would run a command of a stranger's`, {
+      code: 'config_invalid',
+      hint: 'remove it there; it is a setting of your own file: cllm config path',
+    });
+  }
+  const words: readonly unknown[] = Array.isArray(value) ? value : [];
+  const isWord = (word: unknown): word is string => typeof word === 'string' && !word.includes('\0');
+  // A path from the working directory would be a repository's.
+  const isProgram = (word: unknown): boolean =>
+    isWord(word) && word !== '' && (!/[/\\]/.test(word) || /^(?:\/|[A-Za-z]:[/\\])/.test(word));
+  if (!words.every(isWord) || !isProgram(words[0]))
+    throw invalid(at, 'must be a list of words: a program, by its name or its whole path, and its arguments');
+  return [...words];
 }
 
 function readSeconds(value: unknown, at: Place): number {

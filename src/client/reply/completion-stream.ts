@@ -59,6 +59,8 @@ export interface StreamPlan {
   headers: Record<string, string>;
   /** The headers without the tags that nobody asked for, once the proxy has refused tags; null when there are no such. */
   untagged?: () => Record<string, string> | null;
+  /** The headers with another key, once these were refused for theirs; null when there is none. */
+  renewed?: (refused: Readonly<Record<string, string>>) => Promise<Record<string, string> | null>;
   body: string;
   modelRequested: string;
   /** Whether the body asks for usage at the end of the stream. */
@@ -111,8 +113,10 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
   #headers: Record<string, string> = {};
   #retries = 0;
   #waitsForPlace = 0;
-  /** The headers without them, once the proxy has refused the tags. */
-  #untagged: Readonly<Record<string, string>> | null = null;
+  /** In place of those that it began with: without tags, or with another key. */
+  #headersNow: Readonly<Record<string, string>> | null = null;
+  #isUntagged = false;
+  #isRenewed = false;
   #startedAt = 0;
   #firstContentAt: number | null = null;
 
@@ -231,6 +235,7 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
         const attempt = begun instanceof IncomingReply ? this.#ended(begun) : begun;
         const error = this.#plan.masking.error(attempt.error);
         if (attempt.isRepeatable && error !== null && isTagRefusal(error.message) && this.#leaveTagsOut()) continue;
+        if (attempt.isRepeatable && isUnknownKey(error) && (await this.#hasOtherKey())) continue;
         const delay = error !== null && attempt.isRepeatable ? this.#delayBefore(error) : null;
         if (error === null || delay === null) {
           // Settled before the last chunks are handed on: who leaves the loop at the last one has the whole reply.
@@ -287,16 +292,31 @@ export class CompletionStream implements AsyncIterable<ChatCompletionChunk> {
 
   /** Whether the request can be sent without the tags that nobody asked for. */
   #leaveTagsOut(): boolean {
-    if (this.#untagged !== null) return false;
-    this.#untagged = this.#plan.untagged?.() ?? null;
-    if (this.#untagged !== null) this.#debug('* again without the tags of the job');
-    return this.#untagged !== null;
+    if (this.#isUntagged) return false;
+    const headers = this.#plan.untagged?.() ?? null;
+    if (headers === null) return false;
+    this.#isUntagged = true;
+    this.#headersNow = headers;
+    this.#debug('* again without the tags of the job');
+    return true;
+  }
+
+  /** Whether the request can be sent with another key than the one that was refused. */
+  async #hasOtherKey(): Promise<boolean> {
+    if (this.#isRenewed) return false;
+    this.#isRenewed = true;
+    const headers = (await this.#plan.renewed?.(this.#headersNow ?? this.#plan.headers)) ?? null;
+    // A signal may have ended it meanwhile.
+    if (headers === null || this.#settled !== null) return false;
+    this.#headersNow = headers;
+    this.#debug('* again with another key');
+    return true;
   }
 
   /** Sends the request once; an attempt that is over already has no reply. */
   async #begin(): Promise<IncomingReply | Attempt> {
     const { transport, url, body } = this.#plan;
-    const headers = this.#untagged ?? this.#plan.headers;
+    const headers = this.#headersNow ?? this.#plan.headers;
     const deadlines = this.#deadlines;
     this.#incoming = null;
     this.#headers = {};
@@ -480,4 +500,9 @@ function withRequest({ deadline, message, hint, isRetryable, completion }: Deadl
 
 function signalOf(reason: unknown): InterruptedError['signal'] {
   return reason instanceof InterruptedError ? reason.signal : null;
+}
+
+/** The proxy, or what stands in front of it, knows no such key. */
+function isUnknownKey(error: CllmError | null): boolean {
+  return error instanceof ProxyError && error.status === 401;
 }

@@ -1,12 +1,14 @@
 import { command } from '../../command.ts';
-import { reworded, toggle } from '../../flags/flag.ts';
+import { reworded, settingToggle, toggle } from '../../flags/flag.ts';
 import { proxyFlags } from '../../flags/flags.ts';
 
 export const loginCommand = command({
   usage: 'login',
-  describe: 'keep a key for a proxy: asked for unseen, or read from a pipe',
+  describe: 'sign in, or keep a key that is asked for unseen or read from a pipe',
   flags: {
     'base-url': reworded(proxyFlags['base-url'], { describe: 'the proxy that the key is for' }),
+    browser: settingToggle('sign in with the browser of this machine; --no-browser: with one elsewhere, by a code'),
+    'print-key': toggle('the key for this proxy, a fresh one, on standard output: for a helper of another program'),
     check: toggle('ask the proxy whether it takes the key (default; --no-check keeps it anyway)', {
       isOnByDefault: true,
     }),

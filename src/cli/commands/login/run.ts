@@ -1,10 +1,11 @@
 import { normalizeBaseUrl } from '../../../client/base-url.ts';
-import { Credentials, maskKey, readKey } from '../../../config/credentials.ts';
+import { Credentials, maskKey, readKey, type Session } from '../../../config/credentials.ts';
 import { listUserSettings, setSetting } from '../../../config/edit.ts';
 import { describeOrigin, type Settings } from '../../../config/settings.ts';
 import { CllmError } from '../../../outcome/errors.ts';
 import { redactSecrets } from '../../../protocol/redact-secrets.ts';
 import type { Context } from '../../context.ts';
+import { isAgreed } from '../../input/question.ts';
 import { askLine, readSecret } from '../../input/secret.ts';
 import { shellWord } from '../../../protocol/shell-word.ts';
 
@@ -18,17 +19,28 @@ const pipeHint = 'pipe it in: printf %s "$KEY" | cllm login --base-url URL';
  * somebody else's repository, and this is the one moment when a key is handed over. A piped key never goes there.
  */
 export async function login(
-  { baseUrl: named, check }: { readonly baseUrl: string | undefined; readonly check: boolean },
+  {
+    baseUrl: named,
+    check,
+    browser,
+    printKey,
+  }: {
+    readonly baseUrl: string | undefined;
+    readonly check: boolean;
+    readonly browser: boolean | undefined;
+    readonly printKey: boolean;
+  },
   context: Context,
 ): Promise<null> {
+  if (printKey) return printFreshKey(context);
   const { io, paths } = context;
   const settings = await context.settings();
   const baseUrl = normalizeBaseUrl(await whichProxy(named, context, settings));
-  const key = readKey(await readSecret(io, `Key for ${baseUrl} (not shown): `, pipeHint), 'the key');
+  const { key, session } = await keyFor(baseUrl, browser, context);
   const served = check ? await modelsFor(context, baseUrl, key) : null;
   const isUsedUp = served === 'over budget';
 
-  const { movedTo } = await new Credentials(paths.credentialsFile, io).set(baseUrl, key);
+  const { movedTo } = await new Credentials(paths.credentialsFile, io).set(baseUrl, key, { session });
   if (movedTo !== null) context.remark(`the file of keys could not be read and was moved to ${movedTo}`);
   const seen = seenOf(served);
   context.remark(`the key ${maskKey(key)} is kept for ${baseUrl} (${seen})`);
@@ -41,6 +53,45 @@ export async function login(
     const example = shellWord(served[0] ?? '', 'NAME');
     context.remark(`next: cllm config set model ${example}${served.length > 1 ? ' (cllm models lists them)' : ''}`);
   }
+  return null;
+}
+
+/** Entered, piped, or by a sign-in where the proxy knows one and that is wanted: Enter alone at a terminal. */
+async function keyFor(
+  baseUrl: string,
+  browser: boolean | undefined,
+  context: Context,
+): Promise<{ key: string; session: Session | null }> {
+  const { io } = context;
+  const isAtTerminal = io.stdin.kind === 'terminal';
+  if (browser !== undefined || isAtTerminal) {
+    const signIn = await import('./sign-in.ts');
+    if (browser === false) return { key: await signIn.byDevice(baseUrl, context), session: null };
+    if (browser === true) return signIn.byBrowser(baseUrl, context);
+    if (await signIn.isKnown(baseUrl, context)) {
+      const typed = await readSecret(
+        io,
+        `Key for ${baseUrl} (not shown; Enter alone: sign in with the browser): `,
+        pipeHint,
+      );
+      if (typed.trim() === '') return signIn.byBrowser(baseUrl, context);
+      return { key: readKey(typed, 'the key'), session: null };
+    }
+  }
+  return { key: readKey(await readSecret(io, `Key for ${baseUrl} (not shown): `, pipeHint), 'the key'), session: null };
+}
+
+/** For other programs' helpers; a terminal keeps what it shows. */
+async function printFreshKey(context: Context): Promise<null> {
+  const { io } = context;
+  const { key } = await context.apiKey();
+  const { baseUrl } = await context.settings();
+  if (key === null) {
+    throw new CllmError('no_key', `there is no key for ${baseUrl.value}`, { hint: 'cllm login keeps one' });
+  }
+  if (io.stdout.isTTY && !(await isAgreed(`show the key for ${baseUrl.value} on this terminal?`, false, io)))
+    return null;
+  await io.stdout.write(`${key}\n`);
   return null;
 }
 

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import type { Credentials, Session } from '../config/credentials.ts';
+import { withFileLock } from '../files/file-lock.ts';
+import type { OwnProcess } from '../files/own-process.ts';
+import { identifyProcess } from '../files/process-identity.ts';
+import { CllmError } from '../outcome/errors.ts';
+import type { Grant } from './oauth.ts';
+
+/** So long before its end a key is renewed, as LiteLLM's own program does it. */
+const marginMs = 360_000;
+
+/**
+ * The key of a sign-in, renewed where its end is near or it was refused. A refresh token is used once: of any number of
+ * processes one renews and keeps the new pair before anybody uses it, and the others take what that one kept.
+ *
+ * @throws CllmError `key_rejected` when there is no key any more that the proxy takes
+ */
+export async function freshKey(
+  baseUrl: string,
+  around: {
+    credentials: Credentials;
+    own: OwnProcess;
+    renew: (session: Session) => Promise<Grant>;
+    now: () => Date;
+    signal: AbortSignal;
+    /** A key that the proxy has refused. */
+    refused?: string;
+  },
+): Promise<string | null> {
+  const { credentials, own, renew, now, signal, refused } = around;
+  const living = (): string | null => {
+    const key = credentials.get(baseUrl);
+    const session = credentials.session(baseUrl);
+    if (key === null || key === refused) return null;
+    // One that was entered meanwhile.
+    if (session === null) return key;
+    return Date.parse(session.expires_at) - now().getTime() > marginMs ? key : null;
+  };
+  const found = living();
+  if (found !== null) return found;
+  const name = createHash('sha256').update(baseUrl).digest('hex').slice(0, 16);
+  const lock = join(dirname(credentials.file), `sign-in-${name}`);
+  return withFileLock(
+    lock,
+    identifyProcess(own.pid),
+    async () => {
+      const renewed = living();
+      if (renewed !== null) return renewed;
+      const [key, session] = [credentials.get(baseUrl), credentials.session(baseUrl)];
+      if (key === null || session === null) return null;
+      try {
+        const grant = await renew(session);
+        await credentials.set(baseUrl, grant.key, { now: now(), session: grant.session });
+        return grant.key;
+      } catch (error) {
+        const isUsable = key !== refused && Date.parse(session.expires_at) > now().getTime();
+        if (!(error instanceof CllmError) || error.code === 'interrupted' || !isUsable) throw error;
+        return key;
+      }
+    },
+    { signal, abandonedMs: 120_000 },
+  );
+}
