@@ -12,5 +12,8 @@ test('as it is written it sets nothing', () => {
 
 test('it shows every setting there is, and each example is valid', () => {
   const values = validateSettings(parseYaml(uncommented, 'cllm.yaml'), 'cllm.yaml');
-  expect(Object.keys(values).toSorted()).toEqual(settingNames.toSorted());
+  expect(Object.keys(values).toSorted()).toEqual(
+    // A program that tells a key is nothing that comes with a repository.
+    settingNames.filter((name) => name !== 'key_command').toSorted(),
+  );
 });

@@ -519,6 +519,7 @@ describe('explain and get', () => {
       ['system', null, 'default'],
       ['params.temperature', 0.5, '--temperature'],
       ['output_schema', null, 'default'],
+      ['key_command', null, 'default'],
       ['render', 'auto', 'default'],
       ['history', 'on', 'default'],
       ['timeouts.connect', 10, 'default'],

@@ -27,8 +27,8 @@ export function explainSettings(settings: Settings, apiKey: ApiKey | null = null
   add('system', settings.system);
   addEntries('params', settings.params);
   add('output_schema', settings.outputSchema);
-  const { value: command, origin } = settings.keyCommand;
-  add('key_command', { value: command === null ? null : [...command], origin });
+  const { value: command } = settings.keyCommand;
+  add('key_command', { ...settings.keyCommand, value: command === null ? null : [...command] });
   add('render', settings.render);
   add('history', settings.history);
   const { connect, firstToken, idle, total } = settings.timeouts;
