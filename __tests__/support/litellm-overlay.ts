@@ -46,6 +46,7 @@ export function overlayConfig(repositoryConfig: string, fakeProvidersUrl: string
       entry('unreachable', { ...models.openai, api_base: 'http://127.0.0.1:9/v1' }),
     ],
     guardrails: guardrails(),
+    prompts: prompts(),
     litellm_settings: { ...config.litellm_settings, callbacks: ['attribution_log.attribution_log'] },
     router_settings: {
       ...config.router_settings,
@@ -54,6 +55,18 @@ export function overlayConfig(repositoryConfig: string, fakeProvidersUrl: string
       fallbacks: [...(config.router_settings?.fallbacks ?? []), { 'falls-back': ['mock'] }],
     },
   });
+}
+
+/** A prompt that is kept in the proxy's own configuration. */
+function prompts(): unknown[] {
+  const content = 'System: You greet in {{ language }}.\n\nUser: [text tag={{ tag }}] Greet {{ who }}.';
+  const metadata = {
+    model: 'fake-openai',
+    temperature: 0.5,
+    input: { schema: { language: 'string', tag: 'string', who: 'string' } },
+  };
+  const parameters = { prompt_id: 'greet', prompt_integration: 'dotprompt', prompt_data: { content, metadata } };
+  return [{ prompt_id: 'greet', litellm_params: parameters }];
 }
 
 /**

@@ -72,14 +72,14 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     return proxy;
   });
 
-  const template = once(async () => {
+  const template = once(async (): Promise<LoadedTemplate | null> => {
     const { template: named, var: given = [] } = values;
     if (named === undefined) {
       if (given.length === 0) return null;
       throw new UsageError('--var is about a template, and there is none', { hint: 'name it with -t NAME' });
     }
     const { loadTemplate } = await import('./asking/template.ts');
-    return loadTemplate({ named, given }, { io, paths, say });
+    return loadTemplate({ named, given }, { io, paths, say, proxy: () => client() });
   });
 
   const isTrusted = async (used: LoadedTemplate): Promise<boolean> => {
@@ -87,8 +87,13 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     return isTemplateTrusted(used, { io, paths, trustTemplate: values.trustTemplate ?? [] });
   };
 
-  const settings = once(async () => {
-    const used = await template();
+  const settings = once(async (): Promise<Settings> => settingsWith(await template()));
+
+  // A prompt of the proxy says nothing of the way to it, which has to be known before there is one.
+  const wayThere: () => Promise<Settings> =
+    values.template?.startsWith('proxy:') === true ? once(() => settingsWith(null)) : settings;
+
+  const settingsWith = async (used: LoadedTemplate | null): Promise<Settings> => {
     const loaded = await loadSettings({
       flags: await flagSettings(values, io, await demo()),
       profile: values.profile,
@@ -103,9 +108,10 @@ export function createContext(values: ContextValues, io: Io, version: string): C
       uid: io.uid,
       isProjectTrusted: values.trustProject === true,
     });
-    for (const warning of loaded.warnings) say(warning);
+    // Of a prompt of the proxy they were said on the way there.
+    if (used?.file.startsWith('proxy:') !== true) for (const warning of loaded.warnings) say(warning);
     return loaded;
-  });
+  };
 
   const living = once(async (): Promise<LivingKey> => {
     // The demo has a key of its own, and no other one must keep a newcomer from it, a malformed one say.
@@ -113,7 +119,7 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     if (demoKey !== undefined)
       return { key: { key: demoKey, maskedKey: null, origin: '--demo', withheld: null }, renew: null };
     const credentials = new Credentials(paths.credentialsFile, io);
-    const own = await settings();
+    const own = await wayThere();
     const found = resolveApiKey({ settings: own, credentials, env: io.env, keyFile: await keyFile() });
     if (own.keyCommand.value === null && !mayBeRenewed(found, credentials, own.baseUrl.value))
       return { key: found, renew: null };
@@ -135,7 +141,7 @@ export function createContext(values: ContextValues, io: Io, version: string): C
   const explained = async (error: CllmError): Promise<CllmError> => {
     // Before a proxy has spoken there may be neither key nor settings: one of them may be what is wrong.
     if (!(error instanceof ProxyError) || values.demo === true) return error;
-    return explainKey(error, await apiKey(), await settings());
+    return explainKey(error, await apiKey(), await wayThere());
   };
 
   const attribution = once(async () => {
@@ -146,7 +152,7 @@ export function createContext(values: ContextValues, io: Io, version: string): C
   });
 
   const assertTrusted = once(async () => {
-    const own = await settings();
+    const own = await wayThere();
     // The everyday case asks nothing, and loads nothing for it.
     if (own.projectFile === null) return;
     if (isProjectsAlone(own)) {
@@ -164,7 +170,7 @@ export function createContext(values: ContextValues, io: Io, version: string): C
   });
 
   const clientOptionsFor = async (key: string | null, baseUrl?: string): Promise<ClientOptions> => {
-    const own = await settings();
+    const own = await wayThere();
     // Another address is one that the caller got from the user.
     if (baseUrl === undefined) await assertTrusted();
     const aimed = baseUrl === undefined ? own : { ...own, baseUrl: { ...own.baseUrl, value: baseUrl } };

@@ -24,6 +24,9 @@ export interface TemplateFolders extends SearchOptions {
   ownFolder: string;
 }
 
+/** Before the name of a prompt of the proxy. */
+export const proxyPrefix = 'proxy:';
+
 const projectFolder = join('.cllm', 'templates');
 const suffix = '.md';
 

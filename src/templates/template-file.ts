@@ -11,6 +11,8 @@ export interface Variable {
   /** Null: it has to be given. */
   default: Json;
   description: string | null;
+  /** It may be without a value: of prompts of the proxy alone. */
+  isOptional?: boolean;
 }
 
 /** A command whose output goes with the prompt. */
@@ -34,6 +36,8 @@ export interface TemplateText {
   /** A path, or the schema itself as JSON. */
   outputSchema: { path: string } | { inline: JsonObject } | null;
   variables: ReadonlyMap<string, Variable>;
+  /** What was said before the prompt: of prompts of the proxy alone. */
+  earlier: readonly { role: string; body: string }[];
   files: readonly string[];
   context: readonly ContextCommand[];
   /** Only the inside of the reply's first fenced block, of any language or of this one; null for the whole reply. */
@@ -111,6 +115,7 @@ export function readTemplate(text: string, file: string, isProjects: boolean): T
     system: system === undefined ? null : textOf(system, 'system', file),
     outputSchema: schemaOf(schema, file),
     variables: variablesOf(variables, file),
+    earlier: [],
     files: files === undefined ? [] : textsOf(files, 'files', file),
     context: commandsOf(context, file),
     extract: extractOf(extract, file),

@@ -29,6 +29,14 @@ export interface TemplateRun {
 
 const execTimeout = 60;
 
+/** What a prompt comes to. */
+export interface MadePrompt {
+  /** The last one is the user's. */
+  messages: [...earlier: ChatMessage[], prompt: ChatMessage];
+  /** The outputs of commands in it, each with its marks: what the conversation has already is not sent again. */
+  outputs: readonly string[];
+}
+
 /**
  * The user message: the rendered template, the words of the command line after it, the output of the commands, then
  * standard input and the files, where the template does not name them itself. Whatever is wrong with the template is said
@@ -40,11 +48,14 @@ export async function templateMessage(
   template: LoadedTemplate | null,
   values: PromptValues,
   { io, paths, say }: TemplateRun,
-): Promise<ChatMessage> {
+): Promise<MadePrompt> {
   const asked = values.exec.map((line): RenderedCommand => {
     return { name: 'exec', argv: ['sh', '-c', line], shown: line, onFailure: 'fail', timeout: execTimeout };
   });
-  if (template === null) return promptMessage(values, io, await runCommands(asked, surroundings({ io, say })));
+  if (template === null) {
+    const outputs = await runCommands(asked, surroundings({ io, say }));
+    return { messages: [await promptMessage(values, io, outputs)], outputs };
+  }
 
   const { text, variables } = template;
   const commands = [...renderedCommands(template), ...asked];
@@ -62,20 +73,18 @@ export async function templateMessage(
     (line) => void remark(io.stderr, line),
     io.signal,
   );
-  const isInputNamed = isNamed(text.body, 'input');
+  // A prompt of the proxy may have variables of these names.
+  const isInputNamed = isNamed(text.body, 'input') && !Object.hasOwn(variables, 'input');
   if (isInputNamed && input === null && !/\binput is (not )?defined/.test(text.body)) {
     throw new UsageError(`the template ${template.name} needs standard input, and there is none`, {
       code: 'input_invalid',
       hint: `pipe it in: git diff | cllm -t ${shellWord(template.name, 'NAME')}`,
     });
   }
-  const areFilesNamed = isNamed(text.body, 'files');
-  const names = {
-    ...variables,
-    ...(input !== null && { input }),
-    files: attachments.blocks.join('\n\n'),
-  };
+  const areFilesNamed = isNamed(text.body, 'files') && !Object.hasOwn(variables, 'files');
+  const names = { ...(input !== null && { input }), files: attachments.blocks.join('\n\n'), ...variables };
   const body = renderedBody(template, names);
+  const earlier = renderedEarlier(template, names);
   const words = prompt.words.join(' ').trim();
   const outputs = await runCommands(commands, surroundings({ io, say }));
   const parts = [
@@ -84,7 +93,8 @@ export async function templateMessage(
     ...outputs,
     ...(input === null || isInputNamed ? [] : [block('stdin', '', input)]),
   ];
-  return userMessage(parts.join('\n\n'), { ...attachments, blocks: areFilesNamed ? [] : attachments.blocks });
+  const blocks = areFilesNamed ? [] : attachments.blocks;
+  return { messages: [...earlier, userMessage(parts.join('\n\n'), { ...attachments, blocks })], outputs };
 }
 
 /** Where the commands of a template run. */
@@ -103,6 +113,11 @@ export function renderedBody({ file, text }: LoadedTemplate, names: TemplateValu
   const body = render(text.body, names, { name: file, line: text.bodyLine }).trim();
   if (body === '') throw new UsageError(`${file}: comes to an empty prompt`, { code: 'template_invalid' });
   return body;
+}
+
+/** What was said before the prompt, by the proxy's word. */
+export function renderedEarlier({ file, text }: LoadedTemplate, names: TemplateValues): ChatMessage[] {
+  return text.earlier.map(({ role, body }) => ({ role, content: render(body, names, { name: file, line: null }) }));
 }
 
 export function renderedCommands(template: LoadedTemplate): RenderedCommand[] {

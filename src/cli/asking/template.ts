@@ -2,6 +2,7 @@ import { nearestName } from '../../config/nearest-name.ts';
 import type { Paths } from '../../config/paths.ts';
 import { searchOptions } from '../../config/project-file.ts';
 import type { SettingValues } from '../../config/validation.ts';
+import type { LiteLLMClient } from '../../client/client.ts';
 import { CllmError, UsageError } from '../../outcome/errors.ts';
 import type { TurnTemplate } from '../../history/history.ts';
 import type { Json } from '../../protocol/types.ts';
@@ -9,6 +10,7 @@ import {
   findTemplate,
   type FoundTemplate,
   listTemplates,
+  proxyPrefix,
   readTemplateFile,
   templatePath,
 } from '../../templates/find-template.ts';
@@ -36,6 +38,12 @@ export interface TemplatePlace {
   io: Pick<Io, 'cwd' | 'env' | 'uid'>;
   paths: Pick<Paths, 'templateDirectory'>;
 }
+
+/** Whom prompts of the proxy are asked of. */
+export type PromptProxy = () => Promise<Pick<LiteLLMClient, 'get'>>;
+
+/** A template as it stands in its file. */
+export type OpenedTemplate = FoundTemplate & Pick<LoadedTemplate, 'digest' | 'source' | 'text'>;
 
 const foldersOf = ({ io, paths }: TemplatePlace): Parameters<typeof listTemplates>[0] => ({
   ...searchOptions(io),
@@ -66,20 +74,22 @@ export function variableNames(place: TemplatePlace): { name: string; about: stri
 }
 
 /**
- * The template of a name or path, as it stands in its file.
+ * The template of a name, a path or of the proxy (`proxy:NAME`), as it stands there.
+ *
+ * @throws UsageError `template_unknown` or `template_invalid`; CllmError for what the proxy answers
+ */
+export async function openTemplate(named: string, place: TemplatePlace, proxy: PromptProxy): Promise<OpenedTemplate> {
+  if (!named.startsWith(proxyPrefix)) return openFile(named, place);
+  const { openProxyPrompt } = await import('./proxy-template.ts');
+  return openProxyPrompt(named, await proxy());
+}
+
+/**
+ * The template of a name or a path.
  *
  * @throws UsageError `template_unknown` or `template_invalid`
  */
-export function openTemplate(
-  named: string,
-  place: TemplatePlace,
-): FoundTemplate & { digest: string; source: string; text: TemplateText } {
-  if (named.startsWith('proxy:')) {
-    throw new UsageError(`-t ${named}: prompts of the proxy are not taken yet`, {
-      code: 'template_unknown',
-      hint: 'keep the prompt in a file: cllm templates new NAME',
-    });
-  }
+export function openFile(named: string, place: TemplatePlace): OpenedTemplate {
   const found = findTemplate(named, foldersOf(place));
   return { ...found, ...readFound(found) };
 }
@@ -96,9 +106,9 @@ function readFound(found: FoundTemplate): { digest: string; source: string; text
  */
 export async function loadTemplate(
   { named, given }: { named: string; given: readonly (readonly [string, string])[] },
-  { say, ...place }: TemplatePlace & { say: (text: string) => void },
+  { say, proxy, ...place }: TemplatePlace & { say: (text: string) => void; proxy: PromptProxy },
 ): Promise<LoadedTemplate> {
-  const opened = openTemplate(named, place);
+  const opened = await openTemplate(named, place, proxy);
   const { file, text, hidden } = opened;
   if (hidden !== null) say(`the template is ${file}, which goes before your own of that name`);
   const { variables, missing } = valuesFor(opened, given);
@@ -148,8 +158,9 @@ function valuesFor(
     if (values.has(name)) throw new UsageError(`--var ${name} was given twice`, { hint: `give --var ${name} once` });
     values.set(name, value);
   }
-  for (const [name, { default: otherwise, description }] of variables) {
+  for (const [name, { default: otherwise, description, isOptional = false }] of variables) {
     if (values.has(name)) continue;
+    if (otherwise === null && isOptional) continue;
     if (otherwise === null) {
       const about = description === null ? '' : ` (${description})`;
       missing ??= new UsageError(`the template ${template} needs the variable ${name}${about}`, {

@@ -11,7 +11,7 @@ import type { Context } from '../../context.ts';
 import type { PromptWords, Values } from '../../flags/flag.ts';
 import type { askFlags } from '../../flags/flags.ts';
 import { reportError } from '../../views/report.ts';
-import { messageOf } from './message.ts';
+import { newMessages, promptOf } from './message.ts';
 
 /** `--dry-run`: what would be sent, and what it would take. Nothing is kept, and no prompt is sent to a model. */
 export async function previewAsk(
@@ -21,14 +21,17 @@ export async function previewAsk(
 ): Promise<CllmError | null> {
   const { io, remark } = context;
   await context.assertTrusted();
-  const message = await messageOf(values, context);
+  const prompt = await promptOf(values, context);
   const client = await context.client();
   const store = await readStore(values, context);
   const conversation = await chooseConversation(values, { io, settings, client, store, remark });
   const model = await modelFor(conversation, { settings, otherwise: context.model, remark });
   const body = await requestBody(values, model, paramValues(settings.params), io);
   if (schema !== null) body['response_format'] = schema.responseFormat;
-  const request = nextRequest(conversation, store, { messages: [message], body });
+  const request = nextRequest(conversation, store, {
+    messages: await newMessages(prompt, conversation, store, remark),
+    body,
+  });
   const { id } = conversation.state;
   const { object, error } = await dryRun(request, {
     client,

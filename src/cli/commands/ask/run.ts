@@ -18,7 +18,7 @@ import { mediaKindOf, OutputFile } from '../../input/output-file.ts';
 import { openRecording, type RecordTap } from '../../asking/record.ts';
 import { createView } from '../../views/create-view.ts';
 import { failedOutcome, type TurnOutcome, type View } from '../../views/view.ts';
-import { messageOf } from './message.ts';
+import { newMessages, promptOf } from './message.ts';
 import type { WrittenMedia } from './reply-files.ts';
 import { requestBody } from '../../asking/request-body.ts';
 import type { Spending, SpendingLimit, SpendingRun } from '../../asking/spending.ts';
@@ -86,14 +86,15 @@ async function askOnce(
   const { outputLastMessage } = values;
   const file = outputLastMessage === undefined ? null : new OutputFile(outputLastMessage, io.cwd);
   const tools = usesTools(values) ? await import('./with-tools.ts') : null;
-  const given = tools?.isPromptOptional(values) === true ? null : await messageOf(values, context);
+  const given = tools?.isPromptOptional(values) === true ? null : await promptOf(values, context);
   const client = await context.client();
   const store = await context.store();
   const conversation = await chooseConversation(values, { io, settings, client, store, remark: context.remark });
   const model = await modelFor(conversation, { settings, otherwise: context.model, remark: context.remark });
-  const message = given ?? (await tools?.promptToGoOn(values, context, { conversation, store })) ?? null;
-  const messages = message === null ? [] : [message];
-  if (Array.isArray(message?.content)) {
+  const prompt = given ?? (await tools?.promptToGoOn(values, context, { conversation, store })) ?? null;
+  const messages = prompt === null ? [] : await newMessages(prompt, conversation, store, context.remark);
+  const message = messages.at(-1);
+  if (message !== undefined && Array.isArray(message.content)) {
     const { assertModelsTake } = await import('../../asking/model-takes.ts');
     await assertModelsTake(message, [model], client, io.signal);
   }

@@ -2,7 +2,7 @@ import type { LiteLLMClient } from '../../../client/client.ts';
 import type { Settings } from '../../../config/settings.ts';
 import type { Conversation } from '../../../conversation/conversation.ts';
 import type { Store } from '../../../conversation/turn.ts';
-import type { ChatMessage, RequestBody } from '../../../protocol/types.ts';
+import type { RequestBody } from '../../../protocol/types.ts';
 import type { LoopOptions } from '../../../tools/loop.ts';
 import { approveCall } from '../../asking/approve-call.ts';
 import {
@@ -20,7 +20,8 @@ import { userMessage } from '../../input/attachments.ts';
 import { mayAsk } from '../../input/confirm.ts';
 import { readInput } from '../../input/prompt.ts';
 import type { View } from '../../views/view.ts';
-import { messageOf } from './message.ts';
+import type { MadePrompt } from '../../asking/template-prompt.ts';
+import { promptOf } from './message.ts';
 
 type AskValues = Values<typeof askFlags> & { readonly prompt: PromptWords };
 
@@ -36,13 +37,14 @@ export async function promptToGoOn(
   values: AskValues,
   context: Context,
   { conversation, store }: { conversation: Conversation; store: Store },
-): Promise<ChatMessage | null> {
-  if (!standstillOf(conversation, store).isUnfinished) return messageOf(values, context);
+): Promise<MadePrompt | null> {
+  if (!standstillOf(conversation, store).isUnfinished) return promptOf(values, context);
   const { stdin, stdinTimeout = 60 } = values;
   const { io, remark } = context;
   const source = { isInputNamed: false, isInputIgnored: !stdin, inputTimeout: stdinTimeout };
   const text = await readInput(source, io.stdin, remark, io.signal);
-  return text === null || text.trim() === '' ? null : userMessage(text, { blocks: [], parts: [] });
+  if (text === null || text.trim() === '') return null;
+  return { messages: [userMessage(text, { blocks: [], parts: [] })], outputs: [] };
 }
 
 export interface SenderParts extends Pick<LoopOptions, 'isKept' | 'onReply' | 'refusal' | 'refuse'> {

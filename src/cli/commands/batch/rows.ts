@@ -10,6 +10,7 @@ import {
   ownFiles,
   renderedBody,
   renderedCommands,
+  renderedEarlier,
   surroundings,
   type TemplateRun,
 } from '../../asking/template-prompt.ts';
@@ -58,7 +59,10 @@ export async function rowPrompts(
       const parts = [renderedBody(template, { ...variables, files }), ...(outputs ?? [])];
       const blocks = areFilesNamed ? [] : attachments.blocks;
       return {
-        messages: [userMessage(parts.join('\n\n'), { ...attachments, blocks })],
+        messages: [
+          ...renderedEarlier(template, { files, ...variables }),
+          userMessage(parts.join('\n\n'), { ...attachments, blocks }),
+        ],
         system: text.system === null || hasSystem ? null : renderedSystem(template, text.system, variables),
         params: {},
       };
@@ -80,8 +84,9 @@ function assertColumns(columns: readonly string[], { name, given, text }: Loaded
       });
     }
   }
-  for (const [variable, { default: otherwise }] of text.variables) {
-    if (otherwise !== null || Object.hasOwn(given, variable) || columns.includes(variable)) continue;
+  for (const [variable, { default: otherwise, isOptional }] of text.variables) {
+    if (otherwise !== null || isOptional === true || Object.hasOwn(given, variable) || columns.includes(variable))
+      continue;
     const nearest = nearestName(variable, columns);
     throw new UsageError(`${table} has no column ${variable}, which the template ${name} needs`, {
       code: 'input_invalid',
@@ -97,7 +102,7 @@ function assertColumns(columns: readonly string[], { name, given, text }: Loaded
 function valuesOf({ variables, text }: LoadedTemplate, cells: ReadonlyMap<string, string>): Record<string, Json> {
   const values = new Map(Object.entries(variables));
   for (const [column, cell] of cells) if (text.variables.has(column)) values.set(column, cell);
-  const missing = [...text.variables.keys()].find((name) => !values.has(name));
+  const missing = [...text.variables].find(([name, { isOptional }]) => !values.has(name) && isOptional !== true)?.[0];
   if (missing === undefined) return Object.fromEntries(values);
   throw new UsageError(`the cell of ${missing} is empty`, {
     code: 'input_invalid',

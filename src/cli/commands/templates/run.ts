@@ -5,7 +5,7 @@ import { failureReason } from '../../../files/file-error.ts';
 import { CllmError, UsageError } from '../../../outcome/errors.ts';
 import { assertJinja } from '../../../templates/engine.ts';
 import { jsonLine } from '../../../terminal/terminal-safe.ts';
-import { openTemplate, templatesOf } from '../../asking/template.ts';
+import { openFile, openTemplate, templatesOf } from '../../asking/template.ts';
 import { grantOf } from '../../asking/template-trust.ts';
 import type { Context } from '../../context.ts';
 import { table } from '../../views/table.ts';
@@ -13,7 +13,7 @@ import { table } from '../../views/table.ts';
 export async function runList(isJson: boolean, { io, paths }: Context): Promise<null> {
   const rows = templatesOf({ io, paths }).map(({ name, file, root, hidden }) => {
     try {
-      const { digest, text } = openTemplate(file, { io, paths });
+      const { digest, text } = openFile(file, { io, paths });
       return {
         name,
         file,
@@ -49,8 +49,8 @@ export async function runList(isJson: boolean, { io, paths }: Context): Promise<
   return null;
 }
 
-export async function runShow(named: string, { io, paths, remark }: Context): Promise<null> {
-  const { file, digest, source, text } = openTemplate(named, { io, paths });
+export async function runShow(named: string, { io, paths, remark, client }: Context): Promise<null> {
+  const { file, digest, source, text } = await openTemplate(named, { io, paths }, client);
   remark(`${file}, ${digest}`);
   for (const { name, run } of text.context) remark(`it runs ${name}: ${JSON.stringify(run)}`);
   await io.stdout.write(source.endsWith('\n') ? source : `${source}\n`);
@@ -87,13 +87,14 @@ export async function runNew(
   return null;
 }
 
-export async function runCheck(named: string | undefined, { io, paths, remark }: Context): Promise<null> {
+export async function runCheck(named: string | undefined, { io, paths, remark, client }: Context): Promise<null> {
   const files = named === undefined ? templatesOf({ io, paths }).map(({ file }) => file) : [named];
   const problems: CllmError[] = [];
   for (const each of files) {
     try {
-      const { file, text } = openTemplate(each, { io, paths });
+      const { file, text } = await openTemplate(each, { io, paths }, client);
       assertJinja(text.body, { name: file, line: text.bodyLine });
+      for (const { body } of text.earlier) assertJinja(body, { name: file, line: null });
       if (text.system !== null) assertJinja(text.system, { name: `${file}: system`, line: null });
       for (const { name, run } of text.context)
         run.forEach((word) => assertJinja(word, { name: `${file}: the command ${name}`, line: null }));
@@ -109,8 +110,8 @@ export async function runCheck(named: string | undefined, { io, paths, remark }:
   throw first;
 }
 
-export async function runTrust(named: string, { io, paths, remark }: Context): Promise<null> {
-  const template = openTemplate(named, { io, paths });
+export async function runTrust(named: string, { io, paths, remark, client }: Context): Promise<null> {
+  const template = await openTemplate(named, { io, paths }, client);
   const { file, digest, text } = template;
   const grant = grantOf(template);
   const rules = text.settings.tools?.allow ?? [];
