@@ -31,6 +31,7 @@ const defaults: ItemDefaults = {
   schemaRetries: 0,
   refuseModel: null,
   refuseRequest: null,
+  withTools: null,
   complete: (body) => body,
 };
 

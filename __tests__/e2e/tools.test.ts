@@ -287,3 +287,24 @@ describe('commands of this machine', () => {
     expect(() => readFileSync(home.at('canary'))).toThrow('ENOENT');
   });
 });
+
+test('a batch runs what rules allow, and fails an item whose call none allows', async () => {
+  const { fallback } = upstream;
+  upstream.fallback = (request) => {
+    if (!request.path.endsWith('/chat/completions')) return fallback(request);
+    const [first] = request.body.messages ?? [];
+    if (request.body.messages?.at(-1)?.role === 'tool') return textReply('the sum is known')(request);
+    return callReply([first?.content === 'break' ? { name: 'math-boom', args: {} } : add])(request);
+  };
+  writeFileSync(home.at('in.txt'), 'sum\nbreak\n');
+  const { code } = await home.run(['batch', 'in.txt', '-o', 'out.jsonl', ...withMath]);
+  expect({ code, ran }).toEqual({ code: 11, ran: ['add {"a":2,"b":3}'] });
+  const results = readFileSync(home.at('out.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Event);
+  expect(results.toSorted((one, other) => Number(one['line']) - Number(other['line']))).toMatchObject([
+    { result: 'the sum is known', usage: { input_tokens: 18 }, steps: [{}, {}] },
+    { exit_code: 13, error: { code: 'tool_unapproved' } },
+  ]);
+});

@@ -126,6 +126,31 @@ describeLitellm('cllm mcp and a real LiteLLM', () => {
     expect(asked).toMatchObject({ code: 0, stderr: expect.stringContaining('notes-read {"name":"groceries.md"}') });
   });
 
+  test('a loop: the model calls tools of two servers, one after the other, and answers with what they gave', async () => {
+    const prompt = 'call web-add {"a": 2, "b": 3}\nthen\ncall math-mark {"text": "by a loop"}\ncall web-boom {}';
+    const flags = ['-m', 'caller', '--mcp', 'web,math', '--output-format', 'json'];
+    const refused = await home.run([...flags, '--allow', 'mcp:web/*', prompt]);
+    expect({ code: refused.code, marks: marksOf('by a loop') }).toEqual({ code: 13, marks: 0 });
+    const { code, stdout } = await home.run([...flags, '--allow', 'mcp:*/*', '-c']);
+    const result = JSON.parse(stdout) as { result: string; steps: { tool_calls: { decision: string }[] }[] };
+    expect({ code, marks: marksOf('by a loop') }).toEqual({ code: 0, marks: 1 });
+    expect(result.result).toContain('marked by a loop');
+    expect(result.result).toContain('from="web-boom"');
+    const shown = await home.run(['history', 'show', '--format', 'json', ...(await latest())]);
+    const { turns } = JSON.parse(shown.stdout) as { turns: { messages: { role: string; content: string }[] }[] };
+    expect(turns.map(({ messages }) => messages.map(({ role }) => role))).toEqual([
+      ['user'],
+      ['tool'],
+      ['tool', 'tool'],
+    ]);
+    expect(turns[1]?.messages[0]?.content).toContain('\n5\n');
+  });
+
+  async function latest(): Promise<string[]> {
+    const { stdout } = await home.run(['history', 'list', '--json']);
+    return [(JSON.parse(stdout) as { id: string }[])[0]?.id ?? ''];
+  }
+
   test('servers that can not be used', async () => {
     expect(await mcp('tools', 'nosuch')).toMatchObject({
       code: 2,

@@ -29,8 +29,16 @@ export interface ItemDefaults {
   refuseModel: ((model: string) => CllmError | null) | null;
   /** Why a request may not be sent, as longer than it may be say; null when nobody looks. */
   refuseRequest: ((request: RequestInput) => Promise<CllmError | null>) | null;
+  /** Who sends in place of the conversation, for items whose model may call tools; null for all others. */
+  withTools: ((conversation: Conversation, run: ToolItemRun) => Pick<Conversation, 'send'>) | null;
   /** A last look at the body: what must not get lost when an item has a field that cllm sets as well. */
   complete: (body: RequestBody) => RequestBody;
+}
+
+/** What a loop of tools needs of the run that an item is in. */
+export interface ToolItemRun {
+  onReply: () => void;
+  mayGoOn: () => boolean;
 }
 
 /** What a proxy that had no room says: what to wait for, or how many requests it takes at a time. */
@@ -111,8 +119,10 @@ export async function askItem(
     { history: null, journal: null, problem: null },
     { system: prepared.system },
   );
+  const onReply = (): void => void (replies += 1);
+  const sender = defaults.withTools?.(conversation, { onReply, mayGoOn }) ?? null;
   const { result: turn, taking } = await sendForTaking(
-    conversation,
+    sender ?? conversation,
     {
       messages: [...prepared.messages],
       body: prepared.body,
@@ -131,7 +141,8 @@ export async function askItem(
       form: defaults.form,
       retries: defaults.schemaRetries,
       isKept: () => false,
-      onReply: () => (replies += 1),
+      // A loop of tools tells of each by itself.
+      onReply: sender === null ? onReply : () => {},
       mayGoOn,
       refuse: async (messages) => (await defaults.refuseRequest?.(requestOf({ ...prepared, messages }))) ?? null,
     },
@@ -206,6 +217,7 @@ function endOf(
     verdict: turn?.verdict ?? null,
     completion: turn?.completion ?? null,
     taken,
+    steps: turn?.steps ?? null,
     figures: turn?.receipt ?? null,
     template,
   });

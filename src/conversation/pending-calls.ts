@@ -19,9 +19,14 @@ export function pendingCalls(turns: readonly Turn[]): PendingCalls | null {
   return calls.length === 0 || isAnswered ? null : { turnId: turn.id, completion: turn.completion, calls };
 }
 
-/** Whether there is something to go on from without a prompt: calls, or their answers, to which no reply came. */
+/**
+ * Whether there is something to go on from without a prompt: calls, or their answers, to which no reply came. One that broke
+ * off after its first words is a reply: to go on from those takes a prompt.
+ */
 export function isUnfinished(turns: readonly Turn[]): boolean {
   if (pendingCalls(turns) !== null) return true;
   const last = turns.at(-1);
-  return last !== undefined && last.completion === null && leadingAnswers(last.messages).length > 0;
+  if (last === undefined || last.verdict === 'complete' || leadingAnswers(last.messages).length === 0) return false;
+  const { content = null, refusal = null } = last.completion?.choices[0]?.message ?? {};
+  return !content && !refusal;
 }

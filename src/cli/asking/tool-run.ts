@@ -45,7 +45,7 @@ const usualSteps = 10;
  */
 export async function openToolbox(
   values: Pick<ToolValues, 'mcp' | 'allow'>,
-  body: RequestBody,
+  body: { tools?: unknown },
   { io, settings, client, remark }: ToolRunParts,
 ): Promise<Toolbox> {
   const flag = { from: 'flag', name: '--allow' } as const;
@@ -158,7 +158,7 @@ export function stepsOf({ maxSteps }: Pick<ToolValues, 'maxSteps'>): number {
   return maxSteps ?? usualSteps;
 }
 
-function callersTools({ tools }: RequestBody): Tool[] {
+function callersTools({ tools }: { tools?: unknown }): Tool[] {
   const definitions = Array.isArray(tools) ? (tools as unknown[]) : [];
   return definitions.flatMap((definition) => {
     if (!isJsonObject(definition)) return [];

@@ -11,6 +11,7 @@ import {
   schemaFlags,
   sizeFlags,
   templateFlags,
+  toolFlags,
   viewFlags,
 } from '../../flags/flags.ts';
 
@@ -40,6 +41,9 @@ export const batchFlags = {
   ...sizeFlags,
   ...inGroup(group, { ...previewFlags, 'output-format': choice('text or json, of --dry-run', ['text', 'json']) }),
   ...modelFlags,
+  mcp: toolFlags.mcp,
+  allow: toolFlags.allow,
+  'max-steps': toolFlags['max-steps'],
   ...limitFlags,
   ...proxyFlags,
 };

@@ -4,6 +4,7 @@ import { followAlias, paramValues } from '../../../config/settings.ts';
 import { requestHeaders } from '../../asking/client-options.ts';
 import { requestBody } from '../../asking/request-body.ts';
 import { wantedReply } from '../../asking/wanted-reply.ts';
+import { CllmError } from '../../../outcome/errors.ts';
 import type { Context } from '../../context.ts';
 import type { Values } from '../../flags/flag.ts';
 import type { batchFlags } from './command.ts';
@@ -42,6 +43,36 @@ export async function itemDefaults(
     schemaRetries: wanted?.retries ?? 0,
     refuseModel,
     refuseRequest,
+    withTools: await toolsOf(values, { tools: params['tools'] }, context),
     complete: (body) => withHeaderTags(body, header),
   };
+}
+
+/** What the model of each item may call, by rule only; a batch without tools loads nothing for it. */
+async function toolsOf(
+  values: Values<typeof batchFlags>,
+  body: Record<string, unknown>,
+  context: Context,
+): Promise<ItemDefaults['withTools']> {
+  if (values.mcp.length === 0 && values.allow.length === 0) return null;
+  const { openToolbox, stepsOf, toolSender } = await import('../../asking/tool-run.ts');
+  const { io, remark } = context;
+  const parts = { io, settings: await context.settings(), client: await context.client(), remark };
+  const { tools, rules } = await openToolbox(values, body, parts);
+  return (conversation, { onReply, mayGoOn }) =>
+    toolSender(conversation, {
+      tools,
+      rules,
+      store: { history: null, journal: null, problem: null },
+      pending: null,
+      handedIn: new Map(),
+      maxSteps: stepsOf(values),
+      observer: undefined,
+      ask: null,
+      isKept: () => false,
+      onReply,
+      refusal: () => (mayGoOn() ? null : new CllmError('cost_cap', '--max-cost is reached: nothing more is asked')),
+      refuse: null,
+      now: () => io.now(),
+    });
 }

@@ -5,7 +5,9 @@ import type { LiteLLMClient } from '../../../client/client.ts';
 import { paramValues, type Settings } from '../../../config/settings.ts';
 import type { FactsOf } from '../../asking/dry-run.ts';
 import type { Store } from '../../../conversation/turn.ts';
-import { ChatSession, type ChatSessionParts } from './session.ts';
+import type { RequestBody } from '../../../protocol/types.ts';
+import type { ToolRunParts } from '../../asking/tool-run.ts';
+import { ChatSession, type ChatSessionParts, type ChatToolbox } from './session.ts';
 import { chooseConversation, modelFor } from '../../asking/choose-conversation.ts';
 import type { Context } from '../../context.ts';
 import type { Io } from '../../io.ts';
@@ -35,6 +37,10 @@ export async function runChat(values: ChatValues, context: Context): Promise<Cll
         isQuiet: values.quiet,
         dataDirectory: context.paths.dataDirectory,
         askNames: async () => modelNames(await context.client(), { paths: context.paths, uid: io.uid }),
+        askServers: async () => {
+          const { mcpServers } = await import('../../../tools/gateway.ts');
+          return mcpServers(await context.client(), io.signal);
+        },
       });
     } else last = await chatInLines(session, { io, isQuiet: values.quiet, remark: context.remark });
   } finally {
@@ -76,6 +82,7 @@ async function openSession(values: ChatValues, context: Context): Promise<ChatSe
       return (await factsFor(asked))?.maxInputTokens ?? null;
     },
     isShortAllowed: values.allowShort,
+    toolbox: await toolboxOf(values, body, { io, settings, client, remark }),
     signal: io.signal,
     newView: () =>
       createView(values, io, {
@@ -85,11 +92,19 @@ async function openSession(values: ChatValues, context: Context): Promise<ChatSe
         render: settings.render.value,
         reasoning: settings.reasoning.value,
         keptIn: values.demo ? context.paths.historyFile : null,
+        isVerbose: values.verbose,
       }),
     explained,
     remark,
     onKept: () => (context.hasKeptReply = true),
   });
+}
+
+/** What the model may call in this chat; a plain one loads nothing for it. */
+async function toolboxOf(values: ChatValues, body: RequestBody, parts: ToolRunParts): Promise<ChatToolbox | null> {
+  if (values.mcp.length === 0 && values.allow.length === 0) return null;
+  const { openToolbox, stepsOf } = await import('../../asking/tool-run.ts');
+  return { ...(await openToolbox(values, body, parts)), maxSteps: stepsOf(values) };
 }
 
 /** Refuses a turn that is longer than --max-input-tokens; null without it. */

@@ -4,11 +4,13 @@ import type { LiteLLMClient, RequestInput } from '../../../client/client.ts';
 import { type Receipt, receiptFromJson } from '../../../client/receipt.ts';
 import { Conversation } from '../../../conversation/conversation.ts';
 import type { Store, TurnResult } from '../../../conversation/turn.ts';
-import type { CllmError } from '../../../outcome/errors.ts';
+import { CllmError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
 import type { RequestBody } from '../../../protocol/types.ts';
 import { explainBudget } from '../../asking/budget.ts';
 import type { Spending } from '../../asking/spending.ts';
+import type { LoopOptions } from '../../../tools/loop.ts';
+import type { Toolbox } from '../../asking/tool-run.ts';
 import type { View } from '../../views/view.ts';
 
 /** What the turns of a chat took together. A figure that nobody told is not counted, and its turn is. */
@@ -19,6 +21,10 @@ export interface ChatUsage {
   costUsd: number;
   turnsWithoutTokens: number;
   turnsWithoutCost: number;
+}
+
+export interface ChatToolbox extends Toolbox {
+  maxSteps: number;
 }
 
 /** What a chat is made of, and what it may ask of the run around it. */
@@ -35,6 +41,8 @@ export interface ChatSessionParts {
   /** How many tokens the model takes; null when nobody knows. */
   contextWindow: (model: string) => Promise<number | null>;
   isShortAllowed: boolean;
+  /** What the model may call; null for nothing. */
+  toolbox: ChatToolbox | null;
   /** Aborted when the whole chat ends, not a turn of it. */
   signal: AbortSignal;
   newView: () => View;
@@ -54,6 +62,8 @@ export class ChatSession {
   /** What goes with the next prompt; null for nothing. */
   #attached: Attachments | null = null;
   #lastAttached: Attachments | null = null;
+  /** Asks the person about a call; null where nobody can be asked. */
+  approve: LoopOptions['ask'] = null;
   /** The tokens of the last turn, its reply with it: the next one sends them again. */
   #contextTokens: number | null = null;
 
@@ -95,13 +105,14 @@ export class ChatSession {
       const { assertModelsTake } = await import('../../asking/model-takes.ts');
       await assertModelsTake(message, [this.body.model], this.#parts.client, signal);
     }
-    await this.#checkSize(message, signal);
+    await this.#checkSize([message], signal);
     this.#lastAttached = this.#attached;
     this.#attached = null;
     this.#lastPrompt = prompt;
     const { newView, explained, client, isShortAllowed } = this.#parts;
     const view = newView();
-    const result = await this.conversation.send({
+    const sender = await this.#sender(view, signal);
+    const result = await (sender ?? this.conversation).send({
       messages: [message],
       body: this.body,
       signal,
@@ -116,10 +127,51 @@ export class ChatSession {
       ? judged.errors
       : judged.errors.filter(({ code }) => code !== 'interrupted');
     await view.end({ ...result, ...judged, errors, conversationId });
-    this.#count(result);
-    const { inputTokens = null, outputTokens = null } = result.receipt ?? {};
+    // The loop of tools counts each request when its reply is there.
+    if (sender === null) this.#count(result);
+    const { inputTokens = null, outputTokens = null } = (result.steps?.at(-1) ?? result).receipt ?? {};
     if (inputTokens !== null) this.#contextTokens = inputTokens + (outputTokens ?? 0);
     return judged.decisive;
+  }
+
+  /** Sends with the tools of the chat; null for a chat without. */
+  async #sender(view: View, signal: AbortSignal): Promise<Pick<Conversation, 'send'> | null> {
+    const { toolbox, spending, checkSize } = this.#parts;
+    if (toolbox === null) return null;
+    const { standstillOf, toolSender } = await import('../../asking/tool-run.ts');
+    const { conversation, store } = this;
+    return toolSender(conversation, {
+      ...toolbox,
+      store,
+      pending: standstillOf(conversation, store).pending,
+      handedIn: new Map(),
+      observer: view,
+      ask: this.approve,
+      isKept: ({ unsaved, conversationId }) =>
+        unsaved === null && conversationId !== null && !conversation.state.isReadOnly,
+      onReply: (reply) => this.#count(reply),
+      refusal: () => {
+        const reason = spending?.cap.refusal ?? null;
+        return reason === null ? null : (spending?.reached(reason) ?? null);
+      },
+      refuse: checkSize === null ? null : (messages) => this.#tooLong(messages, signal),
+      now: () => performance.now(),
+    });
+  }
+
+  async #tooLong(messages: readonly ChatMessage[], signal: AbortSignal): Promise<CllmError | null> {
+    try {
+      await this.#checkSize(messages, signal);
+      return null;
+    } catch (error) {
+      if (error instanceof CllmError) return error;
+      throw error;
+    }
+  }
+
+  /** The names of the tools that the model may call. */
+  get toolNames(): string[] {
+    return this.#parts.toolbox?.tools.map(({ name }) => name) ?? [];
   }
 
   /**
@@ -139,11 +191,10 @@ export class ChatSession {
     this.#attached = this.#lastAttached;
   }
 
-  async #checkSize(message: ChatMessage, signal: AbortSignal): Promise<void> {
+  async #checkSize(messages: readonly ChatMessage[], signal: AbortSignal): Promise<void> {
     const { checkSize } = this.#parts;
     if (checkSize === null) return;
     const { nextRequest } = await import('../../asking/dry-run.ts');
-    const messages = [message];
     await checkSize(nextRequest(this.conversation, this.store, { messages, body: this.body }), signal);
   }
 

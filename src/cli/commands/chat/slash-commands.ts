@@ -17,6 +17,8 @@ export const slashCommands = {
     usage: '/file PATH',
     describe: 'a file or a folder to go with the next prompt: text, an image, a PDF, a recording',
   },
+  tools: { usage: '/tools', describe: 'what the model may call (--mcp, --allow)' },
+  mcp: { usage: '/mcp', describe: 'the MCP servers of the proxy' },
   usage: { usage: '/usage', describe: 'tokens and cost of this conversation so far' },
   help: { usage: '/help', describe: 'this list' },
   quit: { usage: '/quit', describe: 'leave; so do exit, quit, Ctrl-D, and Ctrl-C at an empty prompt' },

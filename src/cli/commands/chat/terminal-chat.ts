@@ -2,6 +2,7 @@ import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InterruptedError } from '../../../outcome/errors.ts';
+import type { McpServer } from '../../../tools/gateway.ts';
 import type { Io } from '../../io.ts';
 import { remark, reportError } from '../../views/report.ts';
 import { joined, ours, styled } from '../../../terminal/own-text.ts';
@@ -20,6 +21,8 @@ export interface TerminalChatOptions {
   dataDirectory: string;
   /** Asks the proxy which models it serves. */
   askNames: () => Promise<string[]>;
+  /** Asks it for its MCP servers. */
+  askServers: () => Promise<readonly McpServer[]>;
 }
 
 /** A chat with somebody at a terminal, until they leave it. */
@@ -54,6 +57,15 @@ class TerminalChat {
           complete: (before) => completeLine(before, () => this.#askServed()),
         })
       : new LineReader(io);
+    session.approve = async (call, subject) => {
+      const { approveCall } = await import('../../asking/approve-call.ts');
+      this.#reader.pause();
+      try {
+        return await approveCall(call, subject, io);
+      } finally {
+        this.#reader.resume();
+      }
+    };
   }
 
   async run(): Promise<void> {
@@ -138,6 +150,10 @@ class TerminalChat {
         return this.#edit(rest);
       case 'file':
         return this.#attach(rest);
+      case 'tools':
+        return this.#showTools();
+      case 'mcp':
+        return this.#showServers();
       case 'usage':
         return this.#showUsage();
       case 'help':
@@ -190,6 +206,24 @@ class TerminalChat {
   #warnOfUnknown(model: string): void {
     if (this.#served.length > 0 && !this.#served.includes(model))
       this.#say(`the proxy's list has no ${model}; /model shows it`);
+  }
+
+  #showTools(): void {
+    const names = this.#session.toolNames;
+    this.#say(
+      names.length === 0
+        ? "the model may call nothing; cllm chat --mcp NAME, or --allow 'git log *', lets it"
+        : `the model may call: ${names.join(', ')}`,
+    );
+  }
+
+  async #showServers(): Promise<void> {
+    const servers = await this.#options.askServers();
+    if (servers.length === 0) return this.#say('the proxy has no MCP servers that this key may use');
+    for (const { name, status, tools, description } of servers) {
+      const facts = [status, tools === null ? null : `${tools} tools`, description].filter((fact) => fact !== null);
+      this.#say([name, ...facts].join(' · '));
+    }
   }
 
   #showUsage(): void {
