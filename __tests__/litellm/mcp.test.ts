@@ -132,11 +132,15 @@ describeLitellm('cllm mcp and a real LiteLLM', () => {
     const refused = await home.run([...flags, '--allow', 'mcp:web/*', prompt]);
     expect({ code: refused.code, marks: marksOf('by a loop') }).toEqual({ code: 13, marks: 0 });
     const { code, stdout } = await home.run([...flags, '--allow', 'mcp:*/*', '-c']);
-    const result = JSON.parse(stdout) as { result: string; steps: { tool_calls: { decision: string }[] }[] };
+    const result = JSON.parse(stdout) as {
+      result: string;
+      conversation_id: string;
+      steps: { tool_calls: { decision: string }[] }[];
+    };
     expect({ code, marks: marksOf('by a loop') }).toEqual({ code: 0, marks: 1 });
     expect(result.result).toContain('marked by a loop');
     expect(result.result).toContain('from="web-boom"');
-    const shown = await home.run(['history', 'show', '--format', 'json', ...(await latest())]);
+    const shown = await home.run(['history', 'show', result.conversation_id, '--format', 'json']);
     const { turns } = JSON.parse(shown.stdout) as { turns: { messages: { role: string; content: string }[] }[] };
     expect(turns.map(({ messages }) => messages.map(({ role }) => role))).toEqual([
       ['user'],
@@ -145,11 +149,6 @@ describeLitellm('cllm mcp and a real LiteLLM', () => {
     ]);
     expect(turns[1]?.messages[0]?.content).toContain('\n5\n');
   });
-
-  async function latest(): Promise<string[]> {
-    const { stdout } = await home.run(['history', 'list', '--json']);
-    return [(JSON.parse(stdout) as { id: string }[])[0]?.id ?? ''];
-  }
 
   test('servers that can not be used', async () => {
     expect(await mcp('tools', 'nosuch')).toMatchObject({

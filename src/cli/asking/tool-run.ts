@@ -5,7 +5,6 @@ import { isUnfinished, type PendingCalls, pendingCalls } from '../../conversatio
 import type { Store, TurnRequest, TurnResult } from '../../conversation/turn.ts';
 import { UsageError } from '../../outcome/errors.ts';
 import { isJsonObject, textOrNull } from '../../protocol/json.ts';
-import type { RequestBody } from '../../protocol/types.ts';
 import { ToolRunKeeper } from '../../tools/call-keeper.ts';
 import { commandTool } from '../../tools/command-tool.ts';
 import { mcpTools } from '../../tools/gateway.ts';
@@ -45,7 +44,7 @@ const usualSteps = 10;
  */
 export async function openToolbox(
   values: Pick<ToolValues, 'mcp' | 'allow'>,
-  body: { tools?: unknown },
+  body: Readonly<Record<string, unknown>>,
   { io, settings, client, remark }: ToolRunParts,
 ): Promise<Toolbox> {
   const flag = { from: 'flag', name: '--allow' } as const;
@@ -158,7 +157,7 @@ export function stepsOf({ maxSteps }: Pick<ToolValues, 'maxSteps'>): number {
   return maxSteps ?? usualSteps;
 }
 
-function callersTools({ tools }: { tools?: unknown }): Tool[] {
+function callersTools({ tools }: Readonly<Record<string, unknown>>): Tool[] {
   const definitions = Array.isArray(tools) ? (tools as unknown[]) : [];
   return definitions.flatMap((definition) => {
     if (!isJsonObject(definition)) return [];
