@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
+import { Terminal } from '../support/terminal.ts';
 import { CliHome, type CliOptions, type CliResult } from '../support/run-cli.ts';
 
 let upstream: FakeUpstream;
@@ -408,6 +409,24 @@ describe('the commands of a template', () => {
     expect(existsSync(home.at('repo', 'src', 'ran'))).toBe(false);
     await sent(['-t', 'review', '--trust-template', digest], { env: { CI: 'true' } });
     expect(existsSync(home.at('repo', 'src', 'ran'))).toBe(true);
+  });
+
+  test('are shown at a terminal and asked about, once for a yes', async () => {
+    write('review', '---\nmodel: m1\ncontext: [{ name: log, run: [echo, out] }]\n---\nReview.');
+    const answered = async (answer: string | null): Promise<number> => {
+      upstream.reply(textReply('ok'));
+      const terminal = new Terminal(home, ['-t', 'review'], { cwd: home.at('repo', 'src'), columns: 200 });
+      if (answer !== null) {
+        await terminal.until('run these commands? [y/N]');
+        expect(terminal.text).toContain('it runs log: ["echo","out"]');
+        terminal.type(answer);
+      }
+      return terminal.exitCode.finally(() => terminal.close());
+    };
+    expect({ code: await answered('\r'), asked: upstream.chatRequests.length }).toEqual({ code: 2, asked: 0 });
+    expect(await answered('y\r')).toBe(0);
+    expect(await answered(null)).toBe(0);
+    expect(upstream.chatRequests).toHaveLength(2);
   });
 
   test('may run once trusted, and no more once the file has changed', async () => {
