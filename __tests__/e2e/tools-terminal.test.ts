@@ -47,16 +47,16 @@ test.each([
   ['n', 'told: refused.', 0],
   ['', 'told: refused.', 0],
 ])('an answer of %j', async (answer, told, times) => {
-  const terminal = open('--mcp', 'math', 'go');
-  await terminal.until(question);
-  // Before anybody decides all of it is there to be read, and nothing of it acts on the terminal.
-  expect(terminal.text).toContain('"a":2');
-  expect(terminal.output).not.toContain('\u001b]0;title');
-  expect(terminal.output).not.toContain('\u202e');
+  const shown = open('--mcp', 'math', 'go');
+  await shown.until(question);
+  // Before anybody decides all of it is there to be read, and nothing of it acts on the shown.
+  expect(shown.text).toContain('"a":2');
+  expect(shown.output).not.toContain('\u001b]0;title');
+  expect(shown.output).not.toContain('\u202e');
   expect(ran).toBe(0);
-  terminal.type(`${answer}\r`);
-  await terminal.until(told);
-  expect([await terminal.exitCode, ran]).toEqual([0, times]);
+  shown.type(`${answer}\r`);
+  await shown.until(told);
+  expect([await shown.exitCode, ran]).toEqual([0, times]);
 });
 
 test('Ctrl-C at the question runs nothing, and what is asked again is asked of the person again', async () => {
