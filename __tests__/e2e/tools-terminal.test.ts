@@ -49,7 +49,7 @@ test.each([
 ])('an answer of %j', async (answer, told, times) => {
   const shown = open('--mcp', 'math', 'go');
   await shown.until(question);
-  // Before anybody decides all of it is there to be read, and nothing of it acts on the shown.
+  // Before anybody decides all of it is there to be read, and nothing of it acts on the terminal.
   expect(shown.text).toContain('"a":2');
   expect(shown.output).not.toContain('\u001b]0;title');
   expect(shown.output).not.toContain('\u202e');
