@@ -417,8 +417,8 @@ describe('the commands of a template', () => {
       upstream.reply(textReply('ok'));
       const terminal = new Terminal(home, ['-t', 'review'], { cwd: home.at('repo', 'src'), columns: 200 });
       if (answer !== null) {
+        await terminal.until('it runs log: ["echo","out"]');
         await terminal.until('run these commands? [y/N]');
-        expect(terminal.text).toContain('it runs log: ["echo","out"]');
         terminal.type(answer);
       }
       return terminal.exitCode.finally(() => terminal.close());
