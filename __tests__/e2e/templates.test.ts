@@ -429,6 +429,42 @@ describe('the commands of a template', () => {
     expect(upstream.chatRequests).toHaveLength(2);
   });
 
+  test('run for a prompt in a chat, which asks about them in place', async () => {
+    write(
+      'review',
+      '---\nvariables: { base: null }\ncontext: [{ name: log, run: [seq, "1", "300"] }]\n---\nReview {{ base }}.',
+    );
+    const terminal = new Terminal(home, ['chat', '-C', 'work'], { cwd: home.at('repo', 'src'), columns: 200 });
+    try {
+      await terminal.until('/help');
+      terminal.type('/template review\r');
+      await terminal.until('needs the variable base');
+      upstream.reply(textReply('it is fine'));
+      terminal.type('/template review base=main\r');
+      await terminal.until('run these commands? [y/N]');
+      terminal.type('y\r');
+      await terminal.until('it is fine');
+      upstream.reply(textReply('still fine'));
+      terminal.type('/template review base=next\r');
+      await terminal.until('still fine');
+      terminal.type('/quit\r');
+      expect(await terminal.exitCode).toBe(0);
+    } finally {
+      terminal.close();
+    }
+    const [first, second] = upstream.chatRequests.map(({ body }) => String(body.messages?.at(-1)?.content));
+    expect(first).toMatch(/^Review main\.\n\n<context name="log"[^]*\n300\n<\/context>$/);
+    // It stands in the conversation already.
+    expect(second).toMatch(/^Review next\.\n\n<context [^\n]*unchanged: [^\n]*<\/context>$/);
+    const shown = await home.run(['history', 'show', 'work', '--format', 'json']);
+    expect(JSON.parse(shown.stdout)).toMatchObject({
+      turns: [
+        { template: { name: 'review', variables: { base: 'main' } } },
+        { template: { variables: { base: 'next' } } },
+      ],
+    });
+  });
+
   test('may run once trusted, and no more once the file has changed', async () => {
     const file = write('review', showing);
     await trusted('review');

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fakeGateway, listedTool, textResult } from '../support/fake-gateway.ts';
 import { callReply, type FakeUpstream, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
@@ -79,6 +80,49 @@ describe('kill -9 in the middle of a loop', () => {
     expect((await home.run(['history', 'verify'])).code).toBe(0);
   }, 600_000);
 });
+
+test.each([
+  ['a command beside the prompt', ['--exec', 'echo $$ > pid; sleep 60 & wait', 'go']],
+  ['a command that the model chose', ['--allow', 'sleep *', 'sleep now']],
+])('kill -9 leaves nothing running of %s', async (_, args) => {
+  const sleeping = { name: 'run_command', args: { argv: ['sleep', '61'] } };
+  upstream.reply(callReply([sleeping]));
+  const run = home.start(args);
+  const children = (): number[] => processesOf(run.pid);
+  while (children().length === 0) await sleep(20);
+  const [group = 0] = children();
+  run.process.kill('SIGKILL');
+  await run.result;
+  while (isAlive(-group)) await sleep(20);
+  expect(isAlive(-group)).toBe(false);
+});
+
+/** Groups of `sleep` that a process started, by /proc. */
+function processesOf(parent: number): number[] {
+  const stats = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const [, program = '', rest = ''] =
+          /^\d+ \((.*)\) (.*)$/s.exec(readFileSync(`/proc/${name}/stat`, 'utf8')) ?? [];
+        const [, ppid = '', group = ''] = rest.split(' ');
+        return [{ pid: Number(name), program, ppid: Number(ppid), group: Number(group) }];
+      } catch {
+        return [];
+      }
+    });
+  const own = stats.filter(({ ppid }) => ppid === parent).map(({ group }) => group);
+  return stats.filter(({ program, group }) => program === 'sleep' && own.includes(group)).map(({ group }) => group);
+}
+
+function isAlive(group: number): boolean {
+  try {
+    process.kill(group, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Numbers in [0, 1) that follow from the seed (Park and Miller). */
 function generator(): () => number {

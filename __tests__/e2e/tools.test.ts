@@ -213,6 +213,19 @@ describe('what no rule allows', () => {
     ).toEqual(['user', 'assistant', 'tool', 'tool']);
   });
 
+  test('decides before the form that a reply has to have, and prints nothing of it', async () => {
+    script(callReply([add], '{"sum": 5}'));
+    const run = await home.run(['--mcp', 'math', '--output-schema', 'sum int, why', '--schema-retries', '1', 'go']);
+    expect(run).toMatchObject({ code: 13, stdout: '' });
+    expect(upstream.chatRequests).toHaveLength(1);
+  });
+
+  test('is in what --dry-run shows, which runs nothing', async () => {
+    const { code, stdout } = await home.run([...withMath, '--dry-run', 'go']);
+    expect({ code, ran, chats: upstream.chatRequests.length }).toEqual({ code: 0, ran: [], chats: 0 });
+    expect(stdout).toContain('"name": "math-add"');
+  });
+
   test('is a plain call where nobody runs tools', async () => {
     script(callReply([add]));
     writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: { name: 'math-add' } }]));
@@ -220,6 +233,13 @@ describe('what no rule allows', () => {
     expect({ code, ran }).toEqual({ code: 0, ran: [] });
     expect(stderr).toContain('(call_1)');
   });
+});
+
+test('a form is asked for with the calls and results that led to the reply', async () => {
+  script(callReply([add]), textReply('five'), textReply('{"sum": 5}'));
+  const flags = ['--output-schema', 'sum int', '--schema-retries', '1', '--ephemeral'];
+  expect(await home.run([...withMath, ...flags, 'go'])).toMatchObject({ code: 0, stdout: '{"sum": 5}\n' });
+  expect(bodies()[2]?.messages?.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
 });
 
 describe('results that the caller hands in', () => {

@@ -264,7 +264,7 @@ describeLitellm("the team's proxy", () => {
             const alias = name('key');
             return {
               key: await team.key({
-                alias,
+                key_alias: alias,
                 max_budget: 0.01,
                 budget_duration: '1d',
                 models: ['hello', 'dear'],

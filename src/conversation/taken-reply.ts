@@ -68,7 +68,9 @@ export async function sendForTaking(
     const reply = await conversation.send(request);
     onReply(reply);
     const result = joined(before, reply);
-    const taking = form?.take(result, isKept(result)) ?? nothingWanted;
+    // A loop of tools that ended before the model answered has no reply that could have a form.
+    const isAnswered = result.steps === undefined || result.error === null || result.verdict !== 'complete';
+    const taking = (isAnswered ? form?.take(result, isKept(result)) : null) ?? nothingWanted;
     const { complaint, error } = taking;
     const isOver = complaint === null || attempt > retries || turn.signal?.aborted === true || !mayGoOn();
     if (isOver || error === null || result.error !== null) return { result, taking };

@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { platform } from 'node:os';
 import type { Readable } from 'node:stream';
 
 /** What a program is run with. */
@@ -76,6 +77,7 @@ export async function runProgram({
       // It is gone already, with all of its group.
     }
   };
+  const unwatch = child.pid === undefined ? null : watched(child.pid);
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
@@ -93,6 +95,7 @@ export async function runProgram({
       resolve({ exitCode: code, failure: code === 0 ? null : failure });
     });
   });
+  unwatch?.();
   clearTimeout(timer);
   signal.removeEventListener('abort', end);
   const grace = setTimeout(() => {
@@ -105,6 +108,23 @@ export async function runProgram({
   return isLate
     ? { ...whole, exitCode: null, failure: `took longer than ${timeout} s, and was ended` }
     : { ...whole, ...ended };
+}
+
+/**
+ * Has a shell wait for the end of this process, however it comes, and then end the group: after `kill -9` nobody else
+ * would, and nothing would keep to its timeout. It reads a pipe that only this process holds open, outside of the
+ * terminal's group, so that Ctrl-C does not end it first.
+ */
+function watched(group: number): (() => void) | null {
+  if (platform() === 'win32') return null;
+  const script = 'read -r _; kill -KILL "-$1"';
+  const stdio: ['pipe', 'ignore', 'ignore'] = ['pipe', 'ignore', 'ignore'];
+  const watcher = spawn('/bin/sh', ['-c', script, 'sh', String(group)], { cwd: '/', env: {}, detached: true, stdio });
+  // Without one a program runs as well as before.
+  watcher.on('error', () => {});
+  watcher.stdin?.on('error', () => {});
+  watcher.unref();
+  return () => void watcher.kill('SIGKILL');
 }
 
 function notStarted(error: unknown): string {

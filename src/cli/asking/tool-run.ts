@@ -76,6 +76,11 @@ export async function openToolbox(
   return { tools, rules };
 }
 
+/** What goes with a request for its model to call. */
+export function requestTools(tools: readonly Tool[]): { tools?: Tool['definition'][] } {
+  return tools.length === 0 ? {} : { tools: tools.map(({ definition }) => definition) };
+}
+
 /** The results of `--tool-result`, by the id of their call. */
 export async function handedInResults(values: Values<typeof toolResultFlags>, io: Io): Promise<Map<string, string>> {
   const results = new Map<string, string>();

@@ -2,6 +2,7 @@ import type { RetryNotice } from '../../client/reply/completion-stream.ts';
 import type { Arrival, TextDelta } from '../../protocol/arrival.ts';
 import { decidingChoice, repliedCalls } from '../../protocol/reply-content.ts';
 import { textOf } from '../../conversation/result-object.ts';
+import type { ErrorCode } from '../../outcome/errors.ts';
 import type { CallRecord, TurnResult } from '../../conversation/turn.ts';
 import type { Io } from '../io.ts';
 import type { Output } from '../../terminal/output.ts';
@@ -219,10 +220,15 @@ export class TextView implements View {
 /** From the request to the end of the reply nothing that is typed is shown. */
 const quietTerminal: TerminalHolder = { isDrawing: true, release: () => {}, retake: () => {} };
 
+/** What a program that waits for a form, or for an answer, gets nothing of. */
+const notForPrograms: ReadonlySet<ErrorCode> = new Set([
+  'schema_mismatch',
+  'nothing_to_extract',
+  'tool_unapproved',
+  'too_many_steps',
+]);
+
 /** Whole, and matching its schema; that it was long enough to be cut by a limit does not make it less so. */
 function isInOrder({ verdict, errors }: TurnOutcome): boolean {
-  return (
-    (verdict === 'complete' || verdict === 'length') &&
-    !errors.some(({ code }) => code === 'schema_mismatch' || code === 'nothing_to_extract')
-  );
+  return (verdict === 'complete' || verdict === 'length') && !errors.some(({ code }) => notForPrograms.has(code));
 }

@@ -3,7 +3,7 @@ import type { Store } from '../../../conversation/turn.ts';
 import type { Context } from '../../context.ts';
 import type { MadePrompt } from '../../asking/template-prompt.ts';
 import type { PromptWords, Values } from '../../flags/flag.ts';
-import type { promptFlags, templateFlags } from '../../flags/flags.ts';
+import type { promptFlags, templateFlags, toolFlags, toolResultFlags } from '../../flags/flags.ts';
 import { promptMessage } from '../../input/message.ts';
 
 /** The prompt of the words, or of a template, with what goes with it. */
@@ -30,4 +30,13 @@ export async function newMessages(
   if (prompt.outputs.length === 0 || id === null || store.history === null) return prompt.messages;
   const { withoutRepeated } = await import('../../asking/repeated-output.ts');
   return withoutRepeated(prompt, store.history.turns(id), say);
+}
+
+/** Whether the model may call something that is run, or a call is answered. */
+export function usesTools({
+  mcp,
+  allow,
+  toolResult,
+}: Values<typeof toolFlags> & Values<typeof toolResultFlags>): boolean {
+  return mcp.length > 0 || allow.length > 0 || toolResult.length > 0;
 }

@@ -11,7 +11,7 @@ import type { Context } from '../../context.ts';
 import type { PromptWords, Values } from '../../flags/flag.ts';
 import type { askFlags } from '../../flags/flags.ts';
 import { reportError } from '../../views/report.ts';
-import { newMessages, promptOf } from './message.ts';
+import { newMessages, promptOf, usesTools } from './message.ts';
 
 /** `--dry-run`: what would be sent, and what it would take. Nothing is kept, and no prompt is sent to a model. */
 export async function previewAsk(
@@ -28,6 +28,11 @@ export async function previewAsk(
   const model = await modelFor(conversation, { settings, otherwise: context.model, remark });
   const body = await requestBody(values, model, paramValues(settings.params), io);
   if (schema !== null) body['response_format'] = schema.responseFormat;
+  if (usesTools(values)) {
+    const { openToolbox, requestTools } = await import('../../asking/tool-run.ts');
+    const { tools } = await openToolbox(values, body, { io, settings, client, remark });
+    Object.assign(body, requestTools(tools));
+  }
   const request = nextRequest(conversation, store, {
     messages: await newMessages(prompt, conversation, store, remark),
     body,

@@ -18,7 +18,7 @@ import { mediaKindOf, OutputFile } from '../../input/output-file.ts';
 import { openRecording, type RecordTap } from '../../asking/record.ts';
 import { createView } from '../../views/create-view.ts';
 import { failedOutcome, type TurnOutcome, type View } from '../../views/view.ts';
-import { newMessages, promptOf } from './message.ts';
+import { newMessages, promptOf, usesTools } from './message.ts';
 import type { WrittenMedia } from './reply-files.ts';
 import { requestBody } from '../../asking/request-body.ts';
 import type { Spending, SpendingLimit, SpendingRun } from '../../asking/spending.ts';
@@ -214,11 +214,6 @@ async function spendingOf(limit: SpendingLimit, run: SpendingRun): Promise<Spend
   if (limit.maxCost.value === null) return null;
   const { prepareSpending } = await import('../../asking/spending.ts');
   return prepareSpending(limit, run);
-}
-
-/** Whether the model may call something that is run, or a call is answered. */
-function usesTools({ mcp, allow, toolResult }: AskValues): boolean {
-  return mcp.length > 0 || allow.length > 0 || toolResult.length > 0;
 }
 
 /** The tap of --record; null without it. */

@@ -7,7 +7,7 @@ import type { FactsOf } from '../../asking/dry-run.ts';
 import type { Store } from '../../../conversation/turn.ts';
 import type { RequestBody } from '../../../protocol/types.ts';
 import type { ToolRunParts } from '../../asking/tool-run.ts';
-import { ChatSession, type ChatSessionParts, type ChatToolbox } from './session.ts';
+import { type ChatPrompt, ChatSession, type ChatSessionParts, type ChatToolbox } from './session.ts';
 import { chooseConversation, modelFor } from '../../asking/choose-conversation.ts';
 import type { Context } from '../../context.ts';
 import type { Io } from '../../io.ts';
@@ -37,6 +37,7 @@ export async function runChat(values: ChatValues, context: Context): Promise<Cll
         isQuiet: values.quiet,
         dataDirectory: context.paths.dataDirectory,
         askNames: async () => modelNames(await context.client(), { paths: context.paths, uid: io.uid }),
+        makePrompt: (named, variables) => templatePrompt(named, variables, context),
         askServers: async () => {
           const { mcpServers } = await import('../../../tools/gateway.ts');
           return mcpServers(await context.client(), io.signal);
@@ -98,6 +99,33 @@ async function openSession(values: ChatValues, context: Context): Promise<ChatSe
     remark,
     onKept: () => (context.hasKeptReply = true),
   });
+}
+
+/**
+ * What a template comes to as a prompt of this chat. Its model, parameters and schema are for `cllm -t`: a chat has its
+ * own.
+ */
+async function templatePrompt(
+  named: string,
+  given: readonly (readonly [string, string])[],
+  { io, paths, remark, client }: Context,
+): Promise<ChatPrompt> {
+  const { keptTemplate, loadTemplate } = await import('../../asking/template.ts');
+  const template = await loadTemplate({ named, given }, { io, paths, say: remark, proxy: client });
+  if (template.missing !== null) throw template.missing;
+  const { templateMessage } = await import('../../asking/template-prompt.ts');
+  const values = {
+    prompt: { words: [], isInputNamed: false },
+    file: [],
+    stdin: true,
+    stdinTimeout: undefined,
+    template: named,
+    var: given,
+    exec: [],
+    trustTemplate: [],
+  };
+  const made = await templateMessage(template, values, { io, paths, say: remark });
+  return { made, template: keptTemplate(template) };
 }
 
 /** What the model may call in this chat; a plain one loads nothing for it. */

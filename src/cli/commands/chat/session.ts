@@ -4,6 +4,8 @@ import type { LiteLLMClient, RequestInput } from '../../../client/client.ts';
 import { type Receipt, receiptFromJson } from '../../../client/receipt.ts';
 import { Conversation } from '../../../conversation/conversation.ts';
 import type { Store, TurnResult } from '../../../conversation/turn.ts';
+import type { Turn, TurnTemplate } from '../../../history/history.ts';
+import type { MadePrompt } from '../../asking/template-prompt.ts';
 import { CllmError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
 import type { RequestBody } from '../../../protocol/types.ts';
@@ -21,6 +23,12 @@ export interface ChatUsage {
   costUsd: number;
   turnsWithoutTokens: number;
   turnsWithoutCost: number;
+}
+
+/** A prompt that a template made. */
+export interface ChatPrompt {
+  made: MadePrompt;
+  template: TurnTemplate;
 }
 
 export interface ChatToolbox extends Toolbox {
@@ -98,14 +106,15 @@ export class ChatSession {
    *
    * @throws what `checkSpending` throws, and UsageError `input_too_large`, before anything is sent
    */
-  async send(prompt: string, signal: AbortSignal): Promise<CllmError | null> {
+  async send(prompt: string, signal: AbortSignal, made: ChatPrompt | null = null): Promise<CllmError | null> {
     this.checkSpending();
-    const message = this.#attached === null ? { role: 'user', content: prompt } : userMessage(prompt, this.#attached);
-    if (Array.isArray(message.content)) {
+    const messages = made === null ? [this.#message(prompt)] : await this.#newMessages(made);
+    const message = messages.at(-1);
+    if (message !== undefined && Array.isArray(message.content)) {
       const { assertModelsTake } = await import('../../asking/model-takes.ts');
       await assertModelsTake(message, [this.body.model], this.#parts.client, signal);
     }
-    await this.#checkSize([message], signal);
+    await this.#checkSize(messages, signal);
     this.#lastAttached = this.#attached;
     this.#attached = null;
     this.#lastPrompt = prompt;
@@ -113,10 +122,11 @@ export class ChatSession {
     const view = newView();
     const sender = await this.#sender(view, signal);
     const result = await (sender ?? this.conversation).send({
-      messages: [message],
+      messages,
       body: this.body,
       signal,
       observer: view,
+      ...(made !== null && { template: made.template }),
     });
     const failure = result.error && (await explained(await explainBudget(result.error, client)));
     const judged = judgement([failure, result.unsaved], { isShortAllowed });
@@ -132,6 +142,18 @@ export class ChatSession {
     const { inputTokens = null, outputTokens = null } = (result.steps?.at(-1) ?? result).receipt ?? {};
     if (inputTokens !== null) this.#contextTokens = inputTokens + (outputTokens ?? 0);
     return judged.decisive;
+  }
+
+  #message(prompt: string): ChatMessage {
+    return this.#attached === null ? { role: 'user', content: prompt } : userMessage(prompt, this.#attached);
+  }
+
+  /** Outputs that the conversation has already are not sent again. */
+  async #newMessages({ made }: ChatPrompt): Promise<ChatMessage[]> {
+    const { id } = this.conversation.state;
+    const turns = id === null ? [] : (this.store.history?.turns(id) ?? []);
+    const { withoutRepeated } = await import('../../asking/repeated-output.ts');
+    return withoutRepeated(made, turns, this.#parts.remark);
   }
 
   /** Sends with the tools of the chat; null for a chat without. */
@@ -234,13 +256,19 @@ export class ChatSession {
   /** The prompt to ask again; null when there is none. */
   get lastPrompt(): string | null {
     if (this.#lastPrompt !== null) return this.#lastPrompt;
-    const { id } = this.conversation.state;
-    const content = id === null ? undefined : this.store.history?.turns(id).at(-1)?.messages.at(-1)?.content;
+    const content = this.#lastAsked()?.messages.at(-1)?.content;
     return typeof content === 'string' ? content : null;
   }
 
+  /** The last turn that a prompt began; those after it went on with what tools gave. */
+  #lastAsked(): Turn | null {
+    const { id } = this.conversation.state;
+    const turns = id === null ? [] : (this.store.history?.turns(id) ?? []);
+    return turns.findLast(({ messages }) => messages.at(-1)?.role === 'user') ?? null;
+  }
+
   /**
-   * Goes back before the last turn, so that its prompt can be asked again without its reply as context. That reply is
+   * Goes back before the last prompt, so that it can be asked again without its reply as context. That reply is
    * kept where it was; the conversation's name goes along to the fork that the chat goes on in.
    */
   async rewind(): Promise<void> {
@@ -248,9 +276,9 @@ export class ChatSession {
     const { history } = this.store;
     const { state } = this.conversation;
     if (history === null || state.id === null || state.isReadOnly) return;
-    const last = history.turns(state.id).at(-1);
+    const last = this.#lastAsked();
     // A turn without a reply is no context of the next one anyway.
-    if (last === undefined || last.completion === null) return;
+    if (last === null || last.completion === null) return;
     if (state.name !== null) history.rename(state.id, null);
     const { client } = this.#parts;
     if (last.seq === 1)

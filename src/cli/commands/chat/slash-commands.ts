@@ -17,6 +17,10 @@ export const slashCommands = {
     usage: '/file PATH',
     describe: 'a file or a folder to go with the next prompt: text, an image, a PDF, a recording',
   },
+  template: {
+    usage: '/template NAME [VAR=VALUE ..]',
+    describe: 'the prompt of a template, with its files and commands',
+  },
   tools: { usage: '/tools', describe: 'what the model may call (--mcp, --allow)' },
   mcp: { usage: '/mcp', describe: 'the MCP servers of the proxy' },
   usage: { usage: '/usage', describe: 'tokens and cost of this conversation so far' },

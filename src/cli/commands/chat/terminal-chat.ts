@@ -11,7 +11,7 @@ import { editText } from './editor-program.ts';
 import { PromptHistory } from './prompt-history.ts';
 import { LineReader } from './line-reader.ts';
 import { PromptReader, type Reader } from './prompt-reader.ts';
-import type { ChatSession } from './session.ts';
+import type { ChatPrompt, ChatSession } from './session.ts';
 import { completeLine, helpText, readLine, type SlashName } from './slash-commands.ts';
 
 export interface TerminalChatOptions {
@@ -21,6 +21,8 @@ export interface TerminalChatOptions {
   dataDirectory: string;
   /** Asks the proxy which models it serves. */
   askNames: () => Promise<string[]>;
+  /** The prompt of a template, by its name and variables. */
+  makePrompt: (named: string, variables: readonly (readonly [string, string])[]) => Promise<ChatPrompt>;
   /** Asks it for its MCP servers. */
   askServers: () => Promise<readonly McpServer[]>;
 }
@@ -114,12 +116,13 @@ class TerminalChat {
     }
   }
 
-  async #send(prompt: string): Promise<void> {
+  async #send(prompt: string, made: ChatPrompt | null = null): Promise<void> {
     const stop = new AbortController();
-    this.#history.add(prompt);
+    // What a template made is not what somebody typed.
+    if (made === null) this.#history.add(prompt);
     this.#reader.onInterrupt = () => stop.abort(new InterruptedError('SIGINT', 'stopped'));
     try {
-      await this.#session.send(prompt, AbortSignal.any([this.#io.signal, stop.signal]));
+      await this.#session.send(prompt, AbortSignal.any([this.#io.signal, stop.signal]), made);
     } finally {
       this.#reader.onInterrupt = () => {};
     }
@@ -150,6 +153,8 @@ class TerminalChat {
         return this.#edit(rest);
       case 'file':
         return this.#attach(rest);
+      case 'template':
+        return this.#sendTemplate(rest);
       case 'tools':
         return this.#showTools();
       case 'mcp':
@@ -206,6 +211,24 @@ class TerminalChat {
   #warnOfUnknown(model: string): void {
     if (this.#served.length > 0 && !this.#served.includes(model))
       this.#say(`the proxy's list has no ${model}; /model shows it`);
+  }
+
+  async #sendTemplate(rest: string): Promise<void> {
+    const [named, ...words] = rest.split(/\s+/);
+    if (named === undefined || named === '') return this.#say('which template? cllm templates list shows them');
+    const stray = words.find((word) => !/^[^=]+=/.test(word));
+    if (stray !== undefined) return this.#say(`${stray} is no variable: /template ${named} VAR=VALUE`);
+    const pairs = words.map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)] as const);
+    this.#reader.pause();
+    let made: ChatPrompt;
+    try {
+      // It may have to ask whether the template may run its commands.
+      made = await this.#options.makePrompt(named, pairs);
+    } finally {
+      this.#reader.resume();
+    }
+    const content = made.made.messages.at(-1)?.content;
+    await this.#send(typeof content === 'string' ? content : named, made);
   }
 
   #showTools(): void {
