@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { LiteLLMClient } from '../../src/client/client.ts';
 import { mcpTools } from '../../src/tools/gateway.ts';
@@ -119,11 +119,11 @@ describeLitellm('cllm mcp and a real LiteLLM', () => {
     const { stdout } = await mcp('call', 'notes/read', '{"name": "groceries.md"}');
     expect(stdout).toBe('milk\nbread\ntwo lemons\n');
     expect(await mcp('call', 'notes/read', '{"name": "../litellm.yaml"}')).toMatchObject({ code: 1 });
-    const [read] = (await json('tools', 'notes')).filter(({ tool }: { tool: string }) => tool === 'read');
-    const definition = { name: 'notes-read', parameters: read.input_schema };
-    writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: definition }]));
-    const asked = await home.run(['-m', 'clerk', '--tools', 'tools.json', 'what is in groceries.md?']);
-    expect(asked).toMatchObject({ code: 0, stderr: expect.stringContaining('notes-read {"name":"groceries.md"}') });
+    const allowed = ['--mcp', 'notes', '--allow', 'mcp:notes/read'];
+    const asked = await home.run(['-m', 'clerk', ...allowed, 'read groceries.md']);
+    expect(asked).toMatchObject({ code: 0, stdout: expect.stringMatching(/^The tool says:[^]*two lemons/) });
+    const adding = await home.run(['-m', 'clerk', ...allowed, 'add eggs to groceries.md']);
+    expect(adding).toMatchObject({ code: 13, stderr: expect.stringContaining('notes-add') });
   });
 
   test('a loop: the model calls tools of two servers, one after the other, and answers with what they gave', async () => {
