@@ -265,6 +265,13 @@ describe('results that the caller hands in', () => {
     ]);
   });
 
+  test('answer a call whose id holds what ends one, as LiteLLM makes them for Gemini', async () => {
+    script(callReply([{ name: 'look', args: {}, id: 'call_9__thought__dGhv==' }]));
+    await home.run(['--tools', home.at('tools.json'), 'go']);
+    const { stdout } = await home.run(['-c', '--tool-result', 'call_9__thought__dGhv===x=y']);
+    expect(stdout).toBe('told: x=y\n');
+  });
+
   test('go with a prompt behind them', async () => {
     const results = ['--tool-result', 'call_1=one', '--tool-result', 'other=two'];
     const { stdout } = await home.run(['-c', ...results, 'what now?']);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import { describeLitellm, litellmProxy, type LitellmProxy } from '../support/litellm.ts';
 import { CliHome } from '../support/run-cli.ts';
+import { requestFor } from './situations.ts';
 
 /** The main job, end to end: the built command, this repository's litellm-config.yaml, a real LiteLLM. */
 describeLitellm('the built command and a real LiteLLM', () => {
@@ -50,6 +51,27 @@ describeLitellm('the built command and a real LiteLLM', () => {
     expect(request?.body['messages']).toEqual([
       { role: 'user', content: `what is this?\n\n<stdin>\n[text tag=${tag}]\n</stdin>` },
     ]);
+  });
+
+  test.each([
+    ['openai', ['"role":"tool"', '"tool_calls"']],
+    ['anthropic', ['"tool_use"', '"tool_result"']],
+    // Without the signature Gemini answers 400.
+    ['gemini', ['"function_call"', '"function_response"', 'dGhvdWdodA==']],
+  ])('%s: a call goes back with its result, in its provider’s form', async (provider, parts) => {
+    const [model, name] = [`fake-${provider}`, `calls-${provider}`];
+    const { tools } = requestFor('openai', 'parallel-tools');
+    writeFileSync(home.at('tools.json'), JSON.stringify(tools));
+    const prompt = '[parallel-tools] x';
+    const { completion } = await result('-m', model, '-C', name, '--tools', home.at('tools.json'), prompt);
+    const ids: string[] = completion.choices[0].message.tool_calls.map(({ id }: { id: string }) => id);
+    expect(ids.length).toBeGreaterThan(1);
+    const results = ids.flatMap((id, at) => ['--tool-result', `${id}=sunny ${at}`]);
+    const answered = await home.run(['-C', name, ...results, `[text tag=${name}] and now?`]);
+    expect(answered).toMatchObject({ code: 0, stdout: expect.stringContaining('Hello from the upstream') });
+    const [request] = await proxy.provider.requests(name);
+    const sent = JSON.stringify(request?.body);
+    for (const part of [...parts, ...ids.map((_, at) => `sunny ${at}`)]) expect(sent).toContain(part);
   });
 
   test.each(['fake-openai', 'fake-anthropic', 'fake-gemini'])(

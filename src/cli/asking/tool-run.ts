@@ -81,12 +81,27 @@ export function requestTools(tools: readonly Tool[]): { tools?: Tool['definition
   return tools.length === 0 ? {} : { tools: tools.map(({ definition }) => definition) };
 }
 
-/** The results of `--tool-result`, by the id of their call. */
-export async function handedInResults(values: Values<typeof toolResultFlags>, io: Io): Promise<Map<string, string>> {
+/**
+ * The results of `--tool-result`, by the id of their call.
+ *
+ * @throws UsageError
+ */
+export async function handedInResults(
+  values: Values<typeof toolResultFlags>,
+  pending: PendingCalls | null,
+  io: Io,
+): Promise<Map<string, string>> {
   const results = new Map<string, string>();
-  for (const { id, text, file } of values.toolResult) {
+  for (const given of values.toolResult) {
+    // The longest that fits: one id may begin like another.
+    const [known] = (pending?.calls ?? [])
+      .map(({ id }) => id)
+      .filter((each) => given.startsWith(`${each}=`))
+      .toSorted((one, other) => other.length - one.length);
+    const id = known ?? given.slice(0, given.indexOf('='));
     if (results.has(id)) throw new UsageError(`--tool-result: two results for ${id}`, { hint: 'give one of them' });
-    results.set(id, file === null ? text : await readFlagFile('--tool-result', file, io));
+    const text = given.slice(id.length + 1);
+    results.set(id, text.startsWith('@') ? await readFlagFile('--tool-result', text.slice(1), io) : text);
   }
   return results;
 }

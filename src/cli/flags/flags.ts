@@ -205,10 +205,7 @@ export const toolResultFlags = onPage(
   inGroup(groups.model, {
     'tool-result': filesOf(
       mappedList(list('go on with the result of a call that was shown, ID=TEXT or ID=@FILE'), toolResult),
-      (given) => {
-        const value = given.slice(given.indexOf('=') + 1);
-        return value.startsWith('@') ? value.slice(1) : undefined;
-      },
+      (given) => /^[^@]*=@([^]*)$/.exec(given)?.[1],
     ),
   }),
 );
@@ -313,15 +310,12 @@ function header(line: string): readonly [name: string, value: string] {
   });
 }
 
-function toolResult(given: string): { id: string; text: string; file: string | null } {
-  const at = given.indexOf('=');
-  if (at < 1) {
-    throw new UsageError(`--tool-result ${given} is not ID=TEXT or ID=@FILE`, {
-      hint: 'the id stands beside the call: for example --tool-result call_1=@result.json',
-    });
-  }
-  const value = given.slice(at + 1);
-  return { id: given.slice(0, at), text: value, file: value.startsWith('@') ? value.slice(1) : null };
+/** As it was written: an id may hold a `=` (LiteLLM puts Gemini's signatures into ids), so which one ends it only the call tells. */
+function toolResult(given: string): string {
+  if (given.indexOf('=') >= 1) return given;
+  throw new UsageError(`--tool-result ${given} is not ID=TEXT or ID=@FILE`, {
+    hint: 'the id stands beside the call: for example --tool-result call_1=@result.json',
+  });
 }
 
 /** `-p KEY=JSON`. A word that is no JSON is not taken for a string: `-p user=42` and `-p user="42"` differ. */

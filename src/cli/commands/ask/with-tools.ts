@@ -63,7 +63,7 @@ export async function openSender(
   { settings, client, conversation, store, body, view, ...loop }: SenderParts,
 ): Promise<Pick<Conversation, 'send'>> {
   const { pending } = standstillOf(conversation, store);
-  const handedIn = await handedInResults(values, io);
+  const handedIn = await handedInResults(values, pending, io);
   const { tools, rules } = await openToolbox(values, body, { io, settings, client, remark });
   assertAnswered(handedIn, pending, { tools, history: store.history });
   return toolSender(conversation, {
