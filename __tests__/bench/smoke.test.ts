@@ -12,6 +12,7 @@ test.each([
   ['search', ['a step', 'index of pairs', 'two characters']],
   ['batch', ['ideal']],
   ['terminal', ['redraw']],
+  ['tools', ['kept', '--ephemeral']],
 ])('bench/%s.bench.mjs runs and prints its figures', async (name, figures) => {
   const { stdout } = await run(process.execPath, ['--expose-gc', `bench/${name}.bench.mjs`, '--smoke'], {
     timeout: 55_000,
