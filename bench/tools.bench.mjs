@@ -73,9 +73,9 @@ async function timed(args) {
 try {
   console.log(`| loop | ${lengths.map((length) => `${length} steps, ms`).join(' | ')} | ms a step |`);
   console.log(`|---|${lengths.map(() => '---').join('|')}|---|`);
-  for (const [name, extra] of [
-    ['kept', []],
-    ['--ephemeral', ['--ephemeral']],
+  for (const { name, extra } of [
+    { name: 'kept', extra: [] },
+    { name: '--ephemeral', extra: ['--ephemeral'] },
   ]) {
     const times = lengths.map(() => []);
     for (let round = 0; round < rounds; round += 1) {

@@ -133,6 +133,7 @@ describe('a recovered turn', () => {
         upstream.reply({
           headers,
           steps: [
+            { wait: 20 },
             { data: { ...chunk, choices: [{ index: 0, delta: { content: 'Hello' }, finish_reason: null }] } },
             { wait: 30 },
             { data: { ...chunk, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] } },
@@ -150,14 +151,14 @@ describe('a recovered turn', () => {
         const history = openHistory();
         const [turn] = history.turns(recoverTurn(unfinished, history).conversationId);
         const { durationMs, ttftMs, ...facts } = receiptFromJson(turn?.receipt ?? {});
-        const { durationMs: liveDuration, ttftMs: liveTtft, ...liveFacts } = live.receipt;
+        const { durationMs: _, ttftMs: __, ...liveFacts } = live.receipt;
         expect(facts).toEqual(liveFacts);
         expect(facts).toMatchObject({ modelRequested: 'asked', callId: 'call-1', costUsd: 0.25, costSource: 'stream' });
         expect(facts.retries).toBe(isRepeated ? 1 : 0);
-        // The journal is begun shortly before the request, and knows whole milliseconds.
-        expect(durationMs).toBeGreaterThanOrEqual(Math.floor(liveDuration));
-        expect(ttftMs).toBeGreaterThanOrEqual(Math.floor(liveTtft ?? Infinity));
-        expect(Number(ttftMs)).toBeLessThan(durationMs);
+        // By the waits of the upstream: when a busy process came to a read, its live receipt alone says. The journal is begun
+        // before the request, and knows whole milliseconds, as timers do.
+        expect(Number(ttftMs)).toBeGreaterThanOrEqual(18);
+        expect(durationMs - Number(ttftMs)).toBeGreaterThanOrEqual(28);
       } finally {
         await client.close();
         await upstream.close();

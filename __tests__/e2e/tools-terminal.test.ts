@@ -72,6 +72,16 @@ test('Ctrl-C at the question runs nothing, and what is asked again is asked of t
   expect([await second.exitCode, ran, upstream.chatRequests.length]).toEqual([0, 1, 2]);
 });
 
+test('--no-stdin asks nobody, and a signal ends the question', async () => {
+  const silent = open('--mcp', 'math', '--no-stdin', 'go');
+  expect([await silent.exitCode, ran]).toEqual([13, 0]);
+  silent.close();
+  const asked = open('--mcp', 'math', 'go');
+  await asked.until(question);
+  process.kill(asked.pid, 'SIGTERM');
+  expect([await asked.exitCode, ran]).toEqual([143, 0]);
+});
+
 test('a chat asks in place, and "always" holds for the conversation, also for a later run', async () => {
   const chat = open('chat', '--mcp', 'math', '-C', 'sums');
   await chat.until('/help');

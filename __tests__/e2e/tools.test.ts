@@ -297,6 +297,58 @@ describe('results that the caller hands in', () => {
   });
 });
 
+describe('what is not to happen', () => {
+  test('a call that was begun is not run again, --read-only or not', async () => {
+    script(callReply([add]), () => ({ status: 401, body: { error: { message: 'no', code: '401' } } }));
+    await home.run([...withMath, 'go']);
+    script();
+    for (const extra of [['--read-only'], []])
+      expect(await home.run(['-c', ...withMath, ...extra, 'go on'])).toMatchObject({ code: 0 });
+    expect(ran).toHaveLength(1);
+    // Each call has one answer, whatever failed in between.
+    for (const { messages = [] } of bodies()) {
+      const ids = messages.filter(({ role }) => role === 'tool').map(({ tool_call_id: id }) => id);
+      expect(ids).toEqual([...new Set(ids)]);
+    }
+  });
+
+  test('a result that is handed in answers no later call of that id', async () => {
+    writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: { name: 'look' } }]));
+    script(callReply([{ name: 'look', args: {} }]), callReply([{ name: 'look', args: { again: true } }]));
+    await home.run(['--tools', home.at('tools.json'), 'go']);
+    const run = await home.run(['-c', '--tools', home.at('tools.json'), '--tool-result', 'call_1=one']);
+    expect(run).toMatchObject({ code: 0, stdout: '', stderr: expect.stringContaining('look {"again":true}') });
+    expect(upstream.chatRequests).toHaveLength(2);
+  });
+
+  test('a call of another kind, or nested beyond reading, is a mistake of the model and no internal error', async () => {
+    const deep = `${'['.repeat(6000)}${']'.repeat(6000)}`;
+    script(callReply([{ name: 'math-add', args: `{"a":${deep}}` }]));
+    const run = await home.run([...withMath, '--output-format', 'json', 'go']);
+    expect({ code: run.code, ran }).toEqual({ code: 0, ran: [] });
+    expect(bodies()[1]?.messages?.at(-1)?.content).toBe('The arguments are no JSON that can be read.');
+  });
+
+  test('calls that came with an import run by no rule', async () => {
+    script(callReply([{ name: 'math-boom', args: {} }]));
+    expect(await home.run([...withMath, '-C', 'theirs', 'go'])).toMatchObject({ code: 13 });
+    const { stdout } = await home.run(['history', 'export']);
+    await home.run(['history', 'delete', 'theirs', '--yes']);
+    writeFileSync(home.at('theirs.jsonl'), stdout);
+    await home.run(['history', 'import', home.at('theirs.jsonl')]);
+    expect(await home.run(['-C', 'theirs', '--mcp', 'math', '--allow', 'mcp:*/*'])).toMatchObject({ code: 13 });
+    expect(ran).toEqual([]);
+  });
+
+  test('a prompt that a chat swallows', async () => {
+    writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: { name: 'look' } }]));
+    script(callReply([{ name: 'look', args: {} }]));
+    const flags = ['--tools', home.at('tools.json'), '--allow', 'echo *'];
+    const run = await home.run(['chat', ...flags], { stdin: 'first\nsecond\n' });
+    expect(run).toMatchObject({ code: 0, stdout: expect.stringContaining('told: second') });
+  });
+});
+
 describe('commands of this machine', () => {
   const run = (argv: unknown) => ({ name: 'run_command', args: { argv } });
 

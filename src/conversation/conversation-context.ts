@@ -29,7 +29,7 @@ export interface ContextOptions {
  * message is answered, since no provider takes back a call without; a partial reply goes as plain assistant text.
  */
 export function contextOf(turns: readonly Turn[], options: ContextOptions): ConversationContext {
-  const { next = [] } = options;
+  const { next: coming = [] } = options;
   const messages: ChatMessage[] = [];
   let partialReplies = 0;
   if (options.system !== null) messages.push({ role: 'system', content: options.system });
@@ -38,9 +38,14 @@ export function contextOf(turns: readonly Turn[], options: ContextOptions): Conv
     // A reply whose prompt is lost would be the answer to another one.
     if (reply === undefined || turn.damage?.includes('messages')) continue;
     const isComplete = turn.verdict === 'complete';
-    const following = turns[at + 1];
+    const later = turns.slice(at + 1);
+    const next = later.findIndex(({ completion }) => completion !== null);
+    const answering = later
+      .slice(0, next === -1 ? later.length : next + 1)
+      .find(({ messages: said }) => leadingAnswers(said).length > 0);
+    const isOpen = next === -1 && answering === undefined;
     const calls = isComplete ? answerableCalls(turn.completion) : [];
-    const answers = answersOf(calls, following?.messages ?? next, options.outcomes?.(turn.id));
+    const answers = answersOf(calls, answering?.messages ?? (isOpen ? coming : []), options.outcomes?.(turn.id));
     const assistant = assistantMessage(reply, {
       mayCarryThinking: isComplete && turn.model === options.model,
       calls: answers.length === 0 ? [] : calls,
@@ -51,7 +56,7 @@ export function contextOf(turns: readonly Turn[], options: ContextOptions): Conv
     messages.push(...turn.messages.slice(leadingAnswers(turn.messages).length));
     if (assistant !== null) messages.push(assistant);
     // Those of the next turn stand in it already.
-    const own = following === undefined ? leadingAnswers(next) : [];
+    const own = isOpen ? leadingAnswers(coming) : [];
     messages.push(...answers.filter(({ tool_call_id: id }) => !own.some((answer) => answer['tool_call_id'] === id)));
   }
   return { messages, partialReplies };

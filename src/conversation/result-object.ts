@@ -1,6 +1,7 @@
 import type { CllmError } from '../outcome/errors.ts';
 import { nextStep } from '../outcome/error-table.ts';
 import { exitCodeOf, type ExitCode, type Verdict } from '../outcome/exits.ts';
+import { parseJson } from '../protocol/json.ts';
 import { redactSecrets } from '../protocol/redact-secrets.ts';
 import type { ChatCompletion } from '../protocol/types.ts';
 import { decidingChoice } from '../protocol/verdict.ts';
@@ -209,7 +210,7 @@ function stepObject({ completion, verdict, receipt, calls }: Step): StepObject {
 /** The arguments of a call; as they came where they are no JSON. */
 export function parsedOr(input: string): unknown {
   try {
-    return JSON.parse(input);
+    return parseJson(input);
   } catch {
     return input;
   }

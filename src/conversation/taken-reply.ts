@@ -69,7 +69,9 @@ export async function sendForTaking(
     onReply(reply);
     const result = joined(before, reply);
     // A loop of tools that ended before the model answered has no reply that could have a form.
-    const isAnswered = result.steps === undefined || result.error === null || result.verdict !== 'complete';
+    const last = result.steps?.at(-1);
+    const isOpen = last?.calls.some((call) => call.decision === 'caller' && call.result === null) === true;
+    const isAnswered = last === undefined || (result.error === null && !isOpen) || result.verdict !== 'complete';
     const taking = (isAnswered ? form?.take(result, isKept(result)) : null) ?? nothingWanted;
     const { complaint, error } = taking;
     const isOver = complaint === null || attempt > retries || turn.signal?.aborted === true || !mayGoOn();

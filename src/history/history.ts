@@ -196,6 +196,11 @@ export class History {
     });
   }
 
+  /** Whether nobody here knows where a turn was had: it came with an import, or from a cllm that did not keep it. */
+  isForeign(turnId: string): boolean {
+    return this.#records.turnRow(turnId)?.base_url === null;
+  }
+
   /** What became of the calls of a turn's reply, as far as anything did. */
   toolRuns(turnId: string): ToolRun[] {
     return this.#toolRuns.of(turnId);

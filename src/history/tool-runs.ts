@@ -91,6 +91,10 @@ export class ToolRuns {
     this.#database.run('INSERT OR IGNORE INTO tool_grants VALUES (?, ?)', conversationId, subject);
   }
 
+  forgetGrants(conversationId: string): void {
+    this.#database.run('DELETE FROM tool_grants WHERE conversation_id = ?', conversationId);
+  }
+
   #insert(turnId: string, run: ToolRun): boolean {
     const row: Omit<Row, 'checksum'> = {
       turn_id: turnId,

@@ -130,6 +130,8 @@ class Importer {
     if (existing !== undefined && missing !== null) {
       this.#ids.set(conversation.id, existing.id);
       for (const turn of missing) this.#addTurn(existing.id, turn);
+      // What was allowed was not allowed to a stranger's turns.
+      if (missing.length > 0) new ToolRuns(this.#records.database).forgetGrants(existing.id);
       this.#report[missing.length === 0 ? 'unchanged' : 'extended'] += 1;
       return;
     }

@@ -2,6 +2,7 @@ import type { CallRecord } from '../conversation/turn.ts';
 import type { ToolDecider } from '../history/tool-runs.ts';
 import { CllmError, InterruptedError } from '../outcome/errors.ts';
 import { type AnswerableCall, answerTo } from '../protocol/answerable-calls.ts';
+import { parseJson } from '../protocol/json.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import { markedUntrusted } from './untrusted.ts';
 import { type Tool, ToolArgumentsError, type ToolOutcome, type ToolSubject } from './tool.ts';
@@ -53,6 +54,8 @@ export interface Answers {
   stop: { error: CllmError | null } | null;
 }
 
+const mostAtOnce = 8;
+
 const refusedByPerson = 'The user refused this call.';
 const refusedByRule = 'A rule of the user refuses this call.';
 
@@ -91,7 +94,10 @@ export async function answerCalls(
   const execute = (each: Planned): Promise<CllmError | null> => execution(turnId, each, rules, signal);
   const asked = planned.filter(({ run }) => run?.by === 'person');
   const problems = await Promise.all([
-    ...planned.filter((each) => !asked.includes(each)).map(execute),
+    ...atOnce(
+      planned.filter((each) => !asked.includes(each)),
+      execute,
+    ),
     inOrder(asked, execute),
   ]);
   if (signal.aborted) return { messages: [], records, stop: { error: interruption(signal) } };
@@ -124,7 +130,13 @@ function plan(call: AnswerableCall, place: number, earlier: string | undefined, 
     record.decision = 'caller';
     return planned;
   }
-  const args: unknown = input.trim() === '' ? {} : JSON.parse(input);
+  let args: unknown;
+  try {
+    args = input.trim() === '' ? {} : parseJson(input);
+  } catch {
+    // A call of another kind, or nested so deeply that nobody could read it.
+    return settled('failed', 'The arguments are no JSON that can be read.', true);
+  }
   let subject: ToolSubject;
   try {
     subject = tool.subject(args);
@@ -213,9 +225,9 @@ async function execution(
   record.result = { ...outcome, durationMs: now() - startedAt };
   each.known = markedUntrusted(outcome.text, record.name);
   const unsaved = kept(() => keeper.end(turnId, place, { isError: outcome.isError, content: each.known ?? '' }));
-  if (unsaved !== null) return unsaved;
+  // Seen is had: it may be kept nowhere else.
   await observer?.toolResult?.(record);
-  return null;
+  return unsaved;
 }
 
 function kept(write: () => unknown): CllmError | null {
@@ -229,6 +241,20 @@ function kept(write: () => unknown): CllmError | null {
       hint: error.hint ?? '--ephemeral keeps nothing, and runs tools all the same',
     });
   }
+}
+
+/** Each in its turn, as many at once as a machine and a server can take. */
+function atOnce<Item>(
+  items: readonly Item[],
+  act: (item: Item) => Promise<CllmError | null>,
+): Promise<CllmError | null>[] {
+  const waiting = [...items];
+  const work = async (): Promise<CllmError | null> => {
+    let problem: CllmError | null = null;
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) problem ??= await act(next);
+    return problem;
+  };
+  return Array.from({ length: Math.min(mostAtOnce, items.length) }, work);
 }
 
 async function inOrder<Item>(

@@ -9,10 +9,14 @@ import type { CallKeeper } from './answer-calls.ts';
 export class ToolRunKeeper implements CallKeeper {
   readonly #history: History | null;
   readonly #conversationId: () => string | null;
+  readonly #isWritten: boolean;
   readonly #granted = new Set<string>();
+  /** Of turns that nothing is written to: what this run has begun. */
+  readonly #begun = new Set<string>();
 
   /** @param conversationId of the conversation under way; null as long as it has no place in the history */
-  constructor(history: History | null, conversationId: () => string | null) {
+  constructor(history: History | null, conversationId: () => string | null, { isWritten = true } = {}) {
+    this.#isWritten = isWritten;
     this.#history = history;
     this.#conversationId = conversationId;
   }
@@ -22,11 +26,16 @@ export class ToolRunKeeper implements CallKeeper {
   }
 
   begin(turnId: string | null, place: number, decidedBy: ToolDecider): boolean {
-    return turnId === null || this.#history === null || this.#history.beginToolRun(turnId, place, decidedBy);
+    if (turnId === null || this.#history === null) return true;
+    if (this.#isWritten) return this.#history.beginToolRun(turnId, place, decidedBy);
+    const key = `${turnId} ${place}`;
+    const isFirst = !this.#begun.has(key);
+    this.#begun.add(key);
+    return isFirst;
   }
 
   end(turnId: string | null, place: number, end: { isError: boolean; content: string }): void {
-    if (turnId !== null) this.#history?.endToolRun(turnId, place, end);
+    if (turnId !== null && this.#isWritten) this.#history?.endToolRun(turnId, place, end);
   }
 
   isGranted(subject: string): boolean {
@@ -37,6 +46,6 @@ export class ToolRunKeeper implements CallKeeper {
   grant(subject: string): void {
     this.#granted.add(subject);
     const id = this.#conversationId();
-    if (id !== null) this.#history?.grantTool(id, subject);
+    if (id !== null && this.#isWritten) this.#history?.grantTool(id, subject);
   }
 }

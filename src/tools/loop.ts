@@ -3,7 +3,7 @@ import { joined } from '../conversation/joined-results.ts';
 import type { PendingCalls } from '../conversation/pending-calls.ts';
 import type { RefuseTurn } from '../conversation/taken-reply.ts';
 import type { CallRecord, Step, TurnRequest, TurnResult } from '../conversation/turn.ts';
-import { CllmError } from '../outcome/errors.ts';
+import { CllmError, UsageError } from '../outcome/errors.ts';
 import { type AnswerableCall, answerableCalls } from '../protocol/answerable-calls.ts';
 import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
 import { type Answers, answerCalls, type CallObserver, type CallRules } from './answer-calls.ts';
@@ -18,7 +18,8 @@ export interface LoopObserver extends CallObserver {
 
 export interface LoopOptions extends Omit<CallRules, 'observer'> {
   observer: LoopObserver | undefined;
-  pending: PendingCalls | null;
+  /** `isForeign`: nobody here asked the model that calls; a person may allow it, and no rule does. */
+  pending: (PendingCalls & { isForeign: boolean }) | null;
   /** Requests to the model, at most. */
   maxSteps: number;
   /** Whether the conversation holds its turns, so that what was said before goes along by itself. */
@@ -49,15 +50,24 @@ export async function sendWithTools(
   const exchanged: ChatMessage[] = [];
   let before: TurnResult | null = null;
   let request: TurnRequest = { ...turn, body: withTools(turn.body, options) };
+  // Results that are handed in are for the calls that wait, whatever ids later ones have.
+  const rules = { ...options, handedIn: new Map<string, string>() };
   const answered = (turnId: string | null, calls: readonly AnswerableCall[]): Promise<Answers> =>
-    answerCalls(turnId, calls, options, signal);
+    answerCalls(turnId, calls, rules, signal);
   if (pending !== null) {
     await observer?.stepEnd?.(nothingCame, pending.calls);
-    const { messages, records, stop } = await answered(pending.turnId, pending.calls);
+    const { messages, records, stop } = await answerCalls(
+      pending.turnId,
+      pending.calls,
+      pending.isForeign ? mistrusting(options) : options,
+      signal,
+    );
     if (stop !== null) {
-      return { ...nothingCame, error: stop.error, steps: [{ ...nothingCame, calls: records }] };
+      return { ...nothingCame, error: stop.error ?? waiting(), steps: [{ ...nothingCame, calls: records }] };
     }
     request = { ...request, messages: [...messages, ...turn.messages] };
+    const tooLong = (await refuse?.(request.messages)) ?? null;
+    if (tooLong !== null) return { ...nothingCame, error: tooLong, steps: [{ ...nothingCame, calls: records }] };
   }
   for (;;) {
     const reply = await conversation.send(request);
@@ -72,7 +82,8 @@ export async function sendWithTools(
     };
     steps.push(step);
     const ended = (error: CllmError | null): TurnResult => ({ ...result, error, steps, exchanged });
-    if (calls.length === 0) return ended(result.error);
+    // What can not be kept is not run: after `recover` it would be there to be run again.
+    if (calls.length === 0 || reply.unsaved !== null) return ended(result.error);
     await observer?.stepEnd?.(reply, calls);
     const isLast = steps.length >= maxSteps;
     if (isLast && !isForCaller(calls, options)) return ended(tooManySteps(maxSteps));
@@ -127,6 +138,31 @@ function assistantOf(completion: ChatCompletion | null, calls: readonly Answerab
     ...(thinking?.length && { thinking_blocks: thinking }),
     ...(Array.isArray(signatures) && { provider_specific_fields: { thought_signatures: signatures } }),
   };
+}
+
+/** Rules that allow nothing by themselves. */
+function mistrusting(rules: LoopOptions): LoopOptions {
+  const { keeper, decide } = rules;
+  return {
+    ...rules,
+    decide: (subject) => {
+      const { decision, rule } = decide(subject);
+      return decision === 'deny' ? { decision, rule } : { decision: 'ask', rule: null };
+    },
+    keeper: {
+      outcomes: (turnId) => keeper.outcomes(turnId),
+      begin: (...run) => keeper.begin(...run),
+      end: (...end) => keeper.end(...end),
+      isGranted: () => false,
+      grant: (subject) => keeper.grant(subject),
+    },
+  };
+}
+
+function waiting(): UsageError {
+  return new UsageError('the conversation waits for results of your own tools: nothing was asked', {
+    hint: 'give each one: cllm -c --tool-result ID=@FILE',
+  });
 }
 
 /** Nothing was asked in this run: the reply that calls is an earlier one's. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../../outcome/errors.ts';
 import type { ReplyCall } from '../../protocol/reply-content.ts';
 import type { Approval } from '../../tools/answer-calls.ts';
@@ -7,6 +8,9 @@ import type { Io } from '../io.ts';
 import { askLine } from '../input/secret.ts';
 import { toolCallText } from '../views/tool-call.ts';
 
+/** Milliseconds in which a terminal hands over what stood in its line. */
+const typedAheadMs = 50;
+
 /**
  * Asks the person at the terminal about a call, with all of its arguments in sight. Enter alone, and whatever is no
  * answer, is a no.
@@ -15,6 +19,7 @@ import { toolCallText } from '../views/tool-call.ts';
  */
 export async function approveCall(call: ReplyCall, subject: ToolSubject, io: Io): Promise<Approval> {
   await io.stderr.write(ours`${toolCallText(call, io.stderr)}\n`);
+  await dropTyped(io);
   const what = subject.kind === 'command' ? 'run this command' : 'run this tool';
   let answer: string;
   try {
@@ -26,4 +31,14 @@ export async function approveCall(call: ReplyCall, subject: ToolSubject, io: Io)
   }
   if (/^y(es)?$/i.test(answer)) return 'yes';
   return /^a(lways)?$/i.test(answer) ? 'always' : 'no';
+}
+
+/** What was typed before there was a question is no answer to it. */
+async function dropTyped({ stdin }: Io): Promise<void> {
+  const stream = stdin.stream();
+  const drop = (): void => {};
+  stream.on('data', drop);
+  await sleep(typedAheadMs);
+  stream.off('data', drop);
+  stream.pause();
 }

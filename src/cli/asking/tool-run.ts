@@ -153,12 +153,19 @@ export function assertAnswered(
 /** One who sends turns of a conversation with tools, as `Conversation.send` does without. */
 export function toolSender(
   conversation: Conversation,
-  { store, pending, ...options }: Omit<LoopOptions, 'keeper' | 'decide'> & Pick<Toolbox, 'rules'> & { store: Store },
+  {
+    store,
+    pending,
+    ...options
+  }: Omit<LoopOptions, 'keeper' | 'decide' | 'pending'> &
+    Pick<Toolbox, 'rules'> & { store: Store; pending: PendingCalls | null },
 ): { send: (turn: TurnRequest) => Promise<TurnResult> } {
   const { state } = conversation;
-  const history = state.isReadOnly ? null : store.history;
-  const keeper = new ToolRunKeeper(history, () => state.id);
+  const { history } = store;
+  const keeper = new ToolRunKeeper(history, () => state.id, { isWritten: !state.isReadOnly });
+  const isForeign = pending !== null && history?.isForeign(pending.turnId) === true;
   let left = pending;
+  let used = 0;
   return {
     send(turn) {
       const now = left;
@@ -166,7 +173,13 @@ export function toolSender(
       return sendWithTools(conversation, turn, {
         ...options,
         keeper,
-        pending: now,
+        pending: now && { ...now, isForeign },
+        // Further tries for a form go on counting.
+        maxSteps: Math.max(1, options.maxSteps - used),
+        onReply(reply) {
+          used += 1;
+          options.onReply(reply);
+        },
         decide: (subject) => decide(options.rules, subject),
       });
     },

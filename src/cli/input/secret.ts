@@ -24,6 +24,12 @@ export function askLine(io: Io, question: string, { isHidden = false } = {}): Pr
     historySize: 0,
   });
   return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      reject(io.signal.reason as Error);
+      lines.close();
+    };
+    io.signal.addEventListener('abort', stop, { once: true });
+    lines.once('close', () => io.signal.removeEventListener('abort', stop));
     lines.once('SIGINT', () => {
       reject(new InterruptedError('SIGINT', 'interrupted: nothing was kept'));
       lines.close();

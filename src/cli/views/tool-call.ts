@@ -1,3 +1,4 @@
+import { parseJson } from '../../protocol/json.ts';
 import type { ReplyCall } from '../../protocol/reply-content.ts';
 import type { Output } from '../../terminal/output.ts';
 import { joined, ours, type OwnText, styled } from '../../terminal/own-text.ts';
@@ -16,12 +17,11 @@ export function toolCallText(call: ReplyCall, output: Output): OwnText {
 }
 
 function laidOut(input: string): string {
-  let value: unknown;
   try {
-    value = JSON.parse(input);
+    const value = parseJson(input);
+    const line = JSON.stringify(value);
+    return line.length <= shortArguments ? line : JSON.stringify(value, null, 2);
   } catch {
     return input;
   }
-  const line = JSON.stringify(value);
-  return line.length <= shortArguments ? line : JSON.stringify(value, null, 2);
 }

@@ -75,7 +75,7 @@ export async function openSender(
     handedIn,
     maxSteps: stepsOf(values),
     observer: view,
-    ask: mayAsk(io, false) ? (call, subject) => approveCall(call, subject, io) : null,
+    ask: mayAsk(io, !values.stdin) ? (call, subject) => approveCall(call, subject, io) : null,
     now: () => io.now(),
   });
 }

@@ -162,10 +162,13 @@ export class ChatSession {
     if (toolbox === null) return null;
     const { standstillOf, toolSender } = await import('../../asking/tool-run.ts');
     const { conversation, store } = this;
+    const { pending } = standstillOf(conversation, store);
+    // Calls of the caller's own tools are nobody's here: they stay without an answer, as in a chat without tools.
+    const isRun = (name: string): boolean => toolbox.tools.some((tool) => tool.name === name && tool.run !== null);
     return toolSender(conversation, {
       ...toolbox,
       store,
-      pending: standstillOf(conversation, store).pending,
+      pending: pending?.calls.every(({ name }) => isRun(name)) === true ? pending : null,
       handedIn: new Map(),
       observer: view,
       ask: this.approve,
