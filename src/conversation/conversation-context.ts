@@ -45,7 +45,11 @@ export function contextOf(turns: readonly Turn[], options: ContextOptions): Conv
       .find(({ messages: said }) => leadingAnswers(said).length > 0);
     const isOpen = next === -1 && answering === undefined;
     const calls = isComplete ? answerableCalls(turn.completion) : [];
-    const answers = answersOf(calls, answering?.messages ?? (isOpen ? coming : []), options.outcomes?.(turn.id));
+    const answers = answersOf(
+      calls,
+      answering?.messages ?? (isOpen ? coming : []),
+      calls.length === 0 ? undefined : options.outcomes?.(turn.id),
+    );
     const assistant = assistantMessage(reply, {
       mayCarryThinking: isComplete && turn.model === options.model,
       calls: answers.length === 0 ? [] : calls,
@@ -92,7 +96,7 @@ function answersOf(
  * block whose signature it does not know. Thinking blocks are Anthropic's, `reasoning_details` OpenRouter's, whom LiteLLM
  * passes them on to, and thought signatures Gemini's, which LiteLLM 1.104.2 takes out of `provider_specific_fields`.
  */
-function assistantMessage(
+export function assistantMessage(
   reply: CompletionMessage,
   { mayCarryThinking, calls }: { mayCarryThinking: boolean; calls: readonly AnswerableCall[] },
 ): ChatMessage | null {

@@ -1,11 +1,12 @@
 import type { Conversation } from '../conversation/conversation.ts';
+import { assistantMessage } from '../conversation/conversation-context.ts';
 import { joined } from '../conversation/joined-results.ts';
 import type { PendingCalls } from '../conversation/pending-calls.ts';
 import type { RefuseTurn } from '../conversation/taken-reply.ts';
 import type { CallRecord, Step, TurnRequest, TurnResult } from '../conversation/turn.ts';
 import { CllmError, UsageError } from '../outcome/errors.ts';
 import { type AnswerableCall, answerableCalls } from '../protocol/answerable-calls.ts';
-import type { ChatCompletion, ChatMessage } from '../protocol/types.ts';
+import type { ChatMessage } from '../protocol/types.ts';
 import { type Answers, answerCalls, type CallObserver, type CallRules } from './answer-calls.ts';
 
 /** Told of the loop as it goes. */
@@ -93,7 +94,10 @@ export async function sendWithTools(
     const refused = refusal();
     if (refused !== null) return ended(refused);
     if (isLast) return ended(tooManySteps(maxSteps));
-    const said = isKept(reply) ? [] : [assistantOf(reply.completion, calls)];
+    // What the history would send along for a turn that it does not hold.
+    const message = isKept(reply) ? undefined : reply.completion?.choices[0]?.message;
+    const assistant = message === undefined ? null : assistantMessage(message, { mayCarryThinking: true, calls });
+    const said = assistant === null ? [] : [assistant];
     exchanged.push(...said, ...(isKept(reply) ? [] : messages));
     request = {
       ...request,
@@ -124,20 +128,6 @@ function withTools(body: TurnRequest['body'], { tools }: LoopOptions): TurnReque
 /** Whether nothing of it is ours to run: then the caller has the calls, as without a loop. */
 function isForCaller(calls: readonly AnswerableCall[], { tools }: LoopOptions): boolean {
   return calls.every(({ name }) => tools.some((tool) => tool.name === name && tool.run === null));
-}
-
-/** What the history would send along for a turn that it does not hold. */
-function assistantOf(completion: ChatCompletion | null, calls: readonly AnswerableCall[]): ChatMessage {
-  const message = completion?.choices[0]?.message;
-  const { thinking_blocks: thinking, provider_specific_fields: fields } = message ?? {};
-  const signatures = fields?.['thought_signatures'];
-  return {
-    role: 'assistant',
-    content: message?.content ? message.content : null,
-    tool_calls: calls.map(({ wire }) => wire),
-    ...(thinking?.length && { thinking_blocks: thinking }),
-    ...(Array.isArray(signatures) && { provider_specific_fields: { thought_signatures: signatures } }),
-  };
 }
 
 /** Rules that allow nothing by themselves. */
