@@ -1,4 +1,5 @@
 import type { LiteLLMClient, RequestInput } from '../client/client.ts';
+import type { Receipt } from '../client/receipt.ts';
 import { Conversation } from '../conversation/conversation.ts';
 import { type ReplyForm, sendForTaking, type TakenReply } from '../conversation/taken-reply.ts';
 import type { TurnResult } from '../conversation/turn.ts';
@@ -54,7 +55,8 @@ export interface ItemEnd {
   error: CllmError | null;
   /** The proxy had no room for it: nothing came, and it may be tried again. */
   throttled: Throttle | null;
-  receipt: TurnResult['receipt'];
+  /** What the proxy says of the key with the reply; null without one. */
+  receipt: Pick<Receipt, 'keySpend' | 'keyMaxBudget'> | null;
 }
 
 export interface AskOptions {

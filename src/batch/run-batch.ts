@@ -8,7 +8,7 @@ import type { CostCap } from '../spending/cost-cap.ts';
 
 export interface BatchPlan {
   items: AsyncIterable<BatchItem>;
-  /** Asks for one item, once; never rejects. */
+  /** Asks for one item, once. What it rejects with ends the batch. */
   ask: (item: BatchItem) => Promise<ItemEnd>;
   /** Resolves when the result is on the disk. */
   keep: (end: ItemEnd) => Promise<void>;

@@ -4,7 +4,8 @@ import type { TemplateObject } from '../../../conversation/result-object.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
 import { AdaptiveLimit } from '../../../batch/adaptive-limit.ts';
-import { askItem, Holds, type ItemDefaults, type ItemEnd, refusedItem } from '../../../batch/ask-item.ts';
+import { Holds, type ItemDefaults, type ItemEnd, refusedItem } from '../../../batch/ask-item.ts';
+import { localAsker } from '../../../batch/asker.ts';
 import { BatchSummary } from '../../../batch/batch-summary.ts';
 import type { ReportFacts } from '../../../batch/reporters/report-facts.ts';
 import { readResults, ResultsFile } from '../../../batch/results-file.ts';
@@ -17,7 +18,6 @@ import {
   type Shard,
   withoutDone,
 } from '../../../batch/select-items.ts';
-import type { Receipt } from '../../../client/receipt.ts';
 import { CllmError, UsageError } from '../../../outcome/errors.ts';
 import { assertTableWithTemplate, selectionOf } from './selection.ts';
 import { identifyProcess } from '../../../files/process-identity.ts';
@@ -166,10 +166,10 @@ class BatchCommand {
 
     const client = await this.#context.client();
     const mayGoOn = (): boolean => cap.refusal === null;
-    const holds = new Holds(io.signal);
-    const sessionId = newSession();
     const limit = new AdaptiveLimit(concurrency, io.now, Math.random);
     const mayWait = (await this.#context.settings()).retries.value !== 0;
+    const holds = new Holds(io.signal);
+    const asker = localAsker(client, defaults, { holds, timestamp, sessionId: newSession(), mayWait, mayGoOn });
     if (!isQuiet) this.#display = new ProgressDisplay(io.stderr, this.#progress, io.now, every, io.hold);
     let stop: Stop | null;
     try {
@@ -180,9 +180,10 @@ class BatchCommand {
           () => this.#skipped(),
           selection.table !== null,
         ),
-        ask: (item) => askItem(client, item, defaults, { holds, timestamp, sessionId, mayWait, mayGoOn }),
+        ask: (item) => asker.ask(item),
         keep: async (end) => {
           await results.append(end.result);
+          asker.kept(end);
           this.#ended(end);
         },
         limit,
@@ -193,6 +194,7 @@ class BatchCommand {
         onThrottled: (pauseMs) => this.#sayThrottled(pauseMs, limit.limit),
       });
     } finally {
+      await asker.close();
       this.#display?.end();
       this.#display = null;
     }
@@ -261,7 +263,7 @@ class BatchCommand {
   }
 
   /** Says once that the key's budget will not do for the rest, as far as the replies so far tell. */
-  #watchBudget({ keySpend, keyMaxBudget }: Receipt): void {
+  #watchBudget({ keySpend, keyMaxBudget }: NonNullable<ItemEnd['receipt']>): void {
     const { done, earlier, total, costUsd } = this.#progress;
     const asked = done - earlier;
     if (this.#isWarned || keySpend === null || keyMaxBudget === null || total === null || costUsd === null) return;
