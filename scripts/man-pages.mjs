@@ -89,18 +89,17 @@ function mainPage(commands, exits, version) {
 function commandPage(command, version) {
   const name = `cllm ${nameOf(command)}`;
   const title = `cllm-${nameOf(command)}`;
-  const isGroup = command.subcommands.length > 0;
   const examples = [command, ...command.subcommands].flatMap((each) => each.examples);
   return page(title, version, [
     '.SH NAME',
     text(`${title} - ${command.describe}`),
     '.SH SYNOPSIS',
-    ...(isGroup
-      ? command.subcommands.flatMap((each, at) => [...(at === 0 ? [] : ['.br']), synopsis(name, each)])
-      : [synopsis('cllm', command)]),
-    ...(isGroup
-      ? command.subcommands.flatMap((each) => subcommand(name, each))
-      : [...words(command), ...options(command)]),
+    [
+      ...(command.run === null ? [] : [synopsis('cllm', command)]),
+      ...command.subcommands.map((each) => synopsis(name, each)),
+    ].join('\n.br\n'),
+    ...(command.run === null ? [] : [...words(command), ...options(command)]),
+    ...command.subcommands.flatMap((each) => subcommand(name, each)),
     ...(examples.length === 0 ? [] : ['.SH EXAMPLES']),
     ...examples.flatMap(([line, about]) => ['.TP', `.B ${roff(line)}`, text(about)]),
     '.SH SEE ALSO',

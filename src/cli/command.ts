@@ -32,6 +32,8 @@ export function command<const Declared extends Flags = NoFlags, const Taken exte
   flags?: Declared;
   words?: Taken;
   examples?: Command['examples'];
+  /** Commands of their own that stand in the place of its first word: a file of that name is `./NAME`. */
+  subcommands?: readonly Command[];
   run(values: Values<Declared> & Values<Taken>, context: Context): Promise<CllmError | null>;
 }): Command {
   return { aliases: [], flags: {}, words: {}, examples: [], subcommands: [], ...declaration };

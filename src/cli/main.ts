@@ -117,6 +117,8 @@ async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
     const configured = declare(nested, command, { path, isWhole: isWholeHelp(given) });
     if (command.subcommands.length === 0) return configured;
     for (const each of command.subcommands) register(configured, each, path);
+    // One that does something by itself takes other words as well.
+    if (command.run !== null) return configured;
     const names = command.subcommands.map(({ usage }) => nameOf(usage)).join(', ');
     return configured.demandCommand(1, `which one: ${names}`).strictCommands();
   };
@@ -157,6 +159,8 @@ function declare(
 ): Argv {
   for (const [name, { kind, describe, hasPlace }] of Object.entries(words)) {
     if (!hasPlace) continue;
+    // Else the subcommands of a command would need its words as well.
+    parser.options({ [name]: { global: false } });
     parser.positional(name, { type: 'string', ...(kind === 'list' && { array: true }), describe });
   }
   parser.options(Object.fromEntries(Object.entries(flags).map(([name, flag]) => [name, yargsOptions(flag, isWhole)])));
@@ -185,8 +189,8 @@ async function withOperands(argv: readonly string[]): Promise<readonly string[]>
   const group = await entry.load();
   const before = argv.slice(1, at);
   const command = before.map((word) => group.subcommands.find(({ usage }) => nameOf(usage) === word)).find(Boolean);
-  const { words, subcommands } = command ?? group;
-  if (subcommands.length > 0 || Object.values(words).some(({ takesRest }) => takesRest)) return argv;
+  const { words, run: does } = command ?? group;
+  if (does === null || Object.values(words).some(({ takesRest }) => takesRest)) return argv;
   return [...argv.slice(0, at), ...argv.slice(at + 1).map(asOperand)];
 }
 

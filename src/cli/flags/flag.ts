@@ -365,6 +365,8 @@ export function yargsOptions(
   isWhole: boolean,
 ): Options {
   return {
+    // Those of a command are not those of its subcommands.
+    global: false,
     ...(topic !== null && !isWhole && { hidden: true }),
     ...(kind === 'toggle'
       ? { type: 'boolean' }

@@ -47,10 +47,12 @@ export async function completionCandidates(
     return fitting([{ word: 'ask', about: ask.describe }, ...names], partial);
   }
   if (group.subcommands.length > 0 && subcommand === undefined) {
-    return fitting(
+    const names = fitting(
       group.subcommands.map(({ usage, describe }) => ({ word: nameOf(usage), about: describe })),
       partial,
     );
+    // A command that does something by itself takes other words in this place as well.
+    if (group.run === null || (partial !== '' && names.length > 0)) return names;
   }
   const [operand] = Object.values(operands);
   return operand === undefined ? [] : fitting(await valuesOf(operand, context), partial);
@@ -112,8 +114,8 @@ function flagWords(flags: Flags): Candidate[] {
 }
 
 /** The first word after the group that is no value of a flag: a value may be called like a subcommand. */
-function subcommandOf(before: readonly string[], { subcommands }: Command): Command | undefined {
-  const flags: Flags = Object.assign({}, ...subcommands.map((each) => each.flags));
+function subcommandOf(before: readonly string[], { subcommands, flags: own }: Command): Command | undefined {
+  const flags: Flags = Object.assign({}, own, ...subcommands.map((each) => each.flags));
   const word = before.slice(1).find((each, at) => !each.startsWith('-') && flagOf(before[at] ?? '', flags) === null);
   return subcommands.find(({ usage }) => nameOf(usage) === word);
 }
