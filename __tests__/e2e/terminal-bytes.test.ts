@@ -176,6 +176,8 @@ beforeAll(async () => {
     path.join(folder, 'p.jsonl'),
     [evil, 'b'].map((id) => JSON.stringify({ custom_id: id, prompt: 'x', model: 'fails' })).join('\n'),
   );
+  const failed = { type: 'result', line: 1, is_error: true, custom_id: evil, error: { code: evil, message: evil } };
+  writeFileSync(path.join(folder, 'parts.jsonl'), `${JSON.stringify(failed)}\n`);
   writeFileSync(path.join(folder, 'people.yaml'), 'teams: { search: }\npeople: { ann: { team: search } }\n');
   writeFileSync(path.join(folder, 'damaged.jsonl'), `{"conversation": ${JSON.stringify(evil)}`);
   await home.run(['-C', evilWord, '-s', evil, '--record', 'x.rec', '--no-stdin', `${evil} needle`], { cwd: folder });
@@ -246,6 +248,11 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['batch', 'p.jsonl', '--dry-run'],
     ['batch', 'p.jsonl', '--dry-run', '--output-format', 'json'],
     ['batch', 'p.jsonl', '-o', 'o3.jsonl', '--reporter', evilWord],
+  ],
+  'batch merge': [
+    ['batch', 'merge', 'parts.jsonl', '-o', `${evilWord}.jsonl`, '--input', 'p.jsonl'],
+    ['batch', 'merge', evilWord, '-o', 'm2.jsonl'],
+    ['batch', 'merge', 'p.jsonl', '-o', evilWord, '--input', evilWord],
   ],
   compare: [
     ['compare', '-m', 'm', '-m', evilWord, '--no-stdin', 'hi'],
@@ -440,7 +447,8 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
 
 function pathsOf(command: Command, name: string): string[] {
   if (command.subcommands.length === 0) return [name];
-  return command.subcommands.flatMap((each) => pathsOf(each, `${name} ${each.usage.split(' ')[0]}`));
+  const below = command.subcommands.flatMap((each) => pathsOf(each, `${name} ${each.usage.split(' ')[0]}`));
+  return command.run === null ? below : [name, ...below];
 }
 
 test('every command has a run here', async () => {

@@ -211,13 +211,13 @@ async function rewrite(file: string, source: FileHandle, dropped: ReadonlySet<nu
 }
 
 /** What a crash left of a line of ours: its beginning, or zeros that a file system put where nothing was written yet. */
-function isTorn(text: string): boolean {
+export function isTorn(text: string): boolean {
   const begun = withoutFinal('\0', text);
   return begun.startsWith(resultStart) || resultStart.startsWith(begun);
 }
 
 /** The file that a name leads to, so that two names of it have one lock. */
-async function resolved(name: string): Promise<string> {
+export async function resolved(name: string): Promise<string> {
   try {
     return await realpath(name);
   } catch {
@@ -249,7 +249,7 @@ async function openOrNull(file: string): Promise<FileHandle | null> {
 }
 
 /** A new name is durable once its directory is. */
-async function syncDirectory(file: string): Promise<void> {
+export async function syncDirectory(file: string): Promise<void> {
   const directory = await open(path.dirname(file));
   try {
     await directory.sync();

@@ -191,7 +191,8 @@ async function withOperands(argv: readonly string[]): Promise<readonly string[]>
   const command = before.map((word) => group.subcommands.find(({ usage }) => nameOf(usage) === word)).find(Boolean);
   const { words, run: does } = command ?? group;
   if (does === null || Object.values(words).some(({ takesRest }) => takesRest)) return argv;
-  return [...argv.slice(0, at), ...argv.slice(at + 1).map(asOperand)];
+  const names = command === undefined ? group.subcommands.map(({ usage }) => nameOf(usage)) : [];
+  return [...argv.slice(0, at), ...argv.slice(at + 1).map((word) => asOperand(word, names))];
 }
 
 /** `--help` of no command in particular. */

@@ -65,6 +65,16 @@ export function lockFile(file: string, identity: ProcessIdentity): () => void {
   return () => claim.release();
 }
 
+/** The process that writes a file under `lockFile`, or claims it, as far as this one can see; null when none does. */
+export function writerOf(file: string, identity: ProcessIdentity): LockHolder | null {
+  for (const name of readdirSync(path.dirname(file))) {
+    if (!name.startsWith(claimPrefix(file))) continue;
+    const found = holderOf(path.join(path.dirname(file), name), identity, Infinity);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
 /**
  * Runs the work while this process, and in it this call, is the only one that has the lock of the file. What a process
  * that died left of it is in nobody's way.
@@ -132,7 +142,7 @@ class Claim {
     claims += 1;
     this.#identity = identity;
     this.#directory = path.dirname(file);
-    this.#prefix = `.${path.basename(file)}.lock-`;
+    this.#prefix = claimPrefix(file);
     this.#name = `${this.#prefix}${identity.pid}-${identity.startedAt.replace(/[^0-9A-Za-z]/g, '')}-${claims}`;
     // Whole from the moment it has its name: a claim that is half written would look like a dead one.
     replaceFile(path.join(this.#directory, this.#name), JSON.stringify(identity), { isSynced: false });
@@ -148,27 +158,31 @@ class Claim {
     let isFirst = true;
     for (const name of readdirSync(this.#directory)) {
       if (name === this.#name || !name.startsWith(this.#prefix)) continue;
-      const found = this.#holderOf(path.join(this.#directory, name), abandonedMs);
+      const found = holderOf(path.join(this.#directory, name), this.#identity, abandonedMs);
       if (found === null) continue;
       holder ??= found;
       if (name < this.#name) isFirst = false;
     }
     return { holder, isFirst };
   }
+}
 
-  /** Null for what is no claim, or one whose process is gone: that is removed. */
-  #holderOf(claim: string, abandonedMs: number): LockHolder | null {
-    const found = readClaim(claim);
-    if (found === null) return null;
-    if (found === 'closed') return { pid: null, host: null, claim };
-    const state = found.identity === null ? 'gone' : processState(found.identity, this.#identity);
-    if (found.identity === null || state === 'gone' || (state === 'unknown' && found.ageMs > abandonedMs)) {
-      removeQuietly(claim);
-      return null;
-    }
-    const host = state === 'unknown' ? (found.identity.realm.split(' ')[0] ?? '') : null;
-    return { pid: found.identity.pid, host, claim };
+function claimPrefix(file: string): string {
+  return `.${path.basename(file)}.lock-`;
+}
+
+/** Null for what is no claim, or one whose process is gone: that is removed. */
+function holderOf(claim: string, self: ProcessIdentity, abandonedMs: number): LockHolder | null {
+  const found = readClaim(claim);
+  if (found === null) return null;
+  if (found === 'closed') return { pid: null, host: null, claim };
+  const state = found.identity === null ? 'gone' : processState(found.identity, self);
+  if (found.identity === null || state === 'gone' || (state === 'unknown' && found.ageMs > abandonedMs)) {
+    removeQuietly(claim);
+    return null;
   }
+  const host = state === 'unknown' ? (found.identity.realm.split(' ')[0] ?? '') : null;
+  return { pid: found.identity.pid, host, claim };
 }
 
 interface ReadClaim {
@@ -223,7 +237,8 @@ function removeQuietly(file: string): void {
   }
 }
 
-function isHeld(file: string, { pid, host, claim }: LockHolder): CllmError {
+/** Of a file that another process writes. */
+export function isHeld(file: string, { pid, host, claim }: LockHolder): CllmError {
   if (pid === null) {
     return new CllmError('output_failed', `another user's cllm has claimed ${file}`, {
       hint: `if it has ended, remove its claim: rm ${claim}`,

@@ -1,4 +1,15 @@
-import { closeSync, constants, fchmodSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errorCode } from './file-error.ts';
 
@@ -9,6 +20,8 @@ export interface ReplaceOptions {
   isMasked?: boolean;
   /** Whether it has to outlive a loss of power. Default true. */
   isSynced?: boolean;
+  /** Whether there must be nothing of that name: then `commit` throws EEXIST, and what is there stays. Default false. */
+  isNew?: boolean;
 }
 
 /**
@@ -33,13 +46,15 @@ export class Replacement {
   readonly #path: string;
   readonly #beside: string;
   readonly #isSynced: boolean;
+  readonly #isNew: boolean;
   #descriptor: number | null;
   size = 0;
 
   /** @throws What the file system throws. */
-  constructor(path: string, { mode = 0o600, isMasked = false, isSynced = true }: ReplaceOptions = {}) {
+  constructor(path: string, { mode = 0o600, isMasked = false, isSynced = true, isNew = false }: ReplaceOptions = {}) {
     this.#path = path;
     this.#isSynced = isSynced;
+    this.#isNew = isNew;
     const { file, descriptor } = createBeside(path, isMasked ? mode : 0o600);
     this.#beside = file;
     this.#descriptor = descriptor;
@@ -62,7 +77,8 @@ export class Replacement {
     if (this.#descriptor === null) return;
     if (this.#isSynced) fsyncSync(this.#descriptor);
     this.#close();
-    renameSync(this.#beside, this.#path);
+    if (this.#isNew) putInFreePlace(this.#beside, this.#path);
+    else renameSync(this.#beside, this.#path);
   }
 
   /** Leaves what was there; harmless after `commit`. */
@@ -78,6 +94,20 @@ export class Replacement {
   #close(): void {
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;
+  }
+}
+
+/** A link refuses a name that is taken, in one step; a rename would take it. */
+function putInFreePlace(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+    unlinkSync(from);
+  } catch (error) {
+    // Some file systems have no links: there, whoever takes the name between these two lines loses it.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(errorCode(error) ?? '')) throw error;
+    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined)
+      throw Object.assign(new Error('EEXIST'), { code: 'EEXIST' });
+    renameSync(from, to);
   }
 }
 

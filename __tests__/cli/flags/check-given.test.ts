@@ -74,6 +74,7 @@ test('every flag of every command is refused when it is given twice, empty, or a
 /** The words and flags that a command needs before it looks at others. */
 const needed: Readonly<Record<string, readonly string[]>> = {
   batch: ['x.txt'],
+  'batch merge': ['x.jsonl', '-o', 'y.jsonl'],
   replay: ['x.rec'],
   'config get': ['model'],
   'config set': ['model', 'x'],

@@ -89,10 +89,11 @@ interface TextOptions {
 /** Stands for a lone `-` while yargs parses, which would drop it: no argument of a process can hold a NUL. */
 export const inputMark = '\u0000-';
 
-/** A word behind `--` that begins with `-`, to a parser a word like any other. */
+/** A word behind `--` that begins with `-`, or is called like a subcommand, to a parser a word like any other. */
 const operandMark = '\u0000=';
 
-export const asOperand = (given: string): string => (given.startsWith('-') ? operandMark + given : given);
+export const asOperand = (given: string, subcommands: readonly string[]): string =>
+  given.startsWith('-') || subcommands.includes(given) ? operandMark + given : given;
 
 export function unmarked(given: string): string {
   if (given === inputMark) return '-';

@@ -1,6 +1,6 @@
-import type { Shard } from '../../../batch/select-items.ts';
-import { UsageError } from '../../../outcome/errors.ts';
+import { parseShard } from '../../../batch/shard.ts';
 import { command } from '../../command.ts';
+import { merge } from './merge-command.ts';
 import { choice, inGroup, mapped, neededWord, number, reworded, text, toggle } from '../../flags/flag.ts';
 import {
   limitFlags,
@@ -19,15 +19,15 @@ const group = 'Batch:';
 
 export const batchFlags = {
   ...inGroup(group, {
-    output: text('the results, a line each; run again, it goes on from there', { alias: 'o', completes: 'files' }),
+    output: text('the results; run again, it goes on from there', { alias: 'o', completes: 'files' }),
     'input-format': choice('of the file (default: by its name, else its first line)', ['jsonl', 'text', 'csv', 'tsv']),
     template: reworded(templateFlags.template, {
       describe: 'makes a prompt of each row of a table',
     }),
     var: reworded(templateFlags.var, { describe: 'a variable that no column has, NAME=VALUE' }),
     'trust-template': reworded(templateFlags['trust-template'], {}),
-    concurrency: number('requests at a time (default 8); fewer while the proxy says 429', { least: 1, isWhole: true }),
-    shard: mapped(text('I/N: only the I-th of N parts'), shardOf),
+    concurrency: number('requests at a time (default 8); fewer on 429', { least: 1, isWhole: true }),
+    shard: mapped(text('I/N: only the I-th of N parts; auto: as CI says'), parseShard),
     'fail-fast': toggle('begin nothing more after the first failure'),
     reporter: text('github, junit[=FILE], markdown[=FILE]'),
     'output-schema': reworded(schemaFlags['output-schema'], { describe: 'a JSON schema that each reply must match' }),
@@ -58,17 +58,11 @@ export const batch = command({
   examples: [
     ['cllm batch in.jsonl -o out.jsonl', 'ask for each line, eight at a time'],
     ['cllm batch a.csv -t sort -o out.jsonl', 'a prompt from each row of a table'],
-    ['cllm batch - -o out.jsonl --max-cost 5 --reporter github,junit', 'in CI, with a cap and reports'],
+    ['cllm batch - -o out.jsonl --max-cost 5', 'from a pipe, with a cap'],
   ],
+  subcommands: [merge],
   async run(values, context) {
     const { runBatchCommand } = await import('./run.ts');
     return runBatchCommand(values, context);
   },
 });
-
-function shardOf(value: string): Shard {
-  const [, index = '0', count = '0'] = /^(\d{1,6})\/(\d{1,6})$/.exec(value) ?? [];
-  const shard = { index: Number(index), count: Number(count) };
-  if (shard.index >= 1 && shard.index <= shard.count) return shard;
-  throw new UsageError(`--shard ${value} is no part I/N with I from 1 to N`, { hint: 'for example --shard 1/4' });
-}

@@ -19,7 +19,8 @@ import {
   withoutDone,
 } from '../../../batch/select-items.ts';
 import { CllmError, UsageError } from '../../../outcome/errors.ts';
-import { assertTableWithTemplate, selectionOf } from './selection.ts';
+import { failureTable } from './failure-table.ts';
+import { assertTableWithTemplate, selectionOf, shardOf } from './selection.ts';
 import { identifyProcess } from '../../../files/process-identity.ts';
 import { type BatchSource, openSource, spooled } from './input.ts';
 import { itemDefaults } from './item-defaults.ts';
@@ -31,8 +32,6 @@ import { refuseKey } from '../../asking/refuse-key.ts';
 import type { batchFlags } from './command.ts';
 import type { Values } from '../../flags/flag.ts';
 import { remark } from '../../views/report.ts';
-import type { OwnText } from '../../../terminal/own-text.ts';
-import { table } from '../../views/table.ts';
 import { prepareSpending, type Spending } from '../../asking/spending.ts';
 
 const timestamp = (): string => new Date().toISOString();
@@ -52,7 +51,7 @@ export async function runBatchCommand(values: BatchValues, context: Context): Pr
       hint: 'the results of a batch are JSON lines, in the file of -o',
     });
   }
-  const options = readOptions(values, io.cwd);
+  const options = readOptions(values, io);
   const source = openSource(options.inputName, io);
   const run = new BatchCommand(values, context, options);
   try {
@@ -75,7 +74,7 @@ interface BatchOptions {
   reports: Report[];
 }
 
-function readOptions(values: BatchValues, cwd: string): BatchOptions {
+function readOptions(values: BatchValues, { cwd, env }: Context['io']): BatchOptions {
   const { file: name, output } = values;
   if (output === undefined) {
     throw new UsageError('a batch needs a file for its results', { hint: 'name it with -o: cllm batch FILE -o OUT' });
@@ -85,7 +84,7 @@ function readOptions(values: BatchValues, cwd: string): BatchOptions {
     inputName: name === '-' ? null : name,
     outputFile,
     concurrency: values.concurrency ?? 8,
-    shard: values.shard ?? { index: 1, count: 1 },
+    shard: shardOf(values, env),
     isFailFast: values.failFast,
     isQuiet: values.quiet,
     reports: reportsOf(values.reporter, outputFile, cwd),
@@ -122,6 +121,8 @@ class BatchCommand {
     await this.#context.assertTrusted();
     const settings = await this.#context.settings();
     const { maxCost } = settings;
+    if (this.#values.shard === 'auto' && !this.#options.isQuiet)
+      this.#say(`--shard auto: part ${shard.index}/${shard.count}`);
     this.#selection = await selectionOf(this.#values, this.#context, (text) => this.#say(text));
     const earlierCosts: (number | null)[] = [];
     this.#results = await ResultsFile.open(outputFile, {
@@ -290,7 +291,7 @@ class BatchCommand {
     const error = this.#decide(stop);
     const durationMs = io.now() - this.#startedAt.clock;
     if (!isQuiet || error !== null) this.#say(closingLine(this.#progress, summary, durationMs));
-    if (this.#progress.failed > 0) await io.stderr.write(this.#failureTable());
+    if (this.#progress.failed > 0) await io.stderr.write(failureTable(io.stderr, summary));
     const [failure, ...others] = summary.failures;
     // The error that decides says only how to go on; one that stopped the batch says what to do itself.
     if (error?.code === 'batch_partial' && failure !== undefined && others.length === 0) this.#say(failure.hint);
@@ -344,20 +345,6 @@ class BatchCommand {
         hint: `the same command tries what failed again and skips what is in ${name}`,
       },
     );
-  }
-
-  /** Why items failed: a row a reason, with the first lines that met it. */
-  #failureTable(): string | OwnText {
-    const rows = this.#summary.failures.map(({ code, count, examples }) => [
-      count,
-      code,
-      `line ${examples
-        .slice(0, 5)
-        .map(({ line }) => line)
-        .join(', ')}${count > 5 ? ', …' : ''}`,
-      examples[0]?.message ?? '',
-    ]);
-    return table(this.#context.io.stderr, ['failed', 'why', 'where', 'for example'], rows);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { InputFormat } from '../../../batch/batch-item.ts';
-import type { Selection } from '../../../batch/select-items.ts';
+import type { Selection, Shard } from '../../../batch/select-items.ts';
+import { shardFromEnvironment } from '../../../batch/shard.ts';
 import { UsageError } from '../../../outcome/errors.ts';
 import type { Context } from '../../context.ts';
 import type { BatchValues } from './run.ts';
@@ -34,7 +35,8 @@ export async function selectionOf(
   { io, paths, template: loadTemplate }: Pick<Context, 'io' | 'paths' | 'template'>,
   say: (text: string) => void,
 ): Promise<Selection> {
-  const { file: name, shard = { index: 1, count: 1 } } = values;
+  const { file: name } = values;
+  const shard = shardOf(values, io.env);
   const fileName = name === '-' ? null : name;
   const format = values.inputFormat ?? tableFormat(name);
   const template = await loadTemplate();
@@ -51,11 +53,22 @@ export async function selectionOf(
   return { fileName, format: null, shard, table: { isTabbed: format === 'tsv', prompts } };
 }
 
-function isTableFormat(format: InputFormat | null): format is 'csv' | 'tsv' {
+/**
+ * The part of the input that this run does; all of it where nothing was said.
+ *
+ * @throws UsageError when `--shard auto` finds none
+ */
+export function shardOf({ shard = wholeInput }: Pick<BatchValues, 'shard'>, env: Context['io']['env']): Shard {
+  return shard === 'auto' ? shardFromEnvironment(env) : shard;
+}
+
+export const wholeInput: Shard = { index: 1, count: 1 };
+
+export function isTableFormat(format: InputFormat | null): format is 'csv' | 'tsv' {
   return format === 'csv' || format === 'tsv';
 }
 
-function tableFormat(name: string): InputFormat | null {
+export function tableFormat(name: string): InputFormat | null {
   const [, ending = ''] = /\.(csv|tsv|tab)$/i.exec(name) ?? [];
   return ending === '' ? null : ending.toLowerCase() === 'csv' ? 'csv' : 'tsv';
 }
