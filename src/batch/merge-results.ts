@@ -53,7 +53,7 @@ const linesPerBreath = 1000;
 
 /**
  * Makes one results file of those of several shards: a result an item, in the order of the input. Each line is checked as
- * `ResultsFile` would; a result that went well takes the place of one that failed. Holds about 60 bytes an item, and one
+ * `ResultsFile` would; a result that went well takes the place of one that failed. Holds about 100 bytes an item, and one
  * line at a time.
  *
  * @throws UsageError for a part that is none, for parts of different inputs, and when the output is there already; then
