@@ -319,6 +319,33 @@ describe('calls on which two readings remain', () => {
     ]);
   });
 
+  test('white space in what seemed to be a call again is a part of the other call', () => {
+    const pieces = ['{"', ' ', '":[]}'].map((piece, at) => fragment(first(at, 'f'), piece, { index: 0 }));
+    expect(raw(fragment('f', '{"":{}}', { index: 0 }), ...pieces)).toEqual([
+      [null, 'f', '{"":{}}'],
+      [null, 'f', '{" ":[]}'],
+    ]);
+  });
+
+  test('a call that is whole in one reading goes on in the other, with whatever id', () => {
+    const pieces = ['{"{}":', '{"{}":null}', ',"b":null}'];
+    const args = { '{}': { '{}': null }, b: null };
+    expect(
+      said(
+        messageOf(pieces.map((piece, at) => ({ tool_calls: [fragment('f', piece, { index: 0, id: `x${at}` })] }))),
+        false,
+      ),
+    ).toEqual([{ name: 'f', args }]);
+    const elsewhere = pieces.map((piece) => fragment(null, piece, { index: 1 }));
+    expect(callsOf(fragment('f', '', { index: 0, id: 'x' }), ...elsewhere)).toEqual([{ id: 'x', name: 'f', args }]);
+  });
+
+  test('the whole after pieces of which one begins like those before it', () => {
+    const whole = '{"[":{"[":null,"{}":" "},"b":[]}';
+    const given = ['{"[":', '{"[":null,"{}":', whole].map((piece) => fragment('f', piece, { index: 0, id: 'x' }));
+    expect(raw(...given)).toEqual([['x', 'f', whole]]);
+  });
+
   test('a new id with a name is another call, although it says the same', () => {
     expect(
       raw(fragment('roll', '{"d":6}', { index: 0, id: 'a' }), fragment('roll', '{"d":6}', { index: 0, id: 'b' })),

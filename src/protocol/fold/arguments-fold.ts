@@ -2,12 +2,23 @@ import { isJsonObject, parseJson, type JsonObject } from '../json.ts';
 import { JsonScanner } from '../json-scanner.ts';
 import { TextPieces } from './text-pieces.ts';
 
-/** How a text of JSON is put together: as long as it is open there may be two ways to read the pieces. */
+/** How a text of JSON is put together: as long as it is open there may be several ways to read the pieces. */
 interface Reading {
   pieces: TextPieces;
   length: number;
   scanner: JsonScanner;
 }
+
+/** How far pieces after the whole have repeated a text. */
+interface Echo {
+  text: string;
+  at: number;
+  /** What they were: white space, where a text has none, is no part of it. */
+  said: string;
+}
+
+/** Of one text. A second one is rare, and a third one an accident. */
+const mostReadings = 4;
 
 /** Arguments that come as objects are parsed for each of them: no longer ones are put together. */
 const longestMerged = 65_536;
@@ -18,7 +29,7 @@ const longestMerged = 65_536;
  * one that is whole:
  *
  * - A piece goes on with the text. A piece that begins with all of the text so far may say it again, and more (cumulative
- *   arguments, or the whole at the end): both readings live until one of them can not be JSON.
+ *   arguments, or the whole at the end): each reading lives until it can not be JSON.
  * - After the text is whole, the same text adds nothing: at once, in pieces, as a string of JSON (encoded twice), or
  *   written in another way. Neither does white space.
  * - `{}` before more is an opening, and goes.
@@ -27,10 +38,10 @@ const longestMerged = 65_536;
  * Each piece costs its length, and never that of the text before it.
  */
 export class ArgumentsFold {
-  /** One, or two of which the first is the plain one: all pieces joined. */
+  /** At least one; where there are more, the first is the plain one: all pieces joined. */
   #readings: Reading[] = [emptyReading()];
   /** Which part of which text, said before, the pieces after the whole have repeated. */
-  #echo: { text: string; at: number } | null = null;
+  #echo: Echo | null = null;
   /** What the whole text says, once it was compared; and the text as a string of JSON. */
   #value: { parsed: unknown } | null = null;
   #encoded: string | null = null;
@@ -61,9 +72,15 @@ export class ArgumentsFold {
     return this.#best().length;
   }
 
-  /** The part of the whole text that pieces have begun to say again and have not finished. */
+  /** The pieces that have begun to say the whole text again and have not finished. */
   get unfinishedEcho(): string | null {
-    return this.#echo === null ? null : this.#echo.text.slice(0, this.#echo.at);
+    return this.#echo?.said ?? null;
+  }
+
+  /** Whether a piece goes on with the text where it may be whole or not, and begins none of its own. */
+  isContinuedBy(piece: string): boolean {
+    if (this.#readings.length === 1 || /^\s*["{]/.test(piece)) return false;
+    return this.#readings.some((each) => !isWholeObject(each) && !each.scanner.copy().read(piece).isBroken);
   }
 
   /**
@@ -122,8 +139,7 @@ export class ArgumentsFold {
   }
 
   #best(): Reading {
-    const [plain, other] = this.#readings as [Reading, Reading?];
-    return other === undefined || isWholeObject(plain) || !isWholeObject(other) ? plain : other;
+    return this.#readings.find(isWholeObject) ?? (this.#readings[0] as Reading);
   }
 
   /** A piece after the whole text. */
@@ -141,17 +157,18 @@ export class ArgumentsFold {
 
   #beginEcho(text: string, piece: string): boolean {
     if (!text.startsWith(piece)) return false;
-    this.#echo = piece.length === text.length ? null : { text, at: piece.length };
+    this.#echo = piece.length === text.length ? null : { text, at: piece.length, said: piece };
     return true;
   }
 
-  #goOnEchoing(echo: { text: string; at: number }, piece: string): boolean {
-    const { text, at } = echo;
-    if (text.startsWith(piece, at)) echo.at += piece.length;
+  #goOnEchoing({ text, at, said }: Echo, piece: string): boolean {
+    let echo: Echo;
+    if (text.startsWith(piece, at)) echo = { text, at: at + piece.length, said: said + piece };
     // The whole once more, each time a bit longer.
-    else if (piece.length > at && text.startsWith(piece)) echo.at = piece.length;
-    else if (!isBlank(piece)) return false;
-    if (echo.at === text.length) this.#echo = null;
+    else if (piece.length > at && text.startsWith(piece)) echo = { text, at: piece.length, said: piece };
+    else if (isBlank(piece)) echo = { text, at, said: said + piece };
+    else return false;
+    this.#echo = echo.at === text.length ? null : echo;
     return true;
   }
 
@@ -209,17 +226,19 @@ function mayRestate({ pieces, length }: Reading, piece: string): boolean {
   return length > 0 && piece.length >= length && piece.startsWith(pieces.join());
 }
 
-/** The readings that a piece leaves: it goes on with the text, and it says the text again and more; one of them, or none. */
+/** The readings that a piece leaves: it goes on with one before, or says one of them again and more; none, when it is neither. */
 function continuations(readings: readonly Reading[], piece: string): Reading[] {
-  const [plain, other] = readings as [Reading, Reading?];
-  const again =
-    (other === undefined ? null : (saidAgain(other, piece) ?? extended(other, piece))) ?? saidAgain(plain, piece);
-  return [extended(plain, piece), again].filter((reading) => reading !== null);
+  // Whichever it says again, the text is the piece then. Looked at first: going on changes a reading.
+  const again = readings.some((reading) => mayRestate(reading, piece)) ? startedWith(piece) : null;
+  const [plain, ...others] = readings.map((reading) => extended(reading, piece));
+  return [plain, again, ...others]
+    .filter((reading) => reading !== null && reading !== undefined)
+    .slice(0, mostReadings);
 }
 
-function saidAgain(reading: Reading, piece: string): Reading | null {
-  const again = mayRestate(reading, piece) ? append(emptyReading(), piece) : null;
-  return again?.scanner.isBroken === true ? null : again;
+function startedWith(piece: string): Reading | null {
+  const reading = append(emptyReading(), piece);
+  return reading.scanner.isBroken ? null : reading;
 }
 
 /** Changes the reading if it can go on like that. */

@@ -62,6 +62,11 @@ export class CallFold {
     return this.#arguments.isWhole;
   }
 
+  /** Whether it is whole, and stays so when the fragment comes: nothing of its arguments can be missing. */
+  isOverAt(fragment: CallFragment): boolean {
+    return this.isWhole && !this.#arguments.isContinuedBy(textOf(fragment.arguments));
+  }
+
   /** Changes with each fragment that adds something. */
   get version(): number {
     return this.#version;
@@ -81,7 +86,8 @@ export class CallFold {
     if (this.#hasCustom || fragment.isCustom || this.#arguments.isBroken) {
       return hasOtherId || (hasOtherName && hasNoIds && !this.#isBare());
     }
-    if (this.isWhole) return hasOtherName || (hasOtherId && !(this.#ids.size > 1 && this.isRepeatedBy(fragment)));
+    if (this.isOverAt(fragment))
+      return hasOtherName || (hasOtherId && !(this.#ids.size > 1 && this.isRepeatedBy(fragment)));
     if (hasOtherName) return hasOtherId || hasNoIds;
     // Without an index, what opens like a call and has an id of its own is one; with it, a server may count fragments.
     return (

@@ -88,13 +88,13 @@ export class ToolCallsFold {
       this.#callsById.set(fragment.id as string, null);
       return this.#open(fragment);
     }
-    const newest = fragment.index === null ? this.#openCall() : this.#callsByIndex.get(fragment.index)?.at(-1);
+    const newest = fragment.index === null ? this.#openCall(fragment) : this.#callsByIndex.get(fragment.index)?.at(-1);
     if (newest !== undefined && newest !== null) {
       return newest.isEndedBy(fragment) ? this.#open(fragment) : this.#give(newest, fragment);
     }
     const last = this.#last;
     const isNamed = fragment.id !== null || fragment.name !== null;
-    if (!isNamed && last !== null && !last.isWhole && last.take(fragment)) return true;
+    if (!isNamed && last !== null && !last.isOverAt(fragment) && last.take(fragment)) return true;
     return this.#open(fragment);
   }
 
@@ -105,9 +105,9 @@ export class ToolCallsFold {
   }
 
   /** Where a fragment without an index goes on: the last call, or else one that is still open. */
-  #openCall(): CallFold | null {
+  #openCall(fragment: CallFragment): CallFold | null {
     const last = this.#last;
-    if (last === null || !last.isWhole) return last;
+    if (last === null || !last.isOverAt(fragment)) return last;
     const newest = [...this.#callsByIndex.values()].map((calls) => calls.at(-1));
     return newest.findLast((call) => call !== undefined && !call.isWhole) ?? last;
   }
