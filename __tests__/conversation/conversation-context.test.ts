@@ -157,7 +157,7 @@ describe('calls that are answered', () => {
 
   test('are all answered as soon as one is', () => {
     const turns = called(call('a'), call('b'), call('c'));
-    const outcomes = (): Map<number, string> => new Map([[1, 'kept']]);
+    const outcomes = (): Map<number, { content: string }> => new Map([[1, { content: 'kept' }]]);
     expect(wanted(turns, { next: [answer('a')], outcomes })).toEqual([
       prompt,
       { role: 'assistant', content: null, tool_calls: [call('a'), call('b'), call('c')] },
@@ -167,7 +167,7 @@ describe('calls that are answered', () => {
   });
 
   test('go along with what they came to where no later turn holds it', () => {
-    const outcomes = (): Map<number, string> => new Map([[0, 'kept']]);
+    const outcomes = (): Map<number, { content: string }> => new Map([[0, { content: 'kept' }]]);
     expect(wanted(called(call('c')), { outcomes, next: [prompt] })).toEqual([
       prompt,
       { role: 'assistant', content: null, tool_calls: [call('c')] },

@@ -28,7 +28,9 @@ beforeEach(async () => {
     if (!request.path.endsWith('/chat/completions')) return fallback(request);
     const last = request.body.messages?.at(-1);
     if (last?.role === 'tool') return textReply(`told: ${/five|refused/.exec(lastText(request))?.[0]}.`)(request);
-    return callReply([{ name: 'math-add', args: { a: 2, note: '\u001b]0;title\u0007 hidden\u202e' } }])(request);
+    return callReply([
+      { name: 'math-add', args: { a: 2, note: '\u001b]0;title\u0007 hidden\u202e', tag: '\u{e0041}\u200b\u3164' } },
+    ])(request);
   });
   home = new CliHome({ LITELLM_PROXY_URL: upstream.baseUrl });
 });
@@ -51,6 +53,7 @@ test.each([
   await shown.until(question);
   // Before anybody decides all of it is there to be read, and nothing of it acts on the terminal.
   expect(shown.text).toContain('"a":2');
+  expect(shown.text).toContain('"tag":"\\u{e0041}\\u{200b}\\u{3164}"');
   expect(shown.output).not.toContain('\u001b]0;title');
   expect(shown.output).not.toContain('\u202e');
   expect(ran).toBe(0);

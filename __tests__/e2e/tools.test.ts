@@ -179,7 +179,7 @@ describe('a loop', () => {
     };
     script(paid, paid);
     const run = await home.run([...withMath, '-m', 'fake', '--max-cost', '0.4', '--output-format', 'json', 'go']);
-    expect({ code: run.code, chats: upstream.chatRequests.length }).toEqual({ code: 7, chats: 1 });
+    expect({ code: run.code, chats: upstream.chatRequests.length, ran }).toEqual({ code: 7, chats: 1, ran: [] });
     expect(resultOf(run)).toMatchObject({ error: { code: 'cost_cap' } });
   });
 
@@ -191,6 +191,45 @@ describe('a loop', () => {
     expect({ code: further.code, ran }).toEqual({ code: 0, ran: ['add {"a":2,"b":3}'] });
     expect(further.stdout).toContain('5');
   });
+});
+
+describe('what a model makes up', () => {
+  test('is no call that somebody has to answer', async () => {
+    const made = { name: 'nobody', args: {}, id: 'made' };
+    script(callReply([{ name: 'math-boom', args: {} }, made]));
+    expect(await home.run([...withMath, 'go'])).toMatchObject({ code: 13 });
+    const { code } = await home.run(['-c', '--mcp', 'math', '--allow', 'mcp:math/*']);
+    expect({ code, ran }).toEqual({ code: 0, ran: ['boom {}'] });
+    expect(bodies().at(-1)?.messages?.at(-1)).toMatchObject({ content: 'There is no tool "nobody".' });
+  });
+
+  test('goes to a tool with every digit, and not at all where two programs would read it in two ways', async () => {
+    const long = '{ "a": 12345678901234567890, "b": 1.10 }';
+    script(
+      callReply([
+        { name: 'math-add', args: long },
+        { name: 'math-add', args: '{"a":1,"a":2}' },
+      ]),
+    );
+    const { code, stderr } = await home.run([...withMath, '--verbose', 'go']);
+    expect({ code, calls: ran.length }).toEqual({ code: 0, calls: 1 });
+    const sent = upstream.requests.find(({ path }) => path === '/mcp-rest/tools/call');
+    expect(sent?.text).toContain(`"arguments":${long}`);
+    expect(stderr).toContain('{"a":12345678901234567890,"b":1.10}');
+    expect(bodies()[1]?.messages?.at(-1)?.content).toContain('has the name "a" twice');
+  });
+});
+
+test('-o is left as it was by a reply that is calls alone', async () => {
+  writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: { name: 'look' } }]));
+  writeFileSync(home.at('answer.txt'), 'of yesterday');
+  script(callReply([{ name: 'look', args: {} }]));
+  const run = await home.run(['--tools', home.at('tools.json'), '-o', home.at('answer.txt'), 'go']);
+  expect(run).toMatchObject({ code: 0, stderr: expect.stringContaining('answer.txt is left as it was') });
+  expect(readFileSync(home.at('answer.txt'), 'utf8')).toBe('of yesterday');
+  const answered = await home.run(['-c', '--tool-result', 'call_1=five', '-o', home.at('answer.txt')]);
+  expect(answered).toMatchObject({ code: 0 });
+  expect(readFileSync(home.at('answer.txt'), 'utf8')).toContain('told: five');
 });
 
 describe('what no rule allows', () => {
@@ -238,7 +277,13 @@ describe('what no rule allows', () => {
 test('a form is asked for with the calls and results that led to the reply', async () => {
   script(callReply([add]), textReply('five'), textReply('{"sum": 5}'));
   const flags = ['--output-schema', 'sum int', '--schema-retries', '1', '--ephemeral'];
-  expect(await home.run([...withMath, ...flags, 'go'])).toMatchObject({ code: 0, stdout: '{"sum": 5}\n' });
+  const run = await home.run([...withMath, ...flags, '--output-format', 'json', 'go']);
+  expect(run.code).toBe(0);
+  // All that it took, and nothing of what was not taken as the answer.
+  expect(resultOf(run)).toMatchObject({
+    result: '{"sum": 5}',
+    steps: [{ tool_calls: [{ tool_name: 'math-add' }] }, { finish_reason: 'stop' }, { finish_reason: 'stop' }],
+  });
   expect(bodies()[2]?.messages?.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
 });
 
@@ -365,6 +410,25 @@ describe('commands of this machine', () => {
     expect(code).toBe(13);
     expect(() => readFileSync(home.at('canary'))).toThrow('ENOENT');
   });
+});
+
+test("a batch leaves the calls of an item's own tools to whoever reads its results", async () => {
+  const line = {
+    custom_id: 'one',
+    method: 'POST',
+    url: '/v1/chat/completions',
+    body: {
+      messages: [{ role: 'user', content: 'go' }],
+      tools: [{ type: 'function', function: { name: 'look', parameters: { type: 'object' } } }],
+    },
+  };
+  writeFileSync(home.at('in.jsonl'), JSON.stringify(line));
+  script(callReply([{ name: 'look', args: {} }]));
+  const { code } = await home.run(['batch', 'in.jsonl', '-o', 'out.jsonl', ...withMath]);
+  const [result] = eventsOf({ stdout: readFileSync(home.at('out.jsonl'), 'utf8') } as CliResult);
+  expect({ code, chats: upstream.chatRequests.length }).toEqual({ code: 0, chats: 1 });
+  expect(result).toMatchObject({ finish_reason: 'tool_calls', steps: [{ tool_calls: [{ decision: 'caller' }] }] });
+  expect(bodies()[0]?.['tools']).toMatchObject([{ function: { name: 'look' } }, {}, {}]);
 });
 
 test('a batch runs what rules allow, and fails an item whose call none allows', async () => {

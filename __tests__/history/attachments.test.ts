@@ -51,6 +51,51 @@ const digests = (path?: string): string[] =>
 
 const isInFile = (text: string): boolean => readFileSync(pathOf()).includes(text);
 
+describe('a long list of tools', () => {
+  const tools = Array.from({ length: 40 }, (_, number) => ({
+    type: 'function',
+    function: { name: `tool_${number}`, description: `"tools":[] und „mehr“ 🛠 ${'x'.repeat(200)}` },
+  }));
+  const calling = (prompt: string, request: Record<string, unknown>, id?: string): NewTurn => ({
+    ...newTurn(prompt, id === undefined ? { system: null } : { id }),
+    request,
+  });
+
+  test('is kept once for all the requests that have it, and each gives it back', () => {
+    const history = openHistory(pathOf());
+    const requests = [
+      { temperature: 0, tools, tool_choice: 'auto' },
+      { tools, nested: { tools } },
+      { metadata: { tools: 'none' }, tools },
+      { tools: tools.slice(0, 1) },
+      { tools: null },
+    ];
+    const { conversationId: id } = history.beginTurn(calling('one', requests[0] ?? {}));
+    for (const request of requests.slice(1)) history.beginTurn(calling('more', request, id));
+    expect(digests()).toHaveLength(1);
+    expect(history.turns(id).map(({ request }) => request)).toEqual(requests);
+    expect(history.verify().problems).toEqual([]);
+    const [line = ''] = history.export();
+    const other = openHistory(pathOf('other'));
+    other.import([line]);
+    expect([...other.export()]).toEqual([line]);
+    history.delete(id);
+    expect(digests()).toEqual([]);
+  });
+
+  test('that is damaged is noticed, and takes nothing else with it', () => {
+    const history = openHistory(pathOf());
+    const { conversationId: id } = history.beginTurn(calling('one', { tools }));
+    history.close();
+    const database = new DatabaseSync(pathOf());
+    database.exec("UPDATE attachments SET bytes = CAST('[]' AS BLOB)");
+    database.close();
+    const again = openHistory(pathOf(), { onWarning: () => {} });
+    expect(again.turns(id)).toMatchObject([{ messages: [{ content: 'one' }] }]);
+    expect(again.verify().problems.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['attachment', 'turn']));
+  });
+});
+
 describe('an attachment', () => {
   test('is kept once for all the turns that have it, and each gives it back', () => {
     const history = openHistory(pathOf());

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { unknownOutcome } from '../../src/history/tool-runs.ts';
+import { runningOutcome, unknownOutcome } from '../../src/history/tool-runs.ts';
 import { ended, newTurn, openHistory } from '../support/history-samples.ts';
 import { DatabaseSync } from '../support/sqlite.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
@@ -10,7 +10,8 @@ const pathOf = (): string => join(directory(), 'data', 'history.db');
 
 /** A turn of a new conversation, with one call that ended, one that runs, and one that was begun by nobody. */
 function begun(path = pathOf()) {
-  const history = openHistory(path);
+  // A process that is no more: pids end at 4194304.
+  const history = openHistory(path, { pid: 2 ** 22 + 1 });
   const { conversationId, turnId } = history.beginTurn(newTurn('question', { name: 'plan', system: null }));
   history.endTurn(turnId, ended('reply'));
   expect(history.beginToolRun(turnId, 0, 'rule')).toBe(true);
@@ -31,12 +32,42 @@ describe('what became of calls', () => {
   });
 
   test('is told to the model also where no end is known', () => {
-    const { history, turnId } = begun();
-    expect([...history.callOutcomes(turnId)]).toEqual([
-      [0, 'five\u{fffd}'],
-      [1, unknownOutcome],
+    const { turnId } = begun();
+    expect([...openHistory(pathOf(), { pid: process.pid }).callOutcomes(turnId)]).toEqual([
+      [0, { content: 'five\u{fffd}', isError: false, runningIn: null }],
+      [1, { content: unknownOutcome, isError: true, runningIn: null }],
     ]);
   });
+
+  test('is told as running while its process runs, to others than itself, until it has ended', () => {
+    const parent = openHistory(pathOf(), { pid: process.ppid });
+    const { turnId } = parent.beginTurn(newTurn('question'));
+    parent.beginToolRun(turnId, 0, 'rule');
+    const other = openHistory(pathOf(), { pid: process.pid });
+    expect(other.callOutcomes(turnId).get(0)).toEqual({
+      content: runningOutcome,
+      isError: true,
+      runningIn: process.ppid,
+    });
+    expect(parent.callOutcomes(turnId).get(0)).toMatchObject({ content: unknownOutcome, runningIn: null });
+    parent.endToolRun(turnId, 0, { isError: false, content: 'five' });
+    expect(other.callOutcomes(turnId).get(0)).toEqual({ content: 'five', isError: false, runningIn: null });
+    expect(other.verify().problems).toEqual([]);
+  });
+
+  test.each(['{}', 'no JSON', '{"pid":1.5,"startedAt":"1","realm":"x"}', 'null'])(
+    'with an owner that nobody can be (%s) was interrupted',
+    (owner) => {
+      const { history, turnId } = begun();
+      history.close();
+      const database = new DatabaseSync(pathOf());
+      database.prepare('UPDATE tool_runs SET owner = ? WHERE place = 1').run(owner);
+      database.close();
+      expect(openHistory(pathOf(), { pid: process.pid }).callOutcomes(turnId).get(1)).toMatchObject({
+        content: unknownOutcome,
+      });
+    },
+  );
 
   test('goes with its turn, and a grant with its conversation', () => {
     const { history, conversationId, turnId } = begun();

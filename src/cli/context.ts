@@ -191,7 +191,7 @@ export function createContext(values: ContextValues, io: Io, version: string): C
 
   const history = once(async () => {
     const { History } = await import('../history/history.ts');
-    const opened = History.open(paths.historyFile, { uid: io.uid, onWarning: say });
+    const opened = History.open(paths.historyFile, { uid: io.uid, pid: io.pid, onWarning: say });
     closers.push(() => opened.close());
     return opened;
   });

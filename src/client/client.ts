@@ -8,7 +8,7 @@ import { Masking, withMaskedErrors } from './masking.ts';
 import { promptTexts, secretValues, textsIn } from './safe-text.ts';
 import { ServedPolicy } from './served-policy.ts';
 import { Transport, type TransportOptions } from './http/transport.ts';
-import { isJsonObject, type JsonObject } from '../protocol/json.ts';
+import { isJsonObject, type JsonObject, JsonText } from '../protocol/json.ts';
 
 /** All of a client's facts; it reads no environment and no file. Times are seconds, fractions too, 0 = no limit. */
 export interface ClientOptions {
@@ -607,6 +607,7 @@ function invalid(message: string): UsageError {
 }
 
 function jsonOf(body: unknown): string {
+  if (body instanceof JsonText) return body.text;
   try {
     return JSON.stringify(body);
   } catch (cause) {

@@ -20,7 +20,7 @@ export interface ContextOptions {
   /** What comes next: answers to calls of the last turn stand at its beginning. Default: nothing. */
   next?: readonly ChatMessage[];
   /** What calls of a turn have come to that no later turn holds, by their place in the reply. */
-  outcomes?: (turnId: string) => ReadonlyMap<number, string>;
+  outcomes?: (turnId: string) => ReadonlyMap<number, { content: string }>;
 }
 
 /**
@@ -79,13 +79,13 @@ export function requestOf(
 function answersOf(
   calls: readonly AnswerableCall[],
   following: readonly ChatMessage[],
-  outcomes: ReadonlyMap<number, string> = new Map(),
+  outcomes: ReadonlyMap<number, { content: string }> = new Map(),
 ): ChatMessage[] {
   const given = leadingAnswers(following);
   const found = calls.map((call, place) => {
     const answer = given.find((message) => message['tool_call_id'] === call.id);
-    const content = outcomes.get(place);
-    return answer ?? (content === undefined ? null : answerTo(call, content));
+    const outcome = outcomes.get(place);
+    return answer ?? (outcome === undefined ? null : answerTo(call, outcome.content));
   });
   if (found.every((answer) => answer === null)) return [];
   return found.map((answer, place) => answer ?? answerTo(calls[place] as AnswerableCall, 'This call was not run.'));

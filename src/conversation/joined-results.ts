@@ -1,10 +1,16 @@
 import type { Receipt } from '../client/receipt.ts';
 import type { TurnResult } from './turn.ts';
 
-/** The later result with what the earlier ones cost, and what kept one of them from being saved. */
+/** The later result with what the earlier ones cost, the requests that they took, and what kept one from being saved. */
 export function joined(earlier: TurnResult | null, later: TurnResult): TurnResult {
   if (earlier === null) return later;
-  return { ...later, unsaved: later.unsaved ?? earlier.unsaved, receipt: sumOf(earlier.receipt, later.receipt) };
+  const steps = [...(earlier.steps ?? []), ...(later.steps ?? [])];
+  return {
+    ...later,
+    unsaved: later.unsaved ?? earlier.unsaved,
+    receipt: sumOf(earlier.receipt, later.receipt),
+    ...(steps.length > 0 && { steps }),
+  };
 }
 
 function sumOf(earlier: Receipt | null, later: Receipt | null): Receipt | null {

@@ -7,6 +7,8 @@ export interface PendingCalls {
   turnId: string;
   completion: ChatCompletion;
   calls: readonly AnswerableCall[];
+  /** What the request said beside its messages: its tools, for one. */
+  request: Turn['request'];
 }
 
 /** The calls that the conversation stopped at; null when it did not stop at calls. */
@@ -16,7 +18,8 @@ export function pendingCalls(turns: readonly Turn[]): PendingCalls | null {
   if (turn === undefined || turn.completion === null || turn.verdict !== 'complete') return null;
   const calls = answerableCalls(turn.completion);
   const isAnswered = turns.slice(at + 1).some(({ messages }) => leadingAnswers(messages).length > 0);
-  return calls.length === 0 || isAnswered ? null : { turnId: turn.id, completion: turn.completion, calls };
+  if (calls.length === 0 || isAnswered) return null;
+  return { turnId: turn.id, completion: turn.completion, calls, request: turn.request };
 }
 
 /**

@@ -179,7 +179,8 @@ export function textOf(completion: ChatCompletion | null): string {
 }
 
 /** The text of all steps, each in lines of its own: what is printed. */
-function saidIn(steps: readonly Step[], completion: ChatCompletion | null): string {
+function saidIn(all: readonly Step[], completion: ChatCompletion | null): string {
+  const steps = all.filter(({ isRejected }) => isRejected !== true);
   const texts = steps.map((step) => textOf(step.completion)).filter((text) => text !== '');
   if (steps.length < 2) return textOf(completion);
   return texts.map((text, at) => (at < texts.length - 1 && !text.endsWith('\n') ? `${text}\n` : text)).join('');

@@ -95,7 +95,10 @@ export async function sendForTaking(
         },
       }),
     };
-    before = result;
+    before = {
+      ...result,
+      ...(result.steps && { steps: result.steps.map((step) => ({ ...step, isRejected: true as const })) }),
+    };
   }
 }
 

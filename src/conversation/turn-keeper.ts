@@ -1,9 +1,10 @@
 import type { ReplyTap, ResponseHead } from '../client/reply/completion-stream.ts';
 import { receiptToJson } from '../client/receipt.ts';
-import { type ContextOptions, type ConversationContext, contextOf } from './conversation-context.ts';
+import { type ConversationContext, contextOf } from './conversation-context.ts';
 import { CllmError } from '../outcome/errors.ts';
 import type { History, NewTurn, Turn } from '../history/history.ts';
 import type { JournalWriter } from '../journal/journal.ts';
+import type { ChatMessage } from '../protocol/types.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.ts';
 
@@ -27,7 +28,7 @@ export class TurnKeeper implements ReplyTap {
     if (state.isReadOnly) {
       this.#history = null;
       if (history !== null && state.id !== null) earlier = history.turns(state.id);
-      this.context = contextOf(earlier, { system: state.system, model, next: turn.messages, ...outcomesIn(history) });
+      this.context = contextFor(earlier, state, turn, history);
       return;
     }
     this.#history = history;
@@ -53,7 +54,7 @@ export class TurnKeeper implements ReplyTap {
         if (state.id !== null) earlier = history.turns(state.id);
       }
     }
-    this.context = contextOf(earlier, { system: state.system, model, next: turn.messages, ...outcomesIn(history) });
+    this.context = contextFor(earlier, state, turn, history);
     try {
       this.#journal =
         store.journal?.begin({
@@ -124,8 +125,20 @@ export class TurnKeeper implements ReplyTap {
   }
 }
 
-function outcomesIn(history: History | null): Pick<ContextOptions, 'outcomes'> {
-  return history === null ? {} : { outcomes: (turnId) => history.callOutcomes(turnId) };
+/** What goes along with a turn: up to the one whose calls it answers, or all of it. */
+export function contextFor(
+  earlier: readonly Turn[],
+  { system }: Pick<ConversationState, 'system'>,
+  { messages, body, answers = null }: Pick<TurnRequest, 'body' | 'answers'> & { messages: readonly ChatMessage[] },
+  history: History | null,
+): ConversationContext {
+  const answered = answers === null ? -1 : earlier.findIndex(({ id }) => id === answers);
+  return contextOf(answered === -1 ? earlier : earlier.slice(0, answered + 1), {
+    system,
+    model: body.model,
+    next: messages,
+    ...(history !== null && { outcomes: (turnId) => history.callOutcomes(turnId) }),
+  });
 }
 
 function conversationOf({ id, name, system, hasNewSystem }: ConversationState): NewTurn['conversation'] {

@@ -49,6 +49,11 @@ export interface TurnRequest {
   taps?: ReplyTap[];
   /** What the proxy groups calls by. Default: the conversation, or one of its own where none is kept. */
   sessionId?: string;
+  /**
+   * The turn whose calls the first messages answer, by its id: what another process added to the conversation since then is
+   * no part of the context. Default: all turns are.
+   */
+  answers?: string | null;
   /** What the prompt was made from; null, as by default, for one of its own. */
   template?: TurnTemplate | null;
 }
@@ -76,6 +81,8 @@ export interface Step {
   verdict: Verdict | null;
   receipt: Receipt | null;
   calls: readonly CallRecord[];
+  /** Its reply was asked for again, in another form: nothing of it is shown as the answer. */
+  isRejected?: true;
 }
 
 /** What was decided on a call, and what it came to. */

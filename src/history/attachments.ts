@@ -2,12 +2,13 @@ import { CllmError } from '../outcome/errors.ts';
 import { isBusy, isWriteRefusal } from './database-error.ts';
 import type { Database } from './database.ts';
 import { attach, detach, type Detached } from './detached-text.ts';
+import type { TurnRow } from './rows.ts';
 
 /** What a step may take: it keeps other writers waiting for about a tenth of a second. */
 const mostTurns = 2000;
 const mostCharacters = 4_000_000;
 
-/** Keeps what was detached from the messages of a turn that has its row; what is there already is there once. */
+/** Keeps what was detached from a turn that has its row; what is there already is there once. */
 export function keepAttachments(position: number, bytes: Detached['bytes'], database: Database): void {
   for (const [digest, each] of bytes) {
     // A statement that inserts nothing has its value copied all the same.
@@ -17,27 +18,37 @@ export function keepAttachments(position: number, bytes: Detached['bytes'], data
   }
 }
 
-/** Gives messages back whole. What several of them have is read and encoded once. */
+/** Gives messages and requests back whole. What several of them have is read and encoded once. */
 export class AttachmentReader {
   readonly #database: Database;
-  readonly #base64 = new Map<string, string | null>();
+  readonly #read = new Map<string, string | null>();
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  whole(messages: string): string {
-    return attach(messages, (digest) => {
-      let base64 = this.#base64.get(digest);
-      if (base64 === undefined) {
+  whole(text: string): string {
+    return attach(text, (digest, as) => {
+      const key = `${as} ${digest}`;
+      let read = this.#read.get(key);
+      if (read === undefined) {
         const row = this.#database.get('SELECT bytes FROM attachments WHERE digest = ?', digest) as
           | { bytes: Uint8Array }
           | undefined;
-        base64 = row === undefined ? null : base64Of(row.bytes);
-        this.#base64.set(digest, base64);
+        read = row === undefined ? null : encoded(row.bytes, as);
+        this.#read.set(key, read);
       }
-      return base64;
+      return read;
     });
+  }
+
+  /** A row with all that was kept apart. */
+  wholeRow(row: TurnRow): TurnRow {
+    return {
+      ...row,
+      messages: this.whole(row.messages),
+      request: row.request === null ? null : this.whole(row.request),
+    };
   }
 }
 
@@ -90,6 +101,6 @@ function moveAttachments(position: number, database: Database): number {
   return messages.length;
 }
 
-function base64Of({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+function encoded({ buffer, byteOffset, byteLength }: Uint8Array, as: 'base64' | 'utf8'): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString(as);
 }

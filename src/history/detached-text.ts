@@ -4,10 +4,13 @@ import { createRequire } from 'node:module';
 /** What is shorter stays where it is: a row of its own would take as much. In characters of base64. */
 const least = 4096;
 
-/** A line feed stands in no JSON that cllm writes, so nothing that somebody sent can look like a reference. */
-const reference = /\nsha256:([0-9a-f]{64})\n/g;
+/**
+ * A line feed stands in no JSON that cllm writes, so nothing that somebody sent can look like a reference: to bytes, whose
+ * base64 stood there, or to a text.
+ */
+const reference = /\n(sha256|text):([0-9a-f]{64})\n/g;
 
-/** The text of a turn's messages with references in the place of attachments, and their bytes by digest. */
+/** A text with references in the place of what is kept apart, and the bytes of that by digest. */
 export interface Detached {
   text: string;
   bytes: ReadonlyMap<string, Buffer>;
@@ -41,20 +44,42 @@ export function detach(json: string): Detached | null {
 }
 
 /**
- * Puts the attachments back.
- *
- * @param base64Of The base64 of what has a digest; null when it is not there: then its reference stays, with which the
- *   text is no JSON.
+ * Takes the list of tools out of the JSON of a request: each step of a loop has the same, and it may be longer than all
+ * that was said. Null when there is none that is worth it.
  */
-export function attach(text: string, base64Of: (digest: string) => string | null): string {
+export function detachTools(json: string): Detached | null {
+  if (json.length < least || !json.includes('"tools":')) return null;
+  const tools = JSON.stringify((JSON.parse(json) as { tools?: unknown }).tools) ?? '';
+  const start = json.indexOf(`"tools":${tools}`) + '"tools":'.length;
+  if (tools.length < least || start < '"tools":'.length) return null;
+  const found = Buffer.from(tools);
+  // Half of a character would not come back.
+  if (found.toString() !== tools) return null;
+  const digest = digestOf(found);
+  return {
+    text: `${json.slice(0, start)}\ntext:${digest}\n${json.slice(start + tools.length)}`,
+    bytes: new Map([[digest, found]]),
+  };
+}
+
+/**
+ * Puts back what was taken out.
+ *
+ * @param bytesOf What has a digest, as base64 or as text; null when it is not there: then its reference stays, with which
+ *   the text is no JSON.
+ */
+export function attach(text: string, bytesOf: (digest: string, as: 'base64' | 'utf8') => string | null): string {
   if (!text.includes('\n')) return text;
-  return text.replaceAll(reference, (whole, digest: string) => base64Of(digest) ?? whole);
+  return text.replaceAll(
+    reference,
+    (whole, kind: string, digest: string) => bytesOf(digest, kind === 'text' ? 'utf8' : 'base64') ?? whole,
+  );
 }
 
 /** The digests that a text refers to, each once. */
 export function references(text: string): Set<string> {
   if (!text.includes('\n')) return new Set();
-  return new Set(Array.from(text.matchAll(reference), ([, digest]) => digest as string));
+  return new Set(Array.from(text.matchAll(reference), ([, , digest]) => digest as string));
 }
 
 /** Loads the module when there is something to sum up: that takes some milliseconds, and most turns are text alone. */

@@ -1,3 +1,4 @@
+import { identifyProcess, type ProcessIdentity } from '../files/process-identity.ts';
 import { CllmError, UsageError } from '../outcome/errors.ts';
 import { moveFor } from './attachments.ts';
 import { isIndexDamage } from './database-error.ts';
@@ -27,7 +28,7 @@ import {
   type Turn,
   type TurnEnd,
 } from './rows.ts';
-import { type ToolDecider, type ToolRun, ToolRuns, unknownOutcome } from './tool-runs.ts';
+import { type CallOutcome, type ToolDecider, type ToolRun, ToolRuns } from './tool-runs.ts';
 import { rebuildSearch, type VerifyReport, verifyHistory } from './verify.ts';
 import { shellWord } from '../protocol/shell-word.ts';
 
@@ -45,6 +46,8 @@ export type { TurnFilter } from './turn-filter.ts';
 export interface HistoryOptions extends DatabaseOptions {
   /** In [0, 1), for new ids. Default `Math.random`. */
   random?: () => number;
+  /** Of this process, which owns the calls that it runs. Without it nobody owns them, and none is seen to run elsewhere. */
+  pid?: number;
 }
 
 /** A turn that was found by its text. */
@@ -113,6 +116,7 @@ export class History {
   readonly #database: Database;
   readonly #records: Records;
   readonly #toolRuns: ToolRuns;
+  readonly #self: () => ProcessIdentity | null;
   /** Whether a turn was begun that has any. */
   #hasAttachments = false;
 
@@ -120,6 +124,8 @@ export class History {
     this.#database = database;
     this.#records = new Records(database, options);
     this.#toolRuns = new ToolRuns(database);
+    const { pid } = options;
+    this.#self = () => (pid === undefined ? null : identifyProcess(pid));
   }
 
   /**
@@ -207,8 +213,8 @@ export class History {
   }
 
   /** What the model is to be told of the calls of a turn, by their place. */
-  callOutcomes(turnId: string): Map<number, string> {
-    return new Map(this.#toolRuns.of(turnId).map(({ place, content }) => [place, content ?? unknownOutcome]));
+  callOutcomes(turnId: string): Map<number, CallOutcome> {
+    return this.#toolRuns.outcomes(turnId, this.#self);
   }
 
   /**
@@ -219,7 +225,7 @@ export class History {
   beginToolRun(turnId: string, place: number, decidedBy: ToolDecider): boolean {
     return this.#write(() => {
       if (this.#records.turnRow(turnId) === undefined) throw turnNotInHistory(turnId);
-      return this.#toolRuns.begin(turnId, { place, decidedBy, startedAt: this.#records.now() });
+      return this.#toolRuns.begin(turnId, { place, decidedBy, startedAt: this.#records.now() }, this.#self());
     });
   }
 

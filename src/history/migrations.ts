@@ -13,6 +13,7 @@ const migrations: readonly ((database: Pick<Database, 'execute'>) => void)[] = [
   m006Template,
   m007ToolRuns,
   m008Attachments,
+  m009ToolRunOwner,
 ];
 
 export const schemaVersion = migrations.length;
@@ -228,4 +229,12 @@ function m008Attachments(database: Pick<Database, 'execute'>): void {
     WHEN NOT EXISTS (SELECT 1 FROM turns_attachments WHERE digest = old.digest) BEGIN
       DELETE FROM attachments WHERE digest = old.digest; END;
   `);
+}
+
+/**
+ * The process that runs a call, for as long as it does: whoever takes the turn up meanwhile is told that it runs still, and
+ * not that it was interrupted. JSON; null for a call that ended, and for those of earlier versions. No checksum covers it.
+ */
+function m009ToolRunOwner(database: Pick<Database, 'execute'>): void {
+  database.execute('ALTER TABLE tool_runs ADD COLUMN owner TEXT');
 }

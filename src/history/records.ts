@@ -2,7 +2,7 @@ import { CllmError } from '../outcome/errors.ts';
 import { AttachmentReader, keepAttachments } from './attachments.ts';
 import { checksum } from './checksum.ts';
 import type { Database } from './database.ts';
-import { detach } from './detached-text.ts';
+import { detach, detachTools } from './detached-text.ts';
 import { newIdentifier, prefixEnd } from './identifiers.ts';
 import { type ConversationRow, json, type Turn, turnColumns, type TurnEnd, turnOf, type TurnRow } from './rows.ts';
 
@@ -100,10 +100,7 @@ export class Records {
         after,
         after,
       )
-      .map((row) => {
-        const messages = attachments.whole(row.messages);
-        return this.#noticed(turnOf({ ...row, messages }), row.conversation_id);
-      });
+      .map((row) => this.#noticed(turnOf(attachments.wholeRow(row)), row.conversation_id));
   }
 
   /** One turn that can not be read is no reason to give none, but it is said. */
@@ -191,6 +188,7 @@ export class Records {
   insertTurn(given: NewRecord): boolean {
     const record = { ...given, prompt: withoutNul(given.prompt), model: withoutNul(given.model) };
     const detached = detach(record.messages);
+    const tools = record.request === null ? null : detachTools(record.request);
     this.database.run(
       `INSERT INTO turns (id, conversation_id, seq, model, created_at, prompt_checksum, request, prompt, messages, base_url, template)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -200,16 +198,16 @@ export class Records {
       record.model,
       record.createdAt,
       promptChecksum({ ...record, created_at: record.createdAt, base_url: record.baseUrl }),
-      record.request,
+      tools?.text ?? record.request,
       record.prompt,
       detached?.text ?? record.messages,
       record.baseUrl,
       record.template,
     );
-    if (detached === null) return false;
+    if (detached === null && tools === null) return false;
     const { position } = this.database.get('SELECT position FROM turns WHERE id = ?', record.id) as TurnRow;
-    keepAttachments(position, detached.bytes, this.database);
-    return true;
+    keepAttachments(position, new Map([...(detached?.bytes ?? []), ...(tools?.bytes ?? [])]), this.database);
+    return detached !== null;
   }
 
   /** @throws CllmError `not_in_history` */

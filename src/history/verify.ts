@@ -86,8 +86,7 @@ function checkTurns(database: Database, report: VerifyReport): void {
   for (const row of database.iterate<TurnRow>(`SELECT ${turnColumns} FROM turns`)) {
     report.turns += 1;
     const place = `turn ${row.seq} of conversation ${row.conversation_id}`;
-    const messages = new AttachmentReader(database).whole(row.messages);
-    if (row.prompt_checksum !== promptChecksum({ ...row, messages })) {
+    if (row.prompt_checksum !== promptChecksum(new AttachmentReader(database).wholeRow(row))) {
       report.problems.push({ kind: 'turn', message: `the prompt of ${place} is not as it was written` });
     }
     const isReplySound =
@@ -127,11 +126,12 @@ function checkAttachments(database: Database, { problems }: VerifyReport): void 
   }
   for (const digest of found)
     if (!used.has(digest)) problems.push({ kind: 'attachment', message: `attachment ${digest} is of no turn` });
-  const referring = database.iterate<Pick<TurnRow, 'position' | 'seq' | 'conversation_id' | 'messages'>>(
-    'SELECT position, seq, conversation_id, messages FROM turns WHERE instr(messages, char(10)) > 0',
+  const referring = database.iterate<Pick<TurnRow, 'position' | 'seq' | 'conversation_id' | 'messages' | 'request'>>(
+    `SELECT position, seq, conversation_id, messages, request FROM turns
+    WHERE instr(messages, char(10)) > 0 OR instr(request, char(10)) > 0`,
   );
   for (const row of referring) {
-    for (const digest of references(row.messages)) {
+    for (const digest of references(`${row.messages}${row.request ?? ''}`)) {
       const use = database.get(
         'SELECT 1 FROM turns_attachments WHERE position = ? AND digest = ?',
         row.position,

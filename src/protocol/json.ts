@@ -1,6 +1,15 @@
 /** An object that came as JSON: any key may hold anything. */
 export type JsonObject = Record<string, unknown>;
 
+/** JSON that goes out as it is written: a value would not hold all that it says. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** Whether a value that came as JSON is an object, neither null nor an array. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,10 +1,11 @@
 import type { CallRecord } from '../conversation/turn.ts';
-import type { ToolDecider } from '../history/tool-runs.ts';
+import type { CallOutcome, ToolDecider } from '../history/tool-runs.ts';
 import { CllmError, InterruptedError } from '../outcome/errors.ts';
 import { type AnswerableCall, answerTo } from '../protocol/answerable-calls.ts';
+import { ambiguityOf } from '../protocol/ambiguous-json.ts';
 import { parseJson } from '../protocol/json.ts';
 import type { ChatMessage } from '../protocol/types.ts';
-import { markedUntrusted } from './untrusted.ts';
+import { markedUntrusted, unmarked } from './untrusted.ts';
 import { type Tool, ToolArgumentsError, type ToolOutcome, type ToolSubject } from './tool.ts';
 
 /** What rules say of a call. */
@@ -19,7 +20,7 @@ export type Approval = 'yes' | 'no' | 'always';
 /** Where it is kept what became of calls: the history, or the memory of this run. */
 export interface CallKeeper {
   /** What is known of the turn's calls already, by their place. */
-  outcomes(turnId: string | null): ReadonlyMap<number, string>;
+  outcomes(turnId: string | null): ReadonlyMap<number, CallOutcome>;
   /** Whether the call may be run: false when somebody began it already. Durable when it returns. */
   begin(turnId: string | null, place: number, decidedBy: ToolDecider): boolean;
   end(turnId: string | null, place: number, end: { isError: boolean; content: string }): void;
@@ -56,6 +57,9 @@ export interface Answers {
 
 const mostAtOnce = 8;
 
+/** A tool of a server may go on there, and a command may have done half of its work. */
+const stoppedOutcome =
+  'The user stopped this call before it ended: whether it took effect is not known. It is not run again by itself.';
 const refusedByPerson = 'The user refused this call.';
 const refusedByRule = 'A rule of the user refuses this call.';
 
@@ -82,6 +86,11 @@ export async function answerCalls(
 ): Promise<Answers> {
   const { keeper, observer } = rules;
   const earlier = keeper.outcomes(turnId);
+  const running = [...earlier].find(([, { runningIn }]) => runningIn !== null);
+  if (running !== undefined) {
+    const [place, { runningIn }] = running;
+    return { messages: [], records: [], stop: { error: begunElsewhere(calls[place], runningIn) } };
+  }
   const planned = calls.map((call, place) => plan(call, place, earlier.get(place), rules));
   const records = planned.map(({ record }) => record);
   for (const each of planned) {
@@ -108,7 +117,7 @@ export async function answerCalls(
   return { messages: planned.map(({ call, known }) => answerTo(call, known ?? '')), records, stop: null };
 }
 
-function plan(call: AnswerableCall, place: number, earlier: string | undefined, rules: CallRules): Planned {
+function plan(call: AnswerableCall, place: number, earlier: CallOutcome | undefined, rules: CallRules): Planned {
   const { name, id, input } = call;
   const record: CallRecord = { name, id, input, decision: 'failed', by: null, rule: null, result: null };
   const planned: Planned = { call, place, record, known: null, run: null };
@@ -117,7 +126,10 @@ function plan(call: AnswerableCall, place: number, earlier: string | undefined, 
     record.result = { text, isError, durationMs: null };
     return { ...planned, known: text };
   };
-  if (earlier !== undefined) return settled('allowed', earlier, false);
+  if (earlier !== undefined) {
+    settled('allowed', unmarked(earlier.content), earlier.isError);
+    return { ...planned, known: earlier.content };
+  }
   const handedIn = rules.handedIn.get(id);
   if (handedIn !== undefined) {
     record.by = 'caller';
@@ -137,6 +149,8 @@ function plan(call: AnswerableCall, place: number, earlier: string | undefined, 
     // A call of another kind, or nested so deeply that nobody could read it.
     return settled('failed', 'The arguments are no JSON that can be read.', true);
   }
+  const ambiguity = ambiguityOf(input);
+  if (ambiguity !== null) return settled('failed', `The JSON of the arguments ${ambiguity}.`, true);
   let subject: ToolSubject;
   try {
     subject = tool.subject(args);
@@ -213,14 +227,14 @@ async function execution(
   let mayRun = false;
   const unwritable = kept(() => (mayRun = keeper.begin(turnId, place, run.by)));
   if (unwritable !== null) return unwritable;
-  if (!mayRun) return begunElsewhere(each.call);
+  if (!mayRun) return begunElsewhere(each.call, keeper.outcomes(turnId).get(place)?.runningIn ?? null);
   const startedAt = now();
   let outcome: ToolOutcome;
   try {
-    outcome = await run.tool.run(run.args, signal);
+    outcome = await run.tool.run(run.args, signal, each.call.input);
   } catch (error) {
     if (!(error instanceof InterruptedError) && !signal.aborted) throw error;
-    outcome = { text: 'The user stopped this call before it ended.', isError: true };
+    outcome = { text: stoppedOutcome, isError: true };
   }
   record.result = { ...outcome, durationMs: now() - startedAt };
   each.known = markedUntrusted(outcome.text, record.name);
@@ -292,10 +306,16 @@ function unapproved(calls: readonly AnswerableCall[]): CllmError {
   );
 }
 
-function begunElsewhere({ name }: AnswerableCall): CllmError {
-  return new CllmError('tool_unapproved', `the call of ${name} was begun by another process, and is not run twice`, {
-    hint: 'go on once it has ended: cllm -c',
-  });
+/** @param runningIn its pid, where the process runs still */
+function begunElsewhere(call: AnswerableCall | undefined, runningIn: number | null): CllmError {
+  const name = call?.name ?? 'a tool';
+  return new CllmError(
+    'tool_unapproved',
+    runningIn === null
+      ? `the call of ${name} was begun by another process, and is not run twice`
+      : `process ${runningIn} runs the call of ${name} still: nothing was asked`,
+    { hint: 'go on once it has ended: cllm -c' },
+  );
 }
 
 function interruption(signal: AbortSignal): InterruptedError {

@@ -1,5 +1,5 @@
 import type { History } from '../history/history.ts';
-import type { ToolDecider } from '../history/tool-runs.ts';
+import type { CallOutcome, ToolDecider } from '../history/tool-runs.ts';
 import type { CallKeeper } from './answer-calls.ts';
 
 /**
@@ -21,8 +21,8 @@ export class ToolRunKeeper implements CallKeeper {
     this.#conversationId = conversationId;
   }
 
-  outcomes(turnId: string | null): ReadonlyMap<number, string> {
-    return (turnId === null ? null : this.#history?.callOutcomes(turnId)) ?? new Map<number, string>();
+  outcomes(turnId: string | null): ReadonlyMap<number, CallOutcome> {
+    return (turnId === null ? null : this.#history?.callOutcomes(turnId)) ?? new Map<number, CallOutcome>();
   }
 
   begin(turnId: string | null, place: number, decidedBy: ToolDecider): boolean {

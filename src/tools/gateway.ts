@@ -1,7 +1,7 @@
 import type { LiteLLMClient } from '../client/client.ts';
 import { CllmError, DeadlineError, InterruptedError, ProxyError, UsageError } from '../outcome/errors.ts';
 import { isPresent } from '../protocol/error/error-frame.ts';
-import { integerOrNull, isJsonObject, type JsonObject, objectOf, textOrNull } from '../protocol/json.ts';
+import { integerOrNull, isJsonObject, type JsonObject, JsonText, objectOf, textOrNull } from '../protocol/json.ts';
 import type { Json } from '../protocol/types.ts';
 import { type McpResult, readMcpResult, wordsOf } from './mcp-result.ts';
 import { mostResultText, type Tool, ToolArgumentsError, type ToolOutcome } from './tool.ts';
@@ -149,19 +149,21 @@ export async function mcpTools(
  * Runs a tool once. It is sent again only where no connection to the proxy was made, and may take as long as the client's
  * `timeout` says.
  *
+ * @param input the JSON of the arguments, where there is one: it goes out as it is, with digits that a double does not hold
  * @throws CllmError when there is no result; whether the tool ran is not known then
  */
 export async function callMcpTool(
   client: GatewayClient,
   { server, calledName }: Pick<McpTool, 'server' | 'calledName'>,
   args: JsonObject,
-  { signal, sessionId }: { signal: AbortSignal; sessionId?: string | undefined },
+  { signal, sessionId, input }: { signal: AbortSignal; sessionId?: string | undefined; input?: string },
 ): Promise<McpResult> {
+  const head = JSON.stringify({ server_id: server.id, name: calledName }).slice(0, -1);
   let answer: unknown;
   try {
     answer = await client.post(
       '/mcp-rest/tools/call',
-      { server_id: server.id, name: calledName, arguments: args },
+      new JsonText(`${head},"arguments":${input ?? JSON.stringify(args)}}`),
       { signal, unquoted: args, ...(sessionId !== undefined && { sessionId }) },
     );
   } catch (error) {
@@ -199,9 +201,13 @@ function toolOf(
       argumentsOf(args, source);
       return { kind: 'mcp', server: tool.server.name, tool: tool.name };
     },
-    run: async (args, signal): Promise<ToolOutcome> => {
+    run: async (args, signal, input): Promise<ToolOutcome> => {
       try {
-        const result = await callMcpTool(client, tool, argumentsOf(args, source), { signal, sessionId });
+        const result = await callMcpTool(client, tool, argumentsOf(args, source), {
+          signal,
+          sessionId,
+          ...(input !== undefined && input.trim() !== '' && { input }),
+        });
         return { text: asText(result.text), isError: result.isError };
       } catch (thrown) {
         if (signal.aborted || thrown instanceof InterruptedError) throw thrown;

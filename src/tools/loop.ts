@@ -4,10 +4,12 @@ import { joined } from '../conversation/joined-results.ts';
 import type { PendingCalls } from '../conversation/pending-calls.ts';
 import type { RefuseTurn } from '../conversation/taken-reply.ts';
 import type { CallRecord, Step, TurnRequest, TurnResult } from '../conversation/turn.ts';
-import { CllmError, UsageError } from '../outcome/errors.ts';
+import { CllmError, InterruptedError, UsageError } from '../outcome/errors.ts';
 import { type AnswerableCall, answerableCalls } from '../protocol/answerable-calls.ts';
 import type { ChatMessage } from '../protocol/types.ts';
+import { callersTools } from './callers-tools.ts';
 import { type Answers, answerCalls, type CallObserver, type CallRules } from './answer-calls.ts';
+import type { Tool } from './tool.ts';
 
 /** Told of the loop as it goes. */
 export interface LoopObserver extends CallObserver {
@@ -20,7 +22,7 @@ export interface LoopObserver extends CallObserver {
 export interface LoopOptions extends Omit<CallRules, 'observer'> {
   observer: LoopObserver | undefined;
   /** `isForeign`: nobody here asked the model that calls; a person may allow it, and no rule does. */
-  pending: (PendingCalls & { isForeign: boolean }) | null;
+  pending: (PendingCalls & { conversationId: string | null; isForeign: boolean }) | null;
   /** Requests to the model, at most. */
   maxSteps: number;
   /** Whether the conversation holds its turns, so that what was said before goes along by itself. */
@@ -43,8 +45,9 @@ export interface LoopOptions extends Omit<CallRules, 'observer'> {
 export async function sendWithTools(
   conversation: Pick<Conversation, 'send'>,
   turn: TurnRequest,
-  options: LoopOptions,
+  given: LoopOptions,
 ): Promise<TurnResult> {
+  const options = { ...given, tools: toolsFor(turn.body, given.tools) };
   const { observer, pending, maxSteps, isKept, onReply, refusal, refuse } = options;
   const signal = turn.signal ?? new AbortController().signal;
   const steps: Step[] = [];
@@ -56,7 +59,9 @@ export async function sendWithTools(
   const answered = (turnId: string | null, calls: readonly AnswerableCall[]): Promise<Answers> =>
     answerCalls(turnId, calls, rules, signal);
   if (pending !== null) {
-    await observer?.stepEnd?.(nothingCame, pending.calls);
+    const nothing = { ...nothingCame, conversationId: pending.conversationId };
+    request = { ...request, answers: pending.turnId };
+    await observer?.stepEnd?.(nothing, pending.calls);
     const { messages, records, stop } = await answerCalls(
       pending.turnId,
       pending.calls,
@@ -64,11 +69,16 @@ export async function sendWithTools(
       signal,
     );
     if (stop !== null) {
-      return { ...nothingCame, error: stop.error ?? waiting(), steps: [{ ...nothingCame, calls: records }] };
+      const error = stop.error ?? waiting();
+      return {
+        ...nothing,
+        error: turn.messages.length === 0 ? error : unasked(error),
+        steps: [{ ...nothingCame, calls: records }],
+      };
     }
     request = { ...request, messages: [...messages, ...turn.messages] };
     const tooLong = (await refuse?.(request.messages)) ?? null;
-    if (tooLong !== null) return { ...nothingCame, error: tooLong, steps: [{ ...nothingCame, calls: records }] };
+    if (tooLong !== null) return { ...nothing, error: tooLong, steps: [{ ...nothingCame, calls: records }] };
   }
   for (;;) {
     const reply = await conversation.send(request);
@@ -87,11 +97,14 @@ export async function sendWithTools(
     if (calls.length === 0 || reply.unsaved !== null) return ended(result.error);
     await observer?.stepEnd?.(reply, calls);
     const isLast = steps.length >= maxSteps;
-    if (isLast && !isForCaller(calls, options)) return ended(tooManySteps(maxSteps));
+    const isOurs = !isForCaller(calls, options);
+    if (isLast && isOurs) return ended(tooManySteps(maxSteps));
+    // Nothing runs whose result could not be told.
+    const refused = refusal();
+    if (refused !== null && isOurs) return ended(refused);
     const { messages, records, stop } = await answered(isKept(reply) ? (reply.turnId ?? null) : null, calls);
     step.calls = records;
     if (stop !== null) return ended(stop.error);
-    const refused = refusal();
     if (refused !== null) return ended(refused);
     if (isLast) return ended(tooManySteps(maxSteps));
     // What the history would send along for a turn that it does not hold.
@@ -102,6 +115,7 @@ export async function sendWithTools(
     request = {
       ...request,
       messages: isKept(reply) ? messages : [...request.messages, ...said, ...messages],
+      answers: isKept(reply) ? (reply.turnId ?? null) : (request.answers ?? null),
       // It has begun once.
       ...(turn.observer && {
         observer: {
@@ -115,6 +129,12 @@ export async function sendWithTools(
     before = result;
     await observer?.stepBegin?.();
   }
+}
+
+/** Those of the request itself, whoever brought it, and ours of other names. */
+function toolsFor(body: TurnRequest['body'], ours: readonly Tool[]): Tool[] {
+  const theirs = callersTools(body);
+  return [...theirs, ...ours.filter(({ name, run }) => run !== null && theirs.every((tool) => tool.name !== name))];
 }
 
 function withTools(body: TurnRequest['body'], { tools }: LoopOptions): TurnRequest['body'] {
@@ -153,6 +173,13 @@ function waiting(): UsageError {
   return new UsageError('the conversation waits for results of your own tools: nothing was asked', {
     hint: 'give each one: cllm -c --tool-result ID=@FILE',
   });
+}
+
+/** The calls came first, and what was to be asked after them is kept nowhere. */
+function unasked(error: CllmError): CllmError {
+  if (error instanceof InterruptedError) return error;
+  const hint = [error.hint, 'the prompt was not sent: give it again then'].filter((each) => each !== undefined);
+  return new CllmError(error.code, error.message, { cause: error, hint: hint.join('; ') });
 }
 
 /** Nothing was asked in this run: the reply that calls is an earlier one's. */

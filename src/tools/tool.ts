@@ -32,9 +32,10 @@ export interface Tool {
    * Runs it once. Never throws for what the tool, its server or its program does: the outcome says it. Null for a tool of
    * the caller.
    *
+   * @param input the arguments as the model wrote them: JSON, in which a number may have more digits than a double holds
    * @throws InterruptedError after the signal
    */
-  readonly run: ((args: unknown, signal: AbortSignal) => Promise<ToolOutcome>) | null;
+  readonly run: ((args: unknown, signal: AbortSignal, input?: string) => Promise<ToolOutcome>) | null;
 }
 
 /** Arguments that a tool does not take, in words for the model. */

@@ -30,3 +30,8 @@ export function markedUntrusted(text: string, source: string): string {
   const inside = text.replaceAll(new RegExp(`<(?=/?${mark})`, 'gi'), '&lt;');
   return `<${mark} from="${source.slice(0, 64)}">\n${inside}\n</${mark}>`;
 }
+
+/** The text inside of the marks; one without them is as it was. */
+export function unmarked(text: string): string {
+  return new RegExp(`^<${mark} from="[^"\n]*">\n([^]*)\n</${mark}>$`).exec(text)?.[1] ?? text;
+}

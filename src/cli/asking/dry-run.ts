@@ -1,7 +1,8 @@
 import type { LiteLLMClient, RequestInput, RequestPreview } from '../../client/client.ts';
 import { isFileData } from '../../client/masking.ts';
 import type { Settings } from '../../config/settings.ts';
-import { contextOf, requestOf } from '../../conversation/conversation-context.ts';
+import { requestOf } from '../../conversation/conversation-context.ts';
+import { contextFor } from '../../conversation/turn-keeper.ts';
 import type { Conversation } from '../../conversation/conversation.ts';
 import { schemaVersion } from '../../conversation/result-object.ts';
 import type { Store } from '../../conversation/turn.ts';
@@ -106,13 +107,7 @@ export function nextRequest(
   { messages, body }: { messages: readonly ChatMessage[]; body: RequestBody },
 ): RequestInput {
   const earlier = history === null || state.id === null ? [] : history.turns(state.id);
-  const context = contextOf(earlier, {
-    system: state.system,
-    model: body.model,
-    next: messages,
-    outcomes: (turnId) => history?.callOutcomes(turnId) ?? new Map(),
-  });
-  return requestOf(context, { messages, body });
+  return requestOf(contextFor(earlier, state, { messages, body }, history), { messages, body });
 }
 
 /** Looks at a request without sending it; the error is what would keep it from being sent. */

@@ -4,14 +4,14 @@ import type { Conversation } from '../../conversation/conversation.ts';
 import { isUnfinished, type PendingCalls, pendingCalls } from '../../conversation/pending-calls.ts';
 import type { Store, TurnRequest, TurnResult } from '../../conversation/turn.ts';
 import { UsageError } from '../../outcome/errors.ts';
-import { isJsonObject, textOrNull } from '../../protocol/json.ts';
 import { ToolRunKeeper } from '../../tools/call-keeper.ts';
+import { callersTools } from '../../tools/callers-tools.ts';
 import { commandTool } from '../../tools/command-tool.ts';
 import { mcpTools } from '../../tools/gateway.ts';
 import { type LoopOptions, sendWithTools } from '../../tools/loop.ts';
 import { decide, type Rules } from '../../tools/rules.ts';
 import { settledRules } from '../../tools/settled-rules.ts';
-import type { Tool, ToolSubject } from '../../tools/tool.ts';
+import type { Tool } from '../../tools/tool.ts';
 import type { toolFlags, toolResultFlags } from '../flags/flags.ts';
 import type { Values } from '../flags/flag.ts';
 import type { Io } from '../io.ts';
@@ -142,7 +142,12 @@ export function assertAnswered(
   }
   const outcomes = pending === null ? null : history?.callOutcomes(pending.turnId);
   const isRun = (name: string): boolean => tools.some((tool) => tool.name === name && tool.run !== null);
-  const left = calls.filter(({ id, name }, place) => !handedIn.has(id) && !outcomes?.has(place) && !isRun(name));
+  // What the model made up nobody can answer: the loop tells it so.
+  const offered = callersTools(pending?.request ?? {}).map(({ name }) => name);
+  const isMadeUp = (name: string): boolean => offered.length > 0 && !offered.includes(name);
+  const left = calls.filter(
+    ({ id, name }, place) => !handedIn.has(id) && !outcomes?.has(place) && !isRun(name) && !isMadeUp(name),
+  );
   if (left.length === 0) return;
   const named = left.map(({ id, name }) => `${JSON.stringify(id)} (${name})`).join(', ');
   throw new UsageError(`the conversation waits for the result of ${named}`, {
@@ -173,7 +178,7 @@ export function toolSender(
       return sendWithTools(conversation, turn, {
         ...options,
         keeper,
-        pending: now && { ...now, isForeign },
+        pending: now && { ...now, conversationId: state.id, isForeign },
         // Further tries for a form go on counting.
         maxSteps: Math.max(1, options.maxSteps - used),
         onReply(reply) {
@@ -188,15 +193,4 @@ export function toolSender(
 
 export function stepsOf({ maxSteps }: Pick<ToolValues, 'maxSteps'>): number {
   return maxSteps ?? usualSteps;
-}
-
-function callersTools({ tools }: Readonly<Record<string, unknown>>): Tool[] {
-  const definitions = Array.isArray(tools) ? (tools as unknown[]) : [];
-  return definitions.flatMap((definition) => {
-    if (!isJsonObject(definition)) return [];
-    const named = ['function', 'custom'].map((kind) => definition[kind]).find(isJsonObject) ?? definition;
-    const name = textOrNull(named['name']);
-    const tool = { name: name ?? '', definition: definition as Tool['definition'], run: null };
-    return name === null ? [] : [{ ...tool, subject: (): ToolSubject => ({ kind: 'caller' }) }];
-  });
 }

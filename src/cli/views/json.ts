@@ -74,7 +74,8 @@ export class EventsView implements View {
   }
 
   async begin({ conversationId, model }: { conversationId: string | null; model: string | null }): Promise<void> {
-    await this.#options.stdout.write(this.#init(conversationId, model));
+    // A run that goes on from calls has told of them already.
+    if (!this.#hasBegun) await this.#options.stdout.write(this.#init(conversationId, model));
   }
 
   retry({ attempt, maxRetries, delayMs, error }: RetryNotice): void {
@@ -97,7 +98,8 @@ export class EventsView implements View {
     const { stdout, timestamp } = this.#options;
     const at = timestamp();
     this.#told = result.completion;
-    const lines = this.#lines(this.#deltas.end()) + calls.map((call) => line(toolUse(call, at))).join('');
+    const begun = this.#hasBegun ? '' : this.#init(result.conversationId, this.#options.model);
+    const lines = begun + this.#lines(this.#deltas.end()) + calls.map((call) => line(toolUse(call, at))).join('');
     const text = textOf(result.completion);
     this.#isLineOpen = text === '' ? this.#isLineOpen : !text.endsWith('\n');
     await stdout.write(lines);

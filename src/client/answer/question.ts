@@ -122,7 +122,12 @@ async function jsonOnce(question: RetriedQuestion, signal: AbortSignal): Promise
     try {
       const value = parseJson(body);
       if (question.isAnswer(value)) return value;
-    } catch {
+    } catch (error) {
+      if ((error as Error).message === 'nested too deeply') {
+        throw new CllmError('unexpected_response', `the answer is nested too deeply: ${nameOf(question)}`, {
+          hint: 'what the proxy passes on there, a schema of a tool say, has no end to speak of',
+        });
+      }
       // Falls through: a page where JSON was expected.
     }
   }

@@ -5,6 +5,7 @@ import type { RefuseTurn, TakenReply, TakenTurn, TakingOptions } from '../../../
 import type { Store, TurnRequest, TurnResult } from '../../../conversation/turn.ts';
 import { type CllmError, UsageError } from '../../../outcome/errors.ts';
 import { judgement } from '../../../outcome/exits.ts';
+import { repliedCalls } from '../../../protocol/reply-content.ts';
 import type { ChatCompletion, RequestBody } from '../../../protocol/types.ts';
 import type { TurnTemplate } from '../../../history/history.ts';
 import { textOf } from '../../../conversation/result-object.ts';
@@ -13,7 +14,6 @@ import { chooseConversation, modelFor } from '../../asking/choose-conversation.t
 import type { Context } from '../../context.ts';
 import type { PromptWords, Values } from '../../flags/flag.ts';
 import type { askFlags } from '../../flags/flags.ts';
-import type { Io } from '../../io.ts';
 import { mediaKindOf, OutputFile } from '../../input/output-file.ts';
 import { openRecording, type RecordTap } from '../../asking/record.ts';
 import { createView } from '../../views/create-view.ts';
@@ -156,7 +156,7 @@ async function askOnce(
   const failure = result.error && (await context.explained(await explainBudget(result.error, client)));
   const { errors } = judgement([failure, unsaved, taking.error], { isShortAllowed });
   const isInOrder = errors.every((error) => error.code === 'history_unsaved');
-  const written = file !== null && isInOrder ? await writeReply(file, result.completion, taking.taken, io) : null;
+  const written = file !== null && isInOrder ? await writeReply(file, result.completion, taking.taken, context) : null;
   const { files = [], error: unwritten = null } = written ?? {};
   return {
     ...result,
@@ -187,10 +187,18 @@ async function writeReply(
   file: OutputFile,
   completion: ChatCompletion | null,
   taken: TakenReply | null,
-  io: Io,
+  { io, remark }: Pick<Context, 'io' | 'remark'>,
 ): Promise<WrittenMedia> {
   const kind = mediaKindOf(file.name);
-  if (kind === null) return { files: [], error: await file.write(taken?.text ?? textOf(completion), io) };
+  if (kind === null) {
+    const text = taken?.text ?? textOf(completion);
+    // The answer is still to come, and what an earlier run wrote is no answer to this one either: said, and not emptied.
+    if (text === '' && repliedCalls(completion).length > 0) {
+      remark(`the reply is calls of tools, and no text: ${file.name} is left as it was`);
+      return { files: [], error: null };
+    }
+    return { files: [], error: await file.write(text, io) };
+  }
   const { writeMedia } = await import('./reply-files.ts');
   return writeMedia(file, kind, completion, io);
 }

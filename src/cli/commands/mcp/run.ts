@@ -63,13 +63,13 @@ export interface CallValues {
 
 export async function runCall(values: CallValues, { client, io, remark }: Context): Promise<CllmError | null> {
   const [server, name] = splitName(values.tool);
-  const args = await argumentsOf(values.arguments, io);
+  const { args, input } = await argumentsOf(values.arguments, io);
   const file = values.output === undefined ? null : new OutputFile(values.output, io.cwd);
   const asked = await client();
   const { tools } = await listMcpTools(asked, [server], io.signal);
   const tool = tools.find((each) => each.name === name);
   if (tool === undefined) throw unknownTool(server, name, tools);
-  const result = await callMcpTool(asked, tool, args, { signal: io.signal });
+  const result = await callMcpTool(asked, tool, args, { signal: io.signal, input });
   const { text, isError } = result;
   if (values.json) await io.stdout.write(jsonLine(resultRow(tool, result), 2));
   else if (text !== '') await (isError ? io.stderr : io.stdout).write(text.endsWith('\n') ? text : `${text}\n`);
@@ -88,8 +88,8 @@ function splitName(given: string): [server: string, tool: string] {
   });
 }
 
-async function argumentsOf(given: string | undefined, io: Io): Promise<JsonObject> {
-  if (given === undefined) return {};
+async function argumentsOf(given: string | undefined, io: Io): Promise<{ args: JsonObject; input: string }> {
+  if (given === undefined) return { args: {}, input: '{}' };
   const file = given === '-' ? '-' : given.startsWith('@') ? given.slice(1) : null;
   // Another flag may have it: a key must not go to a tool.
   if (file !== null && (file === '-' || io.stdin.isNamed(path.resolve(io.cwd, file))))
@@ -101,7 +101,7 @@ async function argumentsOf(given: string | undefined, io: Io): Promise<JsonObjec
   } catch {
     // Below, as any other value that is no object.
   }
-  if (isJsonObject(value)) return value;
+  if (isJsonObject(value)) return { args: value, input: text };
   throw new UsageError(`the arguments${file === null ? '' : ` in ${file}`} are no JSON object`, {
     code: 'input_invalid',
     hint: `for example: cllm mcp call math/add '{"a": 2, "b": 3}'; cllm mcp tools shows what a tool takes`,
