@@ -4,6 +4,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -109,10 +110,57 @@ describe('a journal', () => {
     { model: 'm', messages: 5 },
     { model: 'm', messages: [], name: 5 },
     { model: 'm', messages: [], request: [] },
+    { model: 'm', messages: [], system: 5 },
+    { model: 'm', messages: [{ role: 'user' }, {}] },
+    { model: 'm', messages: [{ role: 5 }] },
+    { messages: [] },
   ])('makes no turn of what can not have been one: %j', (meta) => {
     const journal = journalOf({ stateOf: () => 'gone' });
     journal.begin({ conversationId: null, turnId: 'a', turn: meta as unknown as typeof turn }).close();
     expect(journal.unfinished()).toMatchObject([{ turn: null, problem: 'names a turn that can not have been' }]);
+  });
+
+  test.each([{}, { name: null, system: null, request: null }, { name: 'n', system: 's', request: { temperature: 1 } }])(
+    'takes a turn with as much as it has: %j',
+    (rest) => {
+      const some = { model: 'm', messages: [{ role: 'user', content: 'x' }], ...rest };
+      const journal = journalOf({ stateOf: () => 'gone' });
+      journal.begin({ conversationId: null, turnId: 'a', turn: some as unknown as typeof turn }).close();
+      expect(journal.unfinished()).toMatchObject([{ turn: some, problem: null }]);
+    },
+  );
+
+  test('takes nothing of a name that it would not give, and puts nothing over what was put aside before', () => {
+    const folder = join(directory(), 'journal');
+    mkdirSync(folder);
+    const names = ['a b', 'A', '../x', 'a-1', 'x'.repeat(65)].map((name) => name.replace('/', '%'));
+    for (const name of names) writeFileSync(join(folder, `${name}.recording`), 'x');
+    const journal = journalOf({ stateOf: () => 'gone' });
+    const found = journal.unfinished();
+    expect(found.map(({ turnId }) => turnId).toSorted()).toEqual(names.toSorted());
+    for (const { problem } of found) expect(problem).toBe('has no name that cllm gives');
+    for (const number of ['', '-2', '-3']) {
+      writeFileSync(join(folder, 'A.recording'), `as put aside${number}`);
+      const aside = join(folder, `A.recording.unreadable${number}`);
+      expect(journal.setAside('A')).toBe(aside);
+      expect(readFileSync(aside, 'utf8')).toBe(`as put aside${number}`);
+    }
+    expect(readFileSync(join(folder, 'A.recording.unreadable'), 'utf8')).toBe('as put aside');
+  });
+
+  test("has none of another user's folder, and says of a file that it is another user's", () => {
+    const journal = journalOf({ stateOf: () => 'gone' });
+    journal.begin({ conversationId: null, turnId: 'a' }).close();
+    const other = journalOf({ stateOf: () => 'gone', uid: (uid ?? 0) + 1 });
+    expect(other.unfinished()).toEqual([]);
+    // Without users, whose it is says nothing.
+    expect(journalOf({ stateOf: () => 'gone', uid: null }).unfinished()).toMatchObject([{ problem: null }]);
+  });
+
+  test('is in a place that is no folder an error, and not no turns', () => {
+    writeFileSync(join(directory(), 'journal'), 'x');
+    expect(() => journalOf().unfinished()).toThrow(expect.objectContaining({ code: 'history_unusable' }));
+    expect(() => journalOf().remove('a')).toThrow(expect.objectContaining({ code: 'ENOTDIR' }));
   });
 
   test('refuses a directory that others may have prepared', () => {

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { readRecording, readRecordingMeta, RecordingWriter } from '../../src/journal/recording.ts';
+import { isRecordingBegun, readRecording, readRecordingMeta, RecordingWriter } from '../../src/journal/recording.ts';
 import { useChildScript } from '../support/child-script.ts';
 import { seed } from '../support/seed.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
@@ -277,6 +277,32 @@ describe('a new recording', () => {
     const run = await beginRecording([fileOf()], (command) => ['bash', '--norc', '-c', `ulimit -f 0; exec ${command}`]);
     expect((await run.exit).stdout).toBe('output_failed');
     expect(readdirSync(directory())).toEqual([]);
+  });
+
+  test('whose facts are too long for one text leaves no file', () => {
+    expect(
+      () =>
+        new RecordingWriter(fileOf(), {
+          toJSON: () => {
+            throw new RangeError('Invalid string length');
+          },
+        }),
+    ).toThrow(RangeError);
+    expect(readdirSync(directory())).toEqual([]);
+  });
+
+  test('is begun when it has more than its first line, or is something else', () => {
+    new RecordingWriter(fileOf(), {}).close();
+    expect(isRecordingBegun(fileOf())).toBe(true);
+    const line = 'cllm-recording 1\n';
+    for (let length = 0; length <= line.length; length += 1) {
+      writeFileSync(fileOf(), line.slice(0, length));
+      expect({ length, is: isRecordingBegun(fileOf()) }).toEqual({ length, is: length === line.length });
+    }
+    for (const other of ['cllm-recording 2', 'x', 'cllm-recording 1x', '\0']) {
+      writeFileSync(fileOf(), other);
+      expect({ other, is: isRecordingBegun(fileOf()) }).toEqual({ other, is: true });
+    }
   });
 
   test('takes nothing after it was closed', () => {

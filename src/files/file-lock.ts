@@ -67,7 +67,14 @@ export function lockFile(file: string, identity: ProcessIdentity): () => void {
 
 /** The process that writes a file under `lockFile`, or claims it, as far as this one can see; null when none does. */
 export function writerOf(file: string, identity: ProcessIdentity): LockHolder | null {
-  for (const name of readdirSync(path.dirname(file))) {
+  let names: string[];
+  try {
+    names = readdirSync(path.dirname(file));
+  } catch {
+    // A folder that may be passed through and not be listed.
+    return null;
+  }
+  for (const name of names) {
     if (!name.startsWith(claimPrefix(file))) continue;
     const found = holderOf(path.join(path.dirname(file), name), identity, Infinity);
     if (found !== null) return found;
@@ -247,6 +254,6 @@ export function isHeld(file: string, { pid, host, claim }: LockHolder): CllmErro
   const where = host === null ? '' : ` on another host or in another container (${host})`;
   return new CllmError('output_failed', `another cllm, process ${pid}${where}, is writing ${file}`, {
     hint:
-      host === null ? 'wait for it, or name another output with -o' : `if it has ended, remove its claim: rm ${claim}`,
+      host === null ? 'wait for it, or name another file' : `if it has ended, remove its claim: rm ${claim}`,
   });
 }
