@@ -253,7 +253,6 @@ export function isHeld(file: string, { pid, host, claim }: LockHolder): CllmErro
   }
   const where = host === null ? '' : ` on another host or in another container (${host})`;
   return new CllmError('output_failed', `another cllm, process ${pid}${where}, is writing ${file}`, {
-    hint:
-      host === null ? 'wait for it, or name another file' : `if it has ended, remove its claim: rm ${claim}`,
+    hint: host === null ? 'wait for it, or name another file' : `if it has ended, remove its claim: rm ${claim}`,
   });
 }
