@@ -5,7 +5,7 @@ import type { History } from '../../src/history/history.ts';
 import { pairText } from '../../src/history/pairs.ts';
 import { rebuildSearch } from '../../src/history/verify.ts';
 import { useChildScript } from '../support/child-script.ts';
-import { addTurn, newTurn, openHistory } from '../support/history-samples.ts';
+import { addTurn, ended, newTurn, openHistory } from '../support/history-samples.ts';
 import { oldHistory, takeRows } from '../support/old-history.ts';
 import { seed } from '../support/seed.ts';
 import { DatabaseSync } from '../support/sqlite.ts';
@@ -60,6 +60,58 @@ const queries: [string, string[]][] = [
 
 test.each(queries)('for %j finds %j', (query, names) => {
   expect(namesOf(fill(openHistory()), query)).toEqual(names);
+});
+
+describe('in texts that are too long for the index', () => {
+  /** More than 64 KiB each, of which no query is a part. */
+  const long = (text: string): string => `${'龘。'.repeat(12_000)}${text}${'。龘'.repeat(12_000)}`;
+  const lengthen = (history: History): History => {
+    for (const [name, [prompt = '', reply = '']] of Object.entries(texts)) {
+      const isEnglish = name === 'english';
+      addTurn(history, isEnglish ? prompt : long(prompt), isEnglish ? reply : long(reply), { name, system: null });
+    }
+    return history;
+  };
+  const longTexts = (path = pathOf()): number => {
+    const database = new DatabaseSync(path);
+    const { count } = database.prepare('SELECT count(*) AS count FROM turns_pairs_long').get() as { count: number };
+    database.close();
+    return count;
+  };
+
+  test('the same is found', () => {
+    const history = lengthen(openHistory());
+    for (const [query, names] of queries) expect([query, namesOf(history, query)]).toEqual([query, names]);
+  });
+
+  test('what is changed, deleted or built again is as with others', () => {
+    const history = lengthen(openHistory(pathOf()));
+    expect(longTexts()).toBe(8);
+    history.delete('chinese');
+    expect(longTexts()).toBe(6);
+    expect([namesOf(history, '数据'), namesOf(history, '使う')]).toEqual([[], ['japanese']]);
+    const { conversationId, turnId } = history.beginTurn(newTurn('短い', { name: 'new', system: null }));
+    const end = (text: string): void => history.endTurn(turnId, ended(text));
+    for (const reply of [long('名古屋'), '札幌市', long('京都')]) end(reply);
+    expect(['古屋', '幌市', '京都'].map((query) => history.search(query).length)).toEqual([0, 0, 1]);
+    expect(longTexts()).toBe(7);
+    history.delete(conversationId);
+    expect([longTexts(), history.verify().problems]).toEqual([6, []]);
+    history.close();
+  });
+
+  test('an index that is built again has them where they were', () => {
+    const path = join(directory(), 'new.db');
+    lengthen(openHistory(path)).close();
+    const database = oldHistory(pathOf(), 4);
+    takeRows(database, path);
+    database.close();
+    const history = openHistory(pathOf());
+    for (const [query, names] of queries) expect([query, namesOf(history, query)]).toEqual([query, names]);
+    expect(longTexts()).toBe(8);
+    expect(history.verify().problems).toEqual([]);
+    history.close();
+  });
 });
 
 test('the excerpt is around the match, which is marked', () => {

@@ -9,7 +9,7 @@ import { databaseError, isBusy, isDamage, isWriteRefusal } from './database-erro
 import { isSettled, moveAside, prepareFile } from './database-file.ts';
 import { type FileSystemType, networkFileSystem } from './file-system.ts';
 import { migrate, schemaVersion } from './migrations.ts';
-import { pairText } from './pairs.ts';
+import { hasWord, isPaired, pairText } from './pairs.ts';
 
 /** The same interface as `node:sqlite`, for a Node that has none, or one that can lose commits. */
 const packageName = '@photostructure/sqlite';
@@ -305,6 +305,15 @@ export class Database {
 /** What the triggers of the schema call: without them no turn can be written. */
 export function defineFunctions(connection: Pick<Connection, 'function'>): void {
   connection.function('cllm_pairs', { deterministic: true }, pairText);
+  // How many values they take is the length of these functions.
+  connection.function('cllm_is_paired', { deterministic: true }, (text: unknown) => Number(isPaired(textOf(text))));
+  connection.function('cllm_has_word', { deterministic: true }, (text: unknown, word: unknown) =>
+    Number(hasWord(textOf(text), textOf(word))),
+  );
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function mayBeInexact(column: string): boolean {

@@ -14,6 +14,7 @@ const migrations: readonly ((database: Pick<Database, 'execute'>) => void)[] = [
   m007ToolRuns,
   m008Attachments,
   m009ToolRunOwner,
+  m010LongTexts,
 ];
 
 export const schemaVersion = migrations.length;
@@ -237,4 +238,43 @@ function m008Attachments(database: Pick<Database, 'execute'>): void {
  */
 function m009ToolRunOwner(database: Pick<Database, 'execute'>): void {
   database.execute('ALTER TABLE tool_runs ADD COLUMN owner TEXT');
+}
+
+/**
+ * A long text of the scripts that pairs are for takes a second and a half a megabyte to be put into their index, and its
+ * commit waits for that: it is kept out, and looked through as text. `place` is the index's rowid. What was in the index
+ * before stays there.
+ */
+function m010LongTexts(database: Pick<Database, 'execute'>): void {
+  const places = { prompt: '2 * $.position', reply: '2 * $.position + 1' };
+  const change = (row: 'old' | 'new', text: keyof typeof places): string => {
+    const place = places[text].replace('$', row);
+    const [names, values] = row === 'old' ? ['turns_pairs, ', "'delete', "] : ['', ''];
+    const isShort = `NOT EXISTS (SELECT 1 FROM turns_pairs_long WHERE place = ${place})`;
+    const index = `INSERT INTO turns_pairs (${names}rowid, pairs) SELECT ${values}${place}, pairs
+      FROM (SELECT cllm_pairs(${row}.${text}) AS pairs WHERE ${isShort} LIMIT 1) WHERE pairs <> '';`;
+    if (row === 'old') return `${index} DELETE FROM turns_pairs_long WHERE place = ${place};`;
+    return `INSERT INTO turns_pairs_long SELECT ${place} WHERE ${isLong(`new.${text}`)}; ${index}`;
+  };
+  const isIn = (row: 'old' | 'new'): string => `${row}.position > (SELECT up_to FROM turns_pairs_backlog)`;
+  database.execute(`
+    CREATE TABLE turns_pairs_long (place INTEGER PRIMARY KEY) STRICT;
+    DROP TRIGGER turns_pairs_insert;
+    DROP TRIGGER turns_pairs_prompt;
+    DROP TRIGGER turns_pairs_reply;
+    DROP TRIGGER turns_pairs_delete;
+    CREATE TRIGGER turns_pairs_insert AFTER INSERT ON turns WHEN ${isIn('new')} BEGIN
+      ${change('new', 'prompt')} ${change('new', 'reply')} END;
+    CREATE TRIGGER turns_pairs_prompt AFTER UPDATE OF prompt ON turns WHEN ${isIn('new')} BEGIN
+      ${change('old', 'prompt')} ${change('new', 'prompt')} END;
+    CREATE TRIGGER turns_pairs_reply AFTER UPDATE OF completion ON turns WHEN ${isIn('new')} BEGIN
+      ${change('old', 'reply')} ${change('new', 'reply')} END;
+    CREATE TRIGGER turns_pairs_delete AFTER DELETE ON turns WHEN ${isIn('old')} BEGIN
+      ${change('old', 'prompt')} ${change('old', 'reply')} END;
+  `);
+}
+
+/** Whether a text is kept out of the index of pairs: more than 64 KiB, and of its scripts. */
+export function isLong(text: string): string {
+  return `octet_length(${text}) > 65536 AND cllm_is_paired(${text})`;
 }

@@ -45,6 +45,11 @@ export function touchingQuery(word: string): string | null {
   return /^[\dA-Za-z]+$/.test(word) ? `"w${word.toLowerCase()}"*` : null;
 }
 
+/** Whether a word of ASCII begins anywhere in a text: what `touchingQuery` finds, and what the index of words does. */
+export function hasWord(text: string, word: string): boolean {
+  return /^[\dA-Za-z]+$/.test(word) && new RegExp(`(?<![\\dA-Za-z])${word}`, 'i').test(text);
+}
+
 function piecesOf(text: string): string[][] {
   return (text.normalize('NFKC').match(piece) ?? []).map((each) => {
     if (/^[\dA-Za-z]/.test(each)) return [`w${each.toLowerCase()}`];

@@ -2,6 +2,7 @@ import { CllmError } from '../outcome/errors.ts';
 import { isBusy, isWriteRefusal } from './database-error.ts';
 import type { Database } from './database.ts';
 import { isPaired } from './pairs.ts';
+import { isLong } from './migrations.ts';
 import type { SearchTerm } from './search-query.ts';
 import { hitCondition, type TurnFilter } from './turn-filter.ts';
 
@@ -29,11 +30,23 @@ export function indexStep(database: Database): boolean {
     const end = rows.findIndex((row) => (size += row.size) >= mostBytes);
     const taken = end === -1 ? rows : rows.slice(0, end + 1);
     const next = taken.length < mostTurns && end === -1 ? 0 : (taken.at(-1)?.position ?? 1) - 1;
+    for (const [text, place] of [
+      ['prompt', '2 * position'],
+      ['reply', '2 * position + 1'],
+    ] as const) {
+      database.run(
+        `INSERT INTO turns_pairs_long SELECT ${place} FROM turns WHERE position > ? AND position <= ? AND ${isLong(text)}`,
+        next,
+        upTo,
+      );
+    }
     database.run(
       `WITH texts AS MATERIALIZED (
-        SELECT 2 * position AS place, cllm_pairs(prompt) AS pairs FROM turns WHERE position > ?1 AND position <= ?2
+        SELECT 2 * position AS place, cllm_pairs(prompt) AS pairs FROM turns
+        WHERE position > ?1 AND position <= ?2 AND 2 * position NOT IN (SELECT place FROM turns_pairs_long)
         UNION ALL
-        SELECT 2 * position + 1, cllm_pairs(reply) FROM turns WHERE position > ?1 AND position <= ?2
+        SELECT 2 * position + 1, cllm_pairs(reply) FROM turns
+        WHERE position > ?1 AND position <= ?2 AND 2 * position + 1 NOT IN (SELECT place FROM turns_pairs_long)
       )
       INSERT INTO turns_pairs (rowid, pairs) SELECT place, pairs FROM texts WHERE pairs <> '' ORDER BY place`,
       next,
@@ -54,13 +67,21 @@ export function indexFor(milliseconds: number, database: Database): void {
   }
 }
 
+/** What was kept out of the index for its length. A cross join, so that SQLite does not look through all turns for it. */
+function longHits(term: string): string {
+  const text = "CASE place & 1 WHEN 0 THEN prompt ELSE coalesce(reply, '') END";
+  const isThere = isPaired(term) ? `instr(lower(${text}), lower(?)) > 0` : `cllm_has_word(${text}, ?)`;
+  return `SELECT position FROM turns_pairs_long CROSS JOIN turns ON position = place >> 1 WHERE ${isThere}`;
+}
+
 /** Whether any term needs more than the index of words: then that one can not give the latest hits by itself. */
 export function needsPairs(terms: readonly SearchTerm[], database: Database): boolean {
   return terms.some(
     ({ text, pairs }) =>
       isPaired(text) ||
       (pairs !== null &&
-        database.get('SELECT 1 FROM turns_pairs WHERE turns_pairs MATCH ? LIMIT 1', pairs) !== undefined),
+        (database.get('SELECT 1 FROM turns_pairs WHERE turns_pairs MATCH ? LIMIT 1', pairs) !== undefined ||
+          database.get(`${longHits(text)} LIMIT 1`, text) !== undefined)),
   );
 }
 
@@ -80,8 +101,8 @@ export function pairedHits(
       values.push(words);
     }
     if (pairs !== null) {
-      ways.push('SELECT rowid >> 1 FROM turns_pairs WHERE turns_pairs MATCH ?');
-      values.push(pairs);
+      ways.push('SELECT rowid >> 1 FROM turns_pairs WHERE turns_pairs MATCH ?', longHits(text));
+      values.push(pairs, text);
     }
     if (isPaired(text)) {
       ways.push(

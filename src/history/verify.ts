@@ -51,6 +51,7 @@ export function rebuildSearch(database: Pick<Database, 'execute'>): void {
   database.execute(`
     INSERT INTO turns_search (turns_search) VALUES ('rebuild');
     INSERT INTO turns_pairs (turns_pairs) VALUES ('delete-all');
+    DELETE FROM turns_pairs_long;
     UPDATE turns_pairs_backlog SET up_to = (SELECT coalesce(max(position), 0) FROM turns);
   `);
 }
