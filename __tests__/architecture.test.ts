@@ -18,6 +18,7 @@ const layers: readonly (readonly string[])[] = [
   ['src/client/', 'src/journal/', 'src/history/', 'src/schema/', 'src/spending/', 'src/terminal/'],
   ['src/conversation/', 'src/config/', 'src/demo/', 'src/local-proxy/', 'src/pages/', 'src/preview/'],
   ['src/admin/', 'src/batch/', 'src/sign-in/', 'src/templates/', 'src/tools/'],
+  ['src/queue/'],
   ['src/cli/thrown.ts', 'src/cli/version.ts'],
   ['src/cli/flags/', 'src/cli/process/', 'src/cli/loader/'],
   ['src/cli/io.ts'],
@@ -47,12 +48,14 @@ const doors: Readonly<Record<string, string>> = {
   '@codemirror/legacy-modes': 'src/terminal/highlight.ts',
   '@codemirror/streamparser': 'src/terminal/highlight.ts',
   ajv: 'src/cli/asking/reply-schema.ts',
+  bullmq: 'src/queue/packages.ts',
   'ci-info': 'src/cli/asking/ci-service.ts',
   conf: 'src/config/user-file.ts',
   'csv-parse': 'src/batch/table.ts',
   'eventsource-parser': 'src/protocol/sse.ts',
   ignore: 'src/cli/input/folder.ts',
   'get-east-asian-width': 'src/terminal/width.ts',
+  ioredis: 'src/queue/packages.ts',
   'p-queue': 'src/batch/run-batch.ts',
   'minijinja-js': 'src/templates/engine.ts',
   marked: 'src/terminal/markdown-tokens.ts',
@@ -63,7 +66,11 @@ const doors: Readonly<Record<string, string>> = {
 };
 
 /** Packages whose types other files may name. */
-const typesElsewhere: Readonly<Record<string, string>> = { yargs: 'src/cli/' };
+const typesElsewhere: Readonly<Record<string, string>> = {
+  bullmq: 'src/queue/',
+  ioredis: 'src/queue/',
+  yargs: 'src/cli/',
+};
 
 /** The public API. A name that goes from here is a breaking change; one that comes is a promise. */
 const publicValues = [

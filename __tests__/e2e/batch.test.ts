@@ -311,7 +311,7 @@ describe('running again', () => {
     upstream.fallback = (request) =>
       request.method === 'GET' ? errorReply(404, 'no') : { ...textReply('slow')(request), gate };
     const input = write('in.txt', ['one']);
-    const first = home.start(['batch', input, '-o', home.at('out.jsonl')]);
+    const first = await home.begin(['batch', input, '-o', home.at('out.jsonl')]);
     await untilAsked(1);
     const second = await batch(input, '-o', home.at('out.jsonl'));
     expect(second.code).toBe(1);
@@ -394,10 +394,14 @@ describe('on its way', () => {
   });
 
   test('keeps what is in flight as interrupted at Ctrl-C, begins nothing more, and goes on later', async () => {
-    upstream.fallback = (request) =>
-      lastText(request) === 'hang' ? { steps: [{ stall: true }] } : textReply(`re: ${lastText(request)}`)(request);
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    upstream.fallback = (request) => ({
+      ...textReply(`re: ${lastText(request)}`)(request),
+      ...(lastText(request) === 'hang' && { gate }),
+    });
     const input = write('in.txt', ['one', 'hang', 'three']);
-    const cli = home.start(['batch', input, '-o', home.at('out.jsonl'), '--concurrency', '1']);
+    const cli = await home.begin(['batch', input, '-o', home.at('out.jsonl'), '--concurrency', '1']);
     await untilAsked(2);
     cli.process.kill('SIGINT');
     expect((await cli.result).code).toBe(130);
@@ -405,7 +409,7 @@ describe('on its way', () => {
       { line: 1, is_error: false },
       { line: 2, is_error: true, verdict: 'interrupted', exit_code: 130 },
     ]);
-    upstream.fallback = (request) => textReply(`re: ${lastText(request)}`)(request);
+    open();
     expect((await batch(input, '-o', home.at('out.jsonl'))).code).toBe(0);
     expect(byLine().map((row) => row['result'])).toEqual(['re: one', 're: hang', 're: three']);
   });

@@ -242,6 +242,8 @@ const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['--version'],
   ],
   chat: [['chat', '-m', 'm']],
+  'batch worker': [['batch', 'worker', '--queue', evilWord]],
+  'batch status': [['batch', 'status', '--queue', evilWord, '--json']],
   batch: [
     ['batch', 'p.jsonl', '-o', 'o.jsonl', '--reporter', 'github,junit,markdown'],
     ['batch', evilWord, '-o', 'o2.jsonl'],

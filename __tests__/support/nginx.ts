@@ -59,13 +59,27 @@ export async function startNginx(configOf: (port: number) => string): Promise<Se
   return { baseUrl: `http://127.0.0.1:${port}`, port, close };
 }
 
-/** A Redis that keeps nothing. */
-export async function startRedis(): Promise<Server> {
+/** A Redis that keeps nothing, with room for a database a test. */
+export async function startRedis(options: readonly string[] = []): Promise<Server> {
   const directory = mkdtempSync(join(tmpdir(), 'cllm-redis-'));
   const port = await freePort();
   const child = spawn(
     'redis-server',
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory],
+    [
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--dir',
+      directory,
+      '--databases',
+      '1000',
+      ...options,
+    ],
     { env: { PATH: programPath }, stdio: ['ignore', 'ignore', 'pipe'] },
   );
   const close = async (): Promise<void> => {

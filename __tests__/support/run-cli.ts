@@ -41,6 +41,16 @@ export interface RunningCli {
   readonly result: Promise<CliResult>;
 }
 
+/** What is done before a command is run, for tests that run a second time under other circumstances. */
+let prepareRun: ((home: CliHome, args: readonly string[]) => Promise<void>) | null = null;
+
+/** Whether workers ask, whose keys and budgets are not those of the batch. */
+export const isAskedByOthers = (): boolean => prepareRun !== null;
+
+export function beforeEachRun(prepare: NonNullable<typeof prepareRun>): void {
+  prepareRun = prepare;
+}
+
 /** One user of cllm: a home of its own, a default proxy and key, and the commands it runs. */
 export class CliHome {
   readonly directory = mkdtempSync(path.join(tmpdir(), 'cllm-test-'));
@@ -124,7 +134,13 @@ export class CliHome {
   }
 
   async run(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-    return this.start(args, options).result;
+    return (await this.begin(args, options)).result;
+  }
+
+  /** As `start`; a batch is asked for by workers, where the tests say so. */
+  async begin(args: readonly string[], options: CliOptions = {}): Promise<RunningCli> {
+    await prepareRun?.(this, args);
+    return this.start(args, options);
   }
 
   /** Runs a shell line in which `cllm` is the built command. */

@@ -12,6 +12,10 @@ const longestPause = 60_000;
  */
 export class AdaptiveLimit {
   #most: number;
+  /** What the proxy said it takes at a time. */
+  #places = Number.POSITIVE_INFINITY;
+  /** Told when it is another one for another reason than an answer of the proxy. */
+  onChange: () => void = () => {};
   readonly #clock: () => number;
   readonly #random: () => number;
   #limit: number;
@@ -31,6 +35,11 @@ export class AdaptiveLimit {
     this.#random = random;
   }
 
+  /** How many there may be at most, whatever the proxy says. */
+  get most(): number {
+    return this.#most;
+  }
+
   get limit(): number {
     return this.#limit;
   }
@@ -40,10 +49,24 @@ export class AdaptiveLimit {
     return Math.max(0, this.#pausedUntil - this.#clock());
   }
 
+  /** Sets how many there may be at most; one that was at its most goes along. */
+  atMost(most: number): void {
+    const before = this.#ceiling;
+    this.#most = Math.max(1, most);
+    const after = this.#ceiling;
+    if (after === before) return;
+    this.#limit = this.#limit === before ? after : Math.min(this.#limit, after);
+    this.onChange();
+  }
+
+  get #ceiling(): number {
+    return Math.min(this.#most, this.#places);
+  }
+
   succeeded(): void {
     this.#refusals = 0;
     this.#successes += 1;
-    if (this.#successes < this.#limit || this.#limit >= this.#most) return;
+    if (this.#successes < this.#limit || this.#limit >= this.#ceiling) return;
     this.#successes = 0;
     this.#limit += 1;
   }
@@ -77,8 +100,8 @@ export class AdaptiveLimit {
    * is no word about how fast requests may come.
    */
   #full(startedAt: number, now: number, places: number): void {
-    this.#most = Math.min(this.#most, places);
-    this.#limit = Math.min(this.#limit, this.#most);
+    this.#places = Math.min(this.#places, places);
+    this.#limit = Math.min(this.#limit, this.#ceiling);
     // Those that went out together were refused together.
     if (startedAt > this.#loweredAt) {
       this.#refusals += 1;

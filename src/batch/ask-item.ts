@@ -69,6 +69,8 @@ export interface AskOptions {
   mayGoOn: () => boolean;
   /** `--retries 0` says no: then a refusal for lack of room is a failure like any other. */
   mayWait: boolean;
+  /** What whoever asks wants to know at once, in place of another try by the client: it will ask in another way. */
+  givesUp?: (error: CllmError) => boolean;
 }
 
 /**
@@ -103,7 +105,7 @@ export async function askItem(
   client: LiteLLMClient,
   item: BatchItem,
   defaults: ItemDefaults,
-  { holds, timestamp, sessionId, mayWait, mayGoOn }: AskOptions,
+  { holds, timestamp, sessionId, mayWait, mayGoOn, givesUp = () => false }: AskOptions,
 ): Promise<ItemEnd> {
   const at = (): EndFacts => ({ timestamp: timestamp(), template: defaults.template });
   const prepared = prepare(item, defaults);
@@ -114,6 +116,7 @@ export async function askItem(
   // which has to learn of the refusal at once, says so.
   const hold = holds.take();
   let refusal: CllmError | null = null;
+  let givenUp: CllmError | null = null;
   let replies = 0;
   // Nothing is kept beside the output: the history is for conversations, and a batch would bury them.
   const conversation = new Conversation(
@@ -133,8 +136,10 @@ export async function askItem(
       observer: {
         retry({ error }) {
           // What has been paid for is not given up for a place: the client waits with it.
-          if (error.code !== 'rate_limited' || replies > 0) return;
-          refusal = error;
+          if (replies > 0) return;
+          if (error.code === 'rate_limited') refusal = error;
+          else if (givesUp(error)) givenUp = error;
+          else return;
           hold.abort(new InterruptedError(null, 'held back'));
         },
       },
@@ -150,6 +155,7 @@ export async function askItem(
     },
   );
   holds.release(hold);
+  if (givenUp !== null && !holds.signal.aborted) return endOf(item, null, givenUp, at());
   // A wait that is too long for the client ends there without a retry.
   if (replies === 1) refusal ??= turn.error?.code === 'rate_limited' && turn.error.isRetryable ? turn.error : null;
   if (refusal !== null && mayWait && !holds.signal.aborted) {

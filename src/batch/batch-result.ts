@@ -33,17 +33,21 @@ export function resultLine({ type, custom_id, line, input_digest, ...rest }: Bat
   return `${JSON.stringify({ type, custom_id, line, input_digest, ...rest })}\n`;
 }
 
-/**
- * A result as an earlier run left it; null when the text is none. The file may have come with a repository or out of a
- * cache, so what counts, decides or is shown is checked: a member that is not what it should be is unknown.
- */
+/** A result as an earlier run left it in a file, read as `readResult` does. */
 export function parseResult(text: string): BatchResult | null {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return readResult(JSON.parse(text));
   } catch {
     return null;
   }
+}
+
+/**
+ * A result of somebody else; null when the value is none. A file may have come with a repository or out of a cache, a queue
+ * may be written to by others, so what counts, decides or is shown is checked: a member that is not what it should be is
+ * unknown.
+ */
+export function readResult(value: unknown): BatchResult | null {
   if (!isJsonObject(value) || value['type'] !== 'result' || typeof value['is_error'] !== 'boolean') return null;
   const { custom_id: customId, line, is_error: isError } = value;
   if (!isLine(line) || !(customId === null || typeof customId === 'string')) return null;

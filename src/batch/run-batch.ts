@@ -59,7 +59,6 @@ export async function runBatch(plan: BatchPlan): Promise<Stop | null> {
 class BatchRun {
   readonly #plan: BatchPlan;
   readonly #queue: PQueue;
-  readonly #most: number;
   #stop: Stop | null = null;
   #failure: { error: unknown } | null = null;
   #streak = 0;
@@ -69,7 +68,6 @@ class BatchRun {
 
   constructor(plan: BatchPlan) {
     this.#plan = plan;
-    this.#most = plan.limit.limit;
     this.#queue = new PQueue({ concurrency: plan.limit.limit });
   }
 
@@ -78,6 +76,10 @@ class BatchRun {
     const onAbort = (): void => this.#end({ reason: 'signal', error: signal.reason as CllmError });
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort);
+    this.#plan.limit.onChange = () => {
+      this.#adapt();
+      this.#changed();
+    };
     try {
       if (this.#isOver || !this.#hasMoney()) return this.#stop;
       for await (const item of items) {
@@ -154,7 +156,7 @@ class BatchRun {
     }
     const exit = exitNameOf(error);
     this.#streak = ['unreachable', 'auth', 'budget', 'throttled'].includes(exit) ? this.#streak + 1 : 0;
-    if (isFailFast || hopeless.has(error.code) || this.#streak >= longestStreak(this.#most)) {
+    if (isFailFast || hopeless.has(error.code) || this.#streak >= longestStreak(this.#plan.limit.most)) {
       this.#end({ reason: 'failure', error });
     }
   }

@@ -45,6 +45,8 @@ export interface Context {
    */
   readonly assertTrusted: () => Promise<void>;
   readonly client: () => Promise<LiteLLMClient>;
+  /** A further client with the same key, address and way there, and some other options; closed with the context. */
+  readonly clientWith: (changes: Partial<ClientOptions>) => Promise<LiteLLMClient>;
   /** What `client()` is made from, but for the key: for commands that try another key or address, or look at the way. */
   readonly clientOptions: (apiKey: string | null, baseUrl?: string) => Promise<ClientOptions>;
   /** History and journal as far as they can be opened; `problem` has the reason why not. */
@@ -177,16 +179,21 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     return clientOptions(values, io, version, aimed, key, await demo(), await attribution());
   };
 
-  const client = once(async () => {
+  const clientWith = async (changes: Partial<ClientOptions>): Promise<LiteLLMClient> => {
     await assertTrusted();
     const { LiteLLMClient } = await import('../client/client.ts');
-    const key = await apiKey();
-    if (key.withheld !== null) say(key.withheld);
-    const { renew } = await living();
+    const { key, renew } = await living();
     const options = await clientOptionsFor(key.key);
-    const made = new LiteLLMClient({ ...options, ...(renew !== null && { renewApiKey: renew }) });
+    const made = new LiteLLMClient({ ...options, ...(renew !== null && { renewApiKey: renew }), ...changes });
     closers.push(() => made.close());
     return made;
+  };
+
+  const client = once(async () => {
+    await assertTrusted();
+    const { withheld } = await apiKey();
+    if (withheld !== null) say(withheld);
+    return clientWith({});
   });
 
   const history = once(async () => {
@@ -225,6 +232,7 @@ export function createContext(values: ContextValues, io: Io, version: string): C
     attribution,
     assertTrusted,
     client,
+    clientWith,
     clientOptions: clientOptionsFor,
     history,
     journal,

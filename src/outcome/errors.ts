@@ -63,6 +63,11 @@ export const errorCodes = [
   'output_failed',
   'batch_partial',
   'apply_partial',
+  // A batch over many machines.
+  'queue_unavailable',
+  'queue_failed',
+  'no_worker',
+  'worker_lost',
   // Tools that a model calls.
   'tool_unapproved',
   'too_many_steps',

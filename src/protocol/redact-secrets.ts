@@ -31,6 +31,16 @@ export function redactSecrets(text: string): string {
   return secretShapes.reduce((safe, { pattern, replacement }) => safe.replaceAll(pattern, replacement), text);
 }
 
+/** The password in a URL, as it stands there and as it is meant; a text that is no URL is a secret as a whole. */
+export function passwordsIn(url: string): string[] {
+  try {
+    const { password } = new URL(url.trim());
+    return password === '' ? [] : [password, decodeURIComponent(password)];
+  } catch {
+    return [url.trim()];
+  }
+}
+
 /** Masks keys that are known, wherever and however they stand: in small letters where a URL has made a host of one. */
 export class KeyMask {
   readonly #patterns: readonly RegExp[];

@@ -24,6 +24,14 @@ export interface ReplySchema extends ReplyForm {
   responseFormat: Record<string, unknown>;
   /** Why it does not go out as a strict one, which providers keep by themselves; null when it does. */
   strictProblem: StrictProblem | null;
+  /** What it was made from: whoever calls `replySchema` with it, on another machine say, has the same. */
+  source: ReplySchemaSource;
+}
+
+export interface ReplySchemaSource {
+  text: string;
+  file: string;
+  name: string;
 }
 
 /**
@@ -141,6 +149,7 @@ export function replySchema(text: string, file: string, name = file): ReplySchem
       json_schema: { name: schemaName(title), schema: sent, ...(problem === null && { strict: true }) },
     },
     strictProblem: problem,
+    source: { text, file, name },
     take({ completion, verdict }, isKept) {
       if (verdict !== 'complete' && verdict !== 'length') return { taken: null, error: null, complaint: null };
       const found = jsonIn(textOf(completion));

@@ -20,6 +20,8 @@ export interface Spending {
 export interface SpendingLimit {
   maxCost: Settings['maxCost'];
   allowUnknownCost: boolean;
+  /** Whether others ask, with keys of their own: then the budgets of this one say nothing. */
+  areKeysOthers?: boolean;
 }
 
 /** Whose spending it is. */
@@ -42,7 +44,7 @@ const patience = 10_000;
  * @throws CllmError `budget_exceeded` when one of them has nothing left, `cost_cap` for a cap of 0
  */
 export async function prepareSpending(
-  { maxCost, allowUnknownCost: isUnknownAllowed }: SpendingLimit,
+  { maxCost, allowUnknownCost: isUnknownAllowed, areKeysOthers = false }: SpendingLimit,
   { client, model, signal, remark }: SpendingRun,
 ): Promise<Spending> {
   const { value: mostUsd, origin } = maxCost;
@@ -53,7 +55,7 @@ export async function prepareSpending(
   const arePricesNeeded = mostUsd !== null && !isUnknownAllowed;
   const [priced] = await Promise.all([
     arePricesNeeded ? knownPrices(client, signal) : null,
-    checkBudget(client, mostUsd === null ? null : { name, mostUsd }, signal, remark),
+    areKeysOthers ? null : checkBudget(client, mostUsd === null ? null : { name, mostUsd }, signal, remark),
   ]);
   const refuseModel = (asked: string): CllmError | null =>
     priced === null || priced.has(asked) ? null : unpriced(asked, name);

@@ -1,10 +1,13 @@
-import { KeyMask, redactSecrets } from '../../protocol/redact-secrets.ts';
+import { KeyMask, passwordsIn, redactSecrets } from '../../protocol/redact-secrets.ts';
 
 /** Variables that hold keys, of this proxy, of providers and of CI systems. */
 const secretVariable = /(?:KEY|TOKEN|SECRET|PASSWORD)$/i;
 
 /** Of the proxy, by their names. */
 const proxyVariable = /^LITELLM_(?:\w+_)?KEY$/;
+
+/** The URL of a queue, with its password. */
+const queueVariable = 'CLLM_QUEUE_URL';
 
 /** A short value, or a plain word, stands in many texts and is no secret: `dummy`, `none`, `litellm`. */
 function isSecret(value: string): boolean {
@@ -57,10 +60,9 @@ export class KnownSecrets {
     this.#readSources();
     const entries = Object.entries(this.#environment);
     const named = entries.filter(([name]) => proxyVariable.test(name)).map(([, value]) => value?.trim() ?? '');
-    const mask = new KeyMask([...this.#keys, ...named].filter(isSecret));
-    return Object.fromEntries(
-      entries.filter(([name, value = '']) => !proxyVariable.test(name) && mask.mask(value) === value),
-    );
+    const mask = new KeyMask([...this.#keys, ...named, ...this.#queuePasswords()].filter(isSecret));
+    const isKeys = (name: string): boolean => proxyVariable.test(name) || name === queueVariable;
+    return Object.fromEntries(entries.filter(([name, value = '']) => !isKeys(name) && mask.mask(value) === value));
   }
 
   #readSources(): void {
@@ -73,7 +75,12 @@ export class KnownSecrets {
     const set = Object.entries(this.#environment)
       .filter(([name]) => secretVariable.test(name))
       .map(([, value]) => value?.trim() ?? '');
-    return (this.#mask = new KeyMask([...this.#keys, ...set].filter(isSecret)));
+    return (this.#mask = new KeyMask([...this.#keys, ...set, ...this.#queuePasswords()].filter(isSecret)));
+  }
+
+  #queuePasswords(): string[] {
+    const url = this.#environment[queueVariable];
+    return url === undefined ? [] : passwordsIn(url);
   }
 }
 

@@ -15,6 +15,10 @@ import {
   viewFlags,
 } from '../../flags/flags.ts';
 
+import { queueFlags, queueRunFlags } from './queue-flags.ts';
+import { batchStatus } from './status.ts';
+import { batchWorker } from './worker.ts';
+
 const group = 'Batch:';
 
 export const batchFlags = {
@@ -35,6 +39,8 @@ export const batchFlags = {
     extract: reworded(schemaFlags.extract, {}),
     'extract-lang': reworded(schemaFlags['extract-lang'], {}),
   }),
+  ...queueFlags,
+  'worker-timeout': queueRunFlags['worker-timeout'],
   'allow-short': viewFlags['allow-short'],
   quiet: reworded(viewFlags.quiet, { describe: 'no progress', group }),
   ...moneyFlags,
@@ -60,7 +66,7 @@ export const batch = command({
     ['cllm batch a.csv -t sort -o out.jsonl', 'a prompt from each row of a table'],
     ['cllm batch - -o out.jsonl --max-cost 5', 'from a pipe, with a cap'],
   ],
-  subcommands: [merge],
+  subcommands: [batchWorker, batchStatus, merge],
   async run(values, context) {
     const { runBatchCommand } = await import('./run.ts');
     return runBatchCommand(values, context);

@@ -5,6 +5,7 @@ import { requestHeaders } from '../../asking/client-options.ts';
 import { requestBody } from '../../asking/request-body.ts';
 import { wantedReply } from '../../asking/wanted-reply.ts';
 import { CllmError } from '../../../outcome/errors.ts';
+import type { FormSpec } from '../../../queue/job.ts';
 import type { Context } from '../../context.ts';
 import type { Values } from '../../flags/flag.ts';
 import type { batchFlags } from './command.ts';
@@ -15,7 +16,7 @@ export async function itemDefaults(
   context: Context,
   refuseModel: ItemDefaults['refuseModel'],
   refuseRequest: ItemDefaults['refuseRequest'],
-): Promise<ItemDefaults> {
+): Promise<ItemDefaults & { formSpec: FormSpec | null }> {
   const settings = await context.settings();
   const { io, paths, remark } = context;
   const { model: _model, ...params } = await requestBody(values, '', paramValues(settings.params), io);
@@ -40,6 +41,7 @@ export async function itemDefaults(
     isShortAllowed,
     template: template && { name: template.name, digest: template.digest },
     form: wanted?.form ?? null,
+    formSpec: wanted?.spec ?? null,
     schemaRetries: wanted?.retries ?? 0,
     refuseModel,
     refuseRequest,

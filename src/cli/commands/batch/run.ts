@@ -1,11 +1,9 @@
 import { explainBudget } from '../../asking/budget.ts';
-import { newSession } from '../../../conversation/conversation.ts';
 import type { TemplateObject } from '../../../conversation/result-object.ts';
 import { formatUsd } from '../../../spending/usd.ts';
 import path from 'node:path';
 import { AdaptiveLimit } from '../../../batch/adaptive-limit.ts';
-import { Holds, type ItemDefaults, type ItemEnd, refusedItem } from '../../../batch/ask-item.ts';
-import { localAsker } from '../../../batch/asker.ts';
+import { type ItemDefaults, type ItemEnd, refusedItem } from '../../../batch/ask-item.ts';
 import { BatchSummary } from '../../../batch/batch-summary.ts';
 import type { ReportFacts } from '../../../batch/reporters/report-facts.ts';
 import { readResults, ResultsFile } from '../../../batch/results-file.ts';
@@ -24,6 +22,8 @@ import { assertTableWithTemplate, selectionOf, shardOf } from './selection.ts';
 import { identifyProcess } from '../../../files/process-identity.ts';
 import { type BatchSource, openSource, spooled } from './input.ts';
 import { itemDefaults } from './item-defaults.ts';
+import { openAsker, openQueue } from './choose-asker.ts';
+import type { RedisQueue } from '../../../queue/redis-queue.ts';
 import { every } from '../../views/every.ts';
 import { type Progress, ProgressDisplay } from './progress.ts';
 import { type Report, reportsOf, writeReports } from './reports.ts';
@@ -100,6 +100,8 @@ class BatchCommand {
   readonly #progress: Progress = { done: 0, earlier: 0, failed: 0, total: null, costUsd: null };
   #selection: Selection | null = null;
   #results: ResultsFile | null = null;
+  /** Others ask, by way of it; null when this process does. */
+  #queue: RedisQueue | null = null;
   #spending: Spending | null = null;
   #display: ProgressDisplay | null = null;
   #spooled: BatchSource | null = null;
@@ -123,6 +125,7 @@ class BatchCommand {
     const { maxCost } = settings;
     if (this.#values.shard === 'auto' && !this.#options.isQuiet)
       this.#say(`--shard auto: part ${shard.index}/${shard.count}`);
+    this.#queue = await openQueue(this.#values, this.#context);
     this.#selection = await selectionOf(this.#values, this.#context, (text) => this.#say(text));
     const earlierCosts: (number | null)[] = [];
     this.#results = await ResultsFile.open(outputFile, {
@@ -140,7 +143,8 @@ class BatchCommand {
       },
     });
     if (settings.model.value !== null) refuseKey(this.#context.io, 'the model', settings.model.value);
-    const limit = { maxCost, allowUnknownCost: this.#values.allowUnknownCost };
+    const areKeysOthers = this.#queue !== null;
+    const limit = { maxCost, allowUnknownCost: this.#values.allowUnknownCost, areKeysOthers };
     this.#spending = await prepareSpending(limit, {
       client: await this.#context.client(),
       model: settings.model.value,
@@ -165,13 +169,12 @@ class BatchCommand {
     if (isFailFast) await this.#lookAhead(source, selection, results);
     if (source.isRepeatable && !isQuiet) this.#progress.total = await countItems(source.bytes(), selection);
 
-    const client = await this.#context.client();
-    const mayGoOn = (): boolean => cap.refusal === null;
     const limit = new AdaptiveLimit(concurrency, io.now, Math.random);
-    const mayWait = (await this.#context.settings()).retries.value !== 0;
-    const holds = new Holds(io.signal);
-    const asker = localAsker(client, defaults, { holds, timestamp, sessionId: newSession(), mayWait, mayGoOn });
     if (!isQuiet) this.#display = new ProgressDisplay(io.stderr, this.#progress, io.now, every, io.hold);
+    const asker = await openAsker(
+      { defaults, limit, mayGoOn: () => cap.refusal === null, timestamp, say: (text) => this.#say(text) },
+      { values: this.#values, context: this.#context, queue: this.#queue, resultsFile: results.path },
+    );
     let stop: Stop | null;
     try {
       stop = await runBatch({
@@ -216,6 +219,7 @@ class BatchCommand {
     this.#context.io.stdin.close();
     await this.#spooled?.close();
     await this.#results?.close();
+    await this.#queue?.close();
   }
 
   /** Of --max-input-tokens. */

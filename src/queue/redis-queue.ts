@@ -1,0 +1,339 @@
+import type { Job as BullJob, Queue, QueueEvents, QueueOptions } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { goneAfterMs, readRunNotice, readWorkerNotice, type RunNotice, type WorkerNotice } from './announcement.ts';
+import { connect, Notices, queueFailure } from './connection.ts';
+import type { Job } from './job.ts';
+import { type QueuePackages, queuePackages } from './packages.ts';
+import type { QueueAddress } from './queue-url.ts';
+
+/** What becomes of a job in the queue. */
+export type Outcome =
+  /** The end, for the coordinator. */
+  | { kind: 'done'; value: unknown }
+  /** Nobody takes such a job. */
+  | { kind: 'refused'; why: string }
+  /** Others may have it at once. */
+  | { kind: 'back' }
+  /** Others may have it in a while. */
+  | { kind: 'later'; delayMs: number }
+  /** It is no longer this worker's. */
+  | { kind: 'lost' };
+
+/** A job that a worker holds. */
+export interface HeldJob {
+  id: string;
+  data: unknown;
+  /** How often a worker had it and did not come back. */
+  losses: number;
+  /** Writes into the job whether it is asked for with nothing beside it. */
+  markAlone(isAlone: boolean): Promise<void>;
+}
+
+export interface TakenJobs {
+  /** Takes nothing more; resolves when what is held has had its outcome. */
+  close(): Promise<void>;
+}
+
+/** How a job ended, or that it has not. */
+export interface FoundJob {
+  isFinished: boolean;
+  end: unknown;
+  /** Why it failed; null when it did not. */
+  failure: string | null;
+  try: string | null;
+}
+
+/** A job that is not over. */
+export interface OpenJob {
+  data: unknown;
+  losses: number;
+  /** A worker has taken it. */
+  isActive: boolean;
+  /** A worker says that it has it. */
+  isHeld: boolean;
+  ageMs: number;
+}
+
+export interface EndListener {
+  /** What a worker gave. */
+  ended: (id: string, end: unknown) => void;
+  failed: (id: string, why: string) => void;
+}
+
+/** Milliseconds. */
+export interface LockTimes {
+  /** For so long a worker owns a job without saying that it is still there. */
+  lockMs: number;
+  renewEveryMs: number;
+  lookForLostEveryMs: number;
+}
+
+const lockTimes: LockTimes = { lockMs: 30_000, renewEveryMs: 10_000, lookForLostEveryMs: 5_000 };
+
+/** A result that nobody fetches: its coordinator may come back after a weekend. */
+const keptSeconds = 7 * 24 * 3600;
+/** They hold replies: no more of them than a coordinator that is slow for a moment needs. */
+const mostEvents = 1_000;
+
+/** A queue in Redis, by way of BullMQ. What is asked of it while Redis is away waits until it is back. */
+export class RedisQueue {
+  readonly name: string;
+  readonly address: QueueAddress;
+  readonly #packages: QueuePackages;
+  readonly #redis: Redis;
+  readonly #queue: Queue;
+  readonly #notices: Notices;
+  readonly #onTrouble: (error: Error) => void;
+  readonly #closers: (() => Promise<void>)[] = [];
+  readonly times: LockTimes;
+
+  private constructor(
+    { packages, redis, address, name }: { packages: QueuePackages; redis: Redis; address: QueueAddress; name: string },
+    times: LockTimes,
+    onTrouble: (error: Error) => void,
+  ) {
+    this.#packages = packages;
+    this.#redis = redis;
+    this.address = address;
+    this.name = name;
+    this.times = times;
+    this.#onTrouble = onTrouble;
+    this.#queue = new packages.bullmq.Queue(name, {
+      ...this.#options(redis),
+      streams: { events: { maxLen: mostEvents } },
+    });
+    this.#queue.on('error', onTrouble);
+    this.#notices = new Notices(redis, this.#queue.toKey(''));
+  }
+
+  /**
+   * @param onTrouble told of what goes wrong on the way, again and again while it does
+   * @throws CllmError `queue_unavailable`, `queue_failed`
+   */
+  static async open(
+    address: QueueAddress,
+    name: string,
+    {
+      signal,
+      onTrouble,
+      times = lockTimes,
+    }: { signal: AbortSignal; onTrouble: (error: Error) => void; times?: LockTimes },
+  ): Promise<RedisQueue> {
+    const packages = queuePackages();
+    const redis = await connect(packages, address, signal);
+    const queue = new RedisQueue({ packages, redis, address, name }, times, onTrouble);
+    try {
+      await queue.#queue.waitUntilReady();
+    } catch (cause) {
+      redis.disconnect();
+      throw queueFailure(address, cause);
+    }
+    return queue;
+  }
+
+  get isReachable(): boolean {
+    return this.#redis.status === 'ready';
+  }
+
+  #options(redis: Redis): Pick<QueueOptions, 'connection' | 'prefix'> {
+    return { connection: redis, prefix: 'cllm' };
+  }
+
+  /** A job that is there already stays as it is. @throws CllmError `queue_failed` for what Redis refuses */
+  async add(id: string, job: Job): Promise<void> {
+    await this.#asked(this.#queue.add('ask', job, { jobId: id, ...kept }));
+  }
+
+  async find(id: string): Promise<FoundJob | null> {
+    const job = (await this.#asked(this.#queue.getJob(id))) as BullJob<Partial<Job> | null> | undefined;
+    if (job === undefined) return null;
+    return {
+      isFinished: job.finishedOn !== undefined,
+      end: job.returnvalue,
+      failure: job.failedReason ?? null,
+      try: typeof job.data?.try === 'string' ? job.data.try : null,
+    };
+  }
+
+  /** Of each job: whether it is there, and whether it is over. */
+  async look(ids: readonly string[]): Promise<('gone' | 'open' | 'finished')[]> {
+    const pipeline = this.#redis.pipeline();
+    for (const id of ids) pipeline.hmget(this.#queue.toKey(id), 'timestamp', 'finishedOn');
+    const found = (await this.#asked(pipeline.exec())) ?? [];
+    return found.map(([, facts]) => {
+      const [timestamp, finishedOn] = Array.isArray(facts) ? facts : [];
+      return finishedOn != null ? 'finished' : timestamp != null ? 'open' : 'gone';
+    });
+  }
+
+  /** Gives whether it is gone: what a worker holds stays. */
+  async remove(id: string): Promise<boolean> {
+    return (await this.#asked(this.#queue.remove(id))) === 1;
+  }
+
+  /** From here on. */
+  async listen({ ended, failed }: EndListener): Promise<void> {
+    const stream = this.#queue.toKey('events');
+    const [last] = await this.#asked(this.#redis.xrevrange(stream, '+', '-', 'COUNT', 1));
+    const events: QueueEvents = new this.#packages.bullmq.QueueEvents(this.name, {
+      ...this.#options(this.#redis),
+      lastEventId: last?.[0] ?? '0-0',
+      blockingTimeout: 5_000,
+    });
+    events.on('error', this.#onTrouble);
+    events.on('completed', ({ jobId, returnvalue }) => ended(jobId, returnvalue));
+    events.on('failed', ({ jobId, failedReason }) => failed(jobId, failedReason));
+    this.#closers.push(() => events.close());
+    await this.#asked(events.waitUntilReady());
+  }
+
+  /** What came stays in the events until others push it out: at the end of a run there is no need for it. */
+  async forgetEvents(): Promise<void> {
+    await this.#queue.trimEvents(0);
+  }
+
+  /**
+   * Takes jobs, so many at a time.
+   *
+   * @param on.lost told of jobs whose lock somebody else has, or nobody
+   * @param on.renewed told of jobs that are this worker's for another while
+   */
+  take(
+    concurrency: number,
+    handle: (job: HeldJob) => Promise<Outcome>,
+    on: { lost: (ids: readonly string[]) => void; renewed: (ids: readonly string[]) => void },
+  ): TakenJobs {
+    const { Worker, WaitingError, DelayedError, UnrecoverableError } = this.#packages.bullmq;
+    const process = async (job: BullJob, token?: string): Promise<unknown> => {
+      const held: HeldJob = {
+        id: String(job.id),
+        data: job.data,
+        losses: job.stalledCounter,
+        markAlone: (isAlone) => job.updateData({ ...(job.data as object), alone: isAlone }),
+      };
+      const outcome = await handle(held);
+      switch (outcome.kind) {
+        case 'done':
+          return outcome.value;
+        case 'refused':
+          throw new UnrecoverableError(outcome.why);
+        case 'back':
+          await job.moveToWait(token);
+          throw new WaitingError();
+        case 'later':
+          await job.moveToDelayed(Date.now() + outcome.delayMs, token);
+          throw new DelayedError();
+        case 'lost':
+          // Whose it is now says what becomes of it.
+          throw new WaitingError();
+      }
+    };
+    const worker = new Worker(this.name, process, {
+      ...this.#options(this.#redis),
+      concurrency,
+      lockDuration: this.times.lockMs,
+      lockRenewTime: this.times.renewEveryMs,
+      stalledInterval: this.times.lookForLostEveryMs,
+      // Who is given up, and when, is ours to say.
+      maxStalledCount: 1_000_000,
+      runRetryDelay: 2_000,
+    });
+    worker.on('error', this.#onTrouble);
+    worker.on('lockRenewalFailed', (ids) => on.lost(ids));
+    worker.on('locksRenewed', ({ jobIds }) => on.renewed(jobIds));
+    const close = (): Promise<void> => worker.close();
+    this.#closers.push(close);
+    return { close };
+  }
+
+  async announceWorker(notice: WorkerNotice): Promise<void> {
+    await this.#notices.put('worker', notice.id, JSON.stringify(notice));
+  }
+
+  async announceRun(notice: RunNotice): Promise<void> {
+    await this.#notices.put('run', notice.id, JSON.stringify(notice));
+  }
+
+  async leave(kind: 'worker' | 'run', id: string): Promise<void> {
+    await this.#notices.take(kind, id);
+  }
+
+  async workers(): Promise<WorkerNotice[]> {
+    const texts = await this.#asked(this.#notices.all('worker'));
+    return texts.map(readWorkerNotice).filter((notice) => notice !== null);
+  }
+
+  async runs(): Promise<RunNotice[]> {
+    const texts = await this.#asked(this.#notices.all('run'));
+    return texts.map(readRunNotice).filter((notice) => notice !== null);
+  }
+
+  /** A run whose cap is reached: nothing that belongs to it is asked for once more. */
+  async stopRun(run: string): Promise<void> {
+    await this.#redis.set(this.#stopKey(run), '1', 'PX', goneAfterMs * 240);
+  }
+
+  /** The same run again, with more money perhaps. */
+  async goOn(run: string): Promise<void> {
+    await this.#asked(this.#redis.del(this.#stopKey(run)));
+  }
+
+  async isStopped(run: string): Promise<boolean> {
+    return (await this.#redis.exists(this.#stopKey(run))) === 1;
+  }
+
+  #stopKey(run: string): string {
+    return this.#queue.toKey(`stopped:${run}`);
+  }
+
+  async counts(): Promise<{ waiting: number; active: number; delayed: number; finished: number }> {
+    const counts = await this.#asked(
+      this.#queue.getJobCounts('waiting', 'active', 'delayed', 'completed', 'failed', 'prioritized'),
+    );
+    const of = (...kinds: string[]): number => kinds.reduce((sum, kind) => sum + (counts[kind] ?? 0), 0);
+    return {
+      waiting: of('waiting', 'prioritized'),
+      active: of('active'),
+      delayed: of('delayed'),
+      finished: of('completed', 'failed'),
+    };
+  }
+
+  /** Jobs that wait or are asked for, the first of them. */
+  async openJobs(most: number): Promise<OpenJob[]> {
+    const jobs = await this.#asked(this.#queue.getJobs(['active', 'waiting', 'delayed'], 0, most - 1, true));
+    const pipeline = this.#redis.pipeline();
+    for (const job of jobs) pipeline.exists(`${this.#queue.toKey(String(job.id))}:lock`);
+    const locks = jobs.length === 0 ? [] : ((await this.#asked(pipeline.exec())) ?? []);
+    return jobs.map((job, at) => ({
+      data: job.data as unknown,
+      losses: job.stalledCounter,
+      isActive: job.processedOn !== undefined,
+      isHeld: locks[at]?.[1] === 1,
+      ageMs: Date.now() - job.timestamp,
+    }));
+  }
+
+  async close(): Promise<void> {
+    // Those that wait for Redis would wait for ever, if it does not come back.
+    const inTime = <Value>(work: Promise<Value>): Promise<unknown> =>
+      Promise.race([work.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 3_000).unref())]);
+    for (const close of this.#closers.splice(0)) await inTime(close());
+    await inTime(this.#queue.close());
+    this.#redis.disconnect();
+  }
+
+  async #asked<Value>(answer: Promise<Value>): Promise<Value> {
+    try {
+      return await answer;
+    } catch (cause) {
+      throw queueFailure(this.address, cause);
+    }
+  }
+}
+
+const kept = {
+  attempts: 1,
+  removeOnComplete: { age: keptSeconds },
+  removeOnFail: { age: keptSeconds },
+} as const;
