@@ -19,6 +19,7 @@ const benches = [
   ['process-end', 'The end of the process'],
   ['protocol', 'The wire: events, chunks, the fold'],
   ['protocol-peers', 'The library over loopback'],
+  ['streams', 'The library with many streams at once'],
   ['history', 'The history and the journal'],
   ['search', 'The search inside text without spaces'],
   ['batch', 'Batches'],

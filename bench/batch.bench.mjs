@@ -4,7 +4,8 @@
  *   npm run build && node bench/batch.bench.mjs [--smoke]
  *
  * 1,000 prompts, 64 at a time, against an upstream that takes 200 ms for each: the ideal is 16 rounds. Start-up is what the
- * same command takes for one prompt, less the reply. Then 1,000 and 20,000 items against a fast upstream, peak memory each.
+ * same command takes for one prompt, less the reply. Then 1,000 and 20,000 items against a fast upstream, peak memory each,
+ * and the processor time of 5,000, beside the least that a script on undici can do (bench/peers/raw-batch.mjs).
  */
 import { spawn } from 'node:child_process';
 import {
@@ -24,8 +25,8 @@ import { median, quantile, root, run } from './support/command.mjs';
 
 const isSmoke = process.argv.includes('--smoke');
 const sizes = isSmoke
-  ? { items: 64, few: 50, many: 200, rounds: 1 }
-  : { items: 1_000, few: 1_000, many: 20_000, rounds: 5 };
+  ? { items: 64, few: 50, many: 200, counted: 500, rounds: 1 }
+  : { items: 1_000, few: 1_000, many: 20_000, counted: 5_000, rounds: 5 };
 const atOnce = 64;
 const delay = 200;
 
@@ -55,7 +56,13 @@ async function report() {
   const small = '--max-old-space-size=24 --max-semi-space-size=1';
   const fewInSmall = await batch(fast, sizes.few, 'few-small', small);
   const manyInSmall = await batch(fast, sizes.many, 'many-small', small);
+  const [ours, raw] = [[], []];
+  for (let round = 0; round < Math.min(3, sizes.rounds); round += 1) {
+    ours.push(await cpuAnItem(fast, `ours-${round}`, batch));
+    raw.push(await cpuAnItem(fast, `raw-${round}`, rawBatch));
+  }
   fast.close();
+  const microseconds = (times) => `${Math.round(median(times) * 1000)} µs`;
   const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`;
   const ratio = (milliseconds) => `${(milliseconds / ideal).toFixed(3)} of the ideal`;
@@ -72,10 +79,20 @@ async function report() {
     ],
     ['a sync of the disk, median and 95%', syncTimes().join(', ')],
     [`${sizes.many} items, no delay: items a second`, Math.round(sizes.many / (many.wall / 1000))],
+    [
+      `${sizes.counted} items, no delay: processor time an item; of raw undici`,
+      `${microseconds(ours)}; ${microseconds(raw)}: ${(median(ours) / median(raw)).toFixed(2)} ×`,
+    ],
     [`peak memory of ${sizes.few} and of ${sizes.many} items`, `${megabytes(few.peak)}, ${megabytes(many.peak)}`],
     ['the same with a heap of 24 MB', `${megabytes(fewInSmall.peak)}, ${megabytes(manyInSmall.peak)}`],
   ];
   for (const [what, value] of rows) console.log(`${what.padEnd(72)} ${value}`);
+}
+
+/** Milliseconds of processor time that an item takes beyond the start. */
+async function cpuAnItem(upstream, name, run) {
+  const start = (await run(upstream, 1, `${name}-start`)).cpu;
+  return ((await run(upstream, sizes.counted, name)).cpu - start) / (sizes.counted - 1);
 }
 
 /** What the machine and the upstream leave to anybody: as many requests at once, each read to its end. */
@@ -116,11 +133,24 @@ function syncTimes() {
   return [median(times), quantile(times, 0.95)].map((time) => `${time.toFixed(1)} ms`);
 }
 
-async function batch(upstream, items, name, nodeOptions = '') {
+function writeInput(items, name) {
   const input = path.join(home, `${name}.jsonl`);
-  const output = path.join(home, `${name}-results.jsonl`);
   const line = (at) => JSON.stringify({ custom_id: `item-${at}`, prompt: `Say something about the number ${at}.` });
   writeFileSync(input, `${Array.from({ length: items }, (_, at) => line(at)).join('\n')}\n`);
+  return { input, output: path.join(home, `${name}-results.jsonl`) };
+}
+
+function rawBatch(upstream, items, name) {
+  const { input, output } = writeInput(items, name);
+  const script = path.join(root, 'bench/peers/raw-batch.mjs');
+  return run([process.execPath, script, input, output, 'bench', String(atOnce)], {
+    watchesMemory: true,
+    env: { PATH: process.env.PATH, LITELLM_PROXY_URL: upstream.baseUrl },
+  });
+}
+
+async function batch(upstream, items, name, nodeOptions = '') {
+  const { input, output } = writeInput(items, name);
   const cllm = process.env.CLLM_TEST_BIN ?? path.join(root, 'dist/cli/bin.js');
   const command = [
     process.execPath,

@@ -10,7 +10,8 @@ test.each([
   ['process-end', ['text, saved', 'SIGINT']],
   ['history', ['commit', 'list']],
   ['search', ['a step', 'index of pairs', 'two characters']],
-  ['batch', ['ideal']],
+  ['streams', ['cllm', 'raw undici']],
+  ['batch', ['ideal', 'processor time']],
   ['terminal', ['redraw']],
   ['tools', ['kept', '--ephemeral']],
 ])('bench/%s.bench.mjs runs and prints its figures', async (name, figures) => {

@@ -25,9 +25,9 @@ export async function startUpstream() {
  *
  * @param options.keepsText whether `reads` is wanted: each read of the pipe with its time, nanoseconds of the monotonic
  * clock that all processes of the machine share
- * @param options.watchesMemory whether `peak` is wanted; looking every 10 ms takes a little of the machine
+ * @param options.watchesMemory whether `peak` and `cpu` are wanted; looking every 10 ms takes a little of the machine
  * @returns the start on that clock, wall time, the time from the last byte to the end of the process (both ms), and peak
- * memory (bytes; the kernel's high-water mark)
+ * memory (bytes; the kernel's high-water mark), and processor time (ms, in steps of 10: the last look before its end)
  */
 export async function run([file, ...args], { env, keepsText = false, watchesMemory = false } = {}) {
   // A FIFO: what Node gives a child as a pipe is a pair of sockets.
@@ -41,16 +41,20 @@ export async function run([file, ...args], { env, keepsText = false, watchesMemo
   const startedAt = process.hrtime.bigint();
   const child = spawn(file, args, { env, stdio: ['ignore', stdout, 'pipe'] });
   closeSync(stdout);
-  let [peak, errors] = [0, ''];
+  let [peak, cpu, errors] = [0, 0, ''];
   child.stderr.on('data', (data) => (errors += data));
-  const watch = watchesMemory ? setInterval(() => (peak = Math.max(peak, highWater(child.pid))), 10) : undefined;
+  const look = () => {
+    peak = Math.max(peak, highWater(child.pid));
+    cpu = Math.max(cpu, processorTime(child.pid));
+  };
+  const watch = watchesMemory ? setInterval(look, 10) : undefined;
   const [code] = await once(child, 'exit');
   const endedAt = process.hrtime.bigint();
   clearInterval(watch);
   const [{ reads, bytes, lastAt }] = await output;
   if (code !== 0) throw new Error(`${file} ${args.join(' ')} ended with ${code}: ${errors.slice(0, 500)}`);
   const afterLastByte = lastAt === null ? null : milliseconds(lastAt, endedAt);
-  return { startedAt, wall: milliseconds(startedAt, endedAt), afterLastByte, bytes, peak, reads };
+  return { startedAt, wall: milliseconds(startedAt, endedAt), afterLastByte, bytes, peak, cpu, reads };
 }
 
 /** Between two times of that clock. */
@@ -89,4 +93,16 @@ export async function rounds(contenders, count, measure) {
     }
   }
   return results;
+}
+
+/** Fields 14 and 15 of /proc/PID/stat (proc_pid_stat(5)): user and system time in ticks, of which Linux has 100 a second. */
+function processorTime(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    // Gone.
+    return 0;
+  }
 }
