@@ -90,9 +90,9 @@ async function report() {
 }
 
 /** Milliseconds of processor time that an item takes beyond the start. */
-async function cpuAnItem(upstream, name, run) {
-  const start = (await run(upstream, 1, `${name}-start`)).cpu;
-  return ((await run(upstream, sizes.counted, name)).cpu - start) / (sizes.counted - 1);
+async function cpuAnItem(upstream, name, runItems) {
+  const start = (await runItems(upstream, 1, `${name}-start`)).cpu;
+  return ((await runItems(upstream, sizes.counted, name)).cpu - start) / (sizes.counted - 1);
 }
 
 /** What the machine and the upstream leave to anybody: as many requests at once, each read to its end. */

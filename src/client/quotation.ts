@@ -5,8 +5,14 @@ const shortestPrompt = 8;
 /** So many characters of all prompts together are looked through, the latest first: 0.2 s of work at the most. */
 const longestPrompts = 32 * 1024 * 1024;
 
-/** As many as fit into 256 KiB: of the texts that errors and headers are, one place in a hundred looks alike by chance. */
-const slots = 1 << 18;
+/**
+ * Slots for each piece that is sought, so that few places of a prompt look alike by chance; in all at least and at most
+ * (512 KiB). The headers of every reply are looked through, and most prompts are short: a table of full size for each would
+ * be half of what an item of a batch costs.
+ */
+const slotsForEach = 32;
+const fewestSlots = 1 << 10;
+const mostSlots = 1 << 18;
 const base = 0x01_00_01_93;
 /** What the first of sixteen characters has been multiplied by when it leaves. */
 const leaving = Array.from({ length: shortestQuotation - 1 }).reduce<number>((power) => Math.imul(power, base), 1);
@@ -52,16 +58,20 @@ class QuotationSearch {
   readonly #sought = new Set<string>();
   readonly #found = new Set<string>();
   /** How many pieces are sought under each sum: most places of a prompt are passed over by a look at it. */
-  readonly #counts = new Uint16Array(slots);
+  readonly #counts: Uint16Array;
 
   constructor(texts: readonly string[]) {
     this.#texts = texts;
+    const pieces = texts.reduce((sum, { length }) => sum + length, 0);
+    let slots = fewestSlots;
+    while (slots < mostSlots && slots < pieces * slotsForEach) slots *= 2;
+    this.#counts = new Uint16Array(slots);
     for (const text of texts) {
       for (let at = 0; at + shortestQuotation <= text.length; at += 1) {
         const piece = text.slice(at, at + shortestQuotation);
         if (this.#sought.has(piece)) continue;
         this.#sought.add(piece);
-        const slot = slotOf(sumOf(piece));
+        const slot = slotOf(sumOf(piece), slots);
         this.#counts[slot] = Math.min(0xff_ff, (this.#counts[slot] ?? 0) + 1);
       }
     }
@@ -70,9 +80,11 @@ class QuotationSearch {
   lookThrough(prompt: string, length: number): void {
     if (this.#sought.size === 0 || length < shortestQuotation) return;
     const counts = this.#counts;
+    const slots = counts.length;
     let sum = sumOf(prompt);
     for (let end = shortestQuotation; ; end += 1) {
-      if (counts[slotOf(sum)] !== 0) this.#check(prompt.slice(end - shortestQuotation, end), slotOf(sum));
+      const slot = slotOf(sum, slots);
+      if (counts[slot] !== 0) this.#check(prompt.slice(end - shortestQuotation, end), slot);
       if (end >= length) return;
       const without = (sum - Math.imul(prompt.charCodeAt(end - shortestQuotation), leaving)) | 0;
       sum = (Math.imul(without, base) + prompt.charCodeAt(end)) | 0;
@@ -110,6 +122,7 @@ function sumOf(text: string): number {
   return sum;
 }
 
-function slotOf(sum: number): number {
+/** @param slots a power of two */
+function slotOf(sum: number, slots: number): number {
   return (sum ^ (sum >>> 15)) & (slots - 1);
 }

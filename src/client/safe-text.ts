@@ -37,9 +37,15 @@ export function safeTexts(texts: readonly string[], { keys, prompts }: Secrets):
   );
 }
 
+/** The mask of the last keys: those of a client are the same for every reply, and their patterns take time to make. */
+let last: { keys: readonly string[]; mask: KeyMask } | null = null;
+
 /** Masks the keys themselves and nothing else: for what must otherwise stay as it was sent. */
 export function keyMask(keys: readonly string[]): KeyMask {
-  return new KeyMask(keys.filter((key) => key.length >= shortestKey));
+  const isSame = last !== null && last.keys.length === keys.length && last.keys.every((key, at) => key === keys[at]);
+  // A copy: the list may get another key.
+  if (!isSame) last = { keys: [...keys], mask: new KeyMask(keys.filter((key) => key.length >= shortestKey)) };
+  return (last as NonNullable<typeof last>).mask;
 }
 
 /** The texts of a request's messages. */
