@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -245,9 +248,11 @@ describe('what is no part', () => {
     ['a folder', 'folder'],
     ['nothing of the name', 'part-*.jsonl'],
     ['a link to nothing', 'dangling'],
+    ['a pipe', 'pipe'],
     ['a device', '/dev/zero'],
   ])('%s is refused', async (_name, part) => {
     mkdirSync(at('folder'));
+    execFileSync('mkfifo', [at('pipe')]);
     symlinkSync(at('nowhere'), at('dangling'));
     write('1.jsonl', [{ line: 5 }]);
     expect((await refused(['1.jsonl', part])).message).toContain(part);
@@ -287,7 +292,67 @@ test('a copy of a part, and one that went on since, double nothing', async () =>
   ]);
 });
 
+test('a part with a mark of the byte order is read like any other, and the mark is not carried along', async () => {
+  const lines = [{ line: 2, says: 'é' }, { line: 1 }];
+  for (const ending of ['\n', '\r\n']) {
+    const output = `out-${ending.length}.jsonl`;
+    writeFileSync(at('1.jsonl'), `\uFEFF${linesOf(lines).replaceAll('\n', ending)}`);
+    expect((await merge(['1.jsonl'], { output })).text).toBe(linesOf(lines.toReversed()));
+  }
+});
+
+test('a short reply that was allowed is one that went well', async () => {
+  const line = resultLine({ ...result({ line: 1 }), verdict: 'length' });
+  writeFileSync(at('1.jsonl'), line);
+  expect((await merge(['1.jsonl'])).text).toBe(line);
+});
+
+test('items that had one line at different times stand as they were met', async () => {
+  write('1.jsonl', [
+    { id: 'b', line: 1 },
+    { id: 'a', line: 1 },
+  ]);
+  write('2.jsonl', [{ id: 'c', line: 1 }]);
+  expect((await merge(['1.jsonl', '2.jsonl'])).merged.map(({ custom_id: id }) => id)).toEqual(['b', 'a', 'c']);
+});
+
+test('of many that are missing the first are named, and all are counted', async () => {
+  write('1.jsonl', [{ line: 1 }]);
+  const { report } = await merge(['1.jsonl'], { items: Array.from({ length: 101 }, (_, n) => ({ line: n + 1 })) });
+  expect(report.missing).toEqual({ count: 100, lines: Array.from({ length: 20 }, (_, n) => n + 2) });
+});
+
+test('leaves no file open, however it ends', async () => {
+  write('1.jsonl', [{ line: 1 }]);
+  writeFileSync(at('2.jsonl'), 'nothing of ours\n');
+  const next = (): number => {
+    const descriptor = openSync(directory(), 'r');
+    closeSync(descriptor);
+    return descriptor;
+  };
+  const before = next();
+  await merge(['1.jsonl', './1.jsonl']);
+  for (let n = 0; n < 5; n += 1) await refused(['1.jsonl', '2.jsonl', 'missing']).catch(() => {});
+  for (let n = 0; n < 5; n += 1) await refused(['1.jsonl', '2.jsonl']);
+  expect(next()).toBe(before);
+});
+
 describe('the output', () => {
+  test('that somebody makes while the parts are read stays as it is', async () => {
+    write('1.jsonl', [{ line: 1 }]);
+    async function* items(): AsyncGenerator<BatchItem, void, undefined> {
+      writeFileSync(at('all.jsonl'), 'mine');
+      yield* itemsOf([{ line: 1 }]);
+    }
+    const plan = { parts: ['1.jsonl'], cwd: directory(), output: at('all.jsonl'), identity, onMerged: () => {} };
+    await expect(mergeResults({ ...plan, items: items(), signal: abort.signal })).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('there already'),
+    });
+    expect(readFileSync(at('all.jsonl'), 'utf8')).toBe('mine');
+    expect(readdirSync(directory()).toSorted()).toEqual(['1.jsonl', 'all.jsonl']);
+  });
+
   test.each([
     ['a file', () => writeFileSync(at('all.jsonl'), 'mine')],
     ['a link to nothing', () => symlinkSync(at('nowhere'), at('all.jsonl'))],
@@ -394,7 +459,24 @@ test('100,000 items are merged in the order of the input, in a memory that their
   expect(report).toMatchObject({ missing: nothing, foreign: nothing, twofold: nothing });
 });
 
-test('a signal ends it, and leaves nothing', async () => {
+test.each([
+  ['while the input is read', 1],
+  ['while it is written', 2],
+])('a signal ends it, and leaves nothing: %s', async (_name, when) => {
+  const lines = Array.from({ length: 5000 }, (_, n) => ({ line: n + 1 }));
+  write('1.jsonl', lines);
+  const told = new CllmError('internal', 'told to end');
+  async function* items(): AsyncGenerator<BatchItem, void, undefined> {
+    if (when === 1) abort.abort(told);
+    yield* itemsOf(lines);
+  }
+  const plan = { parts: ['1.jsonl'], cwd: directory(), output: at('all.jsonl'), identity };
+  const onMerged = (): void => (when === 2 ? abort.abort(told) : undefined);
+  await expect(mergeResults({ ...plan, items: items(), onMerged, signal: abort.signal })).rejects.toBe(told);
+  expect(readdirSync(directory())).toEqual(['1.jsonl']);
+});
+
+test('a signal ends it before anything is compared, and leaves nothing', async () => {
   write(
     '1.jsonl',
     Array.from({ length: 3000 }, (_, n) => ({ line: n + 1 })),
