@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
+import { batchWorker } from '../../src/cli/commands/batch/worker.ts';
 import { exits } from '../../src/outcome/exits.ts';
 import { type FakeUpstream, lastText, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
 import { builtCli, CliHome, node } from '../support/run-cli.ts';
@@ -145,10 +146,22 @@ test('no key stands in a manifest, no pod has more rights than it needs, and eac
   }
 });
 
-test('a worker has longer to end than it gives its replies', () => {
+test('a worker is called as the command is, and has longer to end than it gives its replies', () => {
   const { spec } = named('cllm-worker');
   const { containers, terminationGracePeriodSeconds = 30 } = spec.template.spec;
   const args = containers[0].args ?? [];
   expect(args.slice(0, 2)).toEqual(['batch', 'worker']);
+  const flags = args.filter((word) => word.startsWith('--'));
+  expect(flags).toEqual(['--concurrency', '--grace']);
+  for (const flag of flags) expect(Object.keys(batchWorker.flags)).toContain(flag.slice(2));
+  expect(containers[0].env.map(({ name }) => name)).toContain('CLLM_QUEUE_URL');
   expect(Number(args[args.indexOf('--grace') + 1])).toBeLessThan(terminationGracePeriodSeconds);
+});
+
+test("the workers' image has the packages that were tested", () => {
+  const { devDependencies } = JSON.parse(
+    readFileSync(fileURLToPath(new URL('../../package.json', import.meta.url)), 'utf8'),
+  ) as { devDependencies: Record<string, string> };
+  const text = readFileSync(path.join(folder, 'workers.yaml'), 'utf8');
+  for (const name of ['bullmq', 'ioredis']) expect(text).toContain(`${name}@${devDependencies[name]}`);
 });
