@@ -118,3 +118,12 @@ test('five thousand people are read in a moment', () => {
   );
   expect(read(`teams: { a: }\npeople:\n${lines.join('\n')}\n`).keys).toHaveLength(5000);
 });
+
+test('a name is as it was written, not the number that it looks like', () => {
+  const { people, teams } = read(`{ teams: { 2024: , 0x1F: }, people: { 007: { team: "2024" }, 1e3: , true: } }`);
+  expect(teams.map(({ alias }) => alias).toSorted()).toEqual(['0x1F', '2024']);
+  expect(people.map(({ id }) => id).toSorted()).toEqual(['007', '1e3', 'true']);
+  expect(() => read('{ teams: { 2024: }, people: { ann: { team: 2024 } } }')).toThrow(
+    expect.objectContaining({ hint: 'write a name of digits in quotes' }),
+  );
+});

@@ -268,3 +268,30 @@ test('the members of a large team come in calls of fifty, one after another', ()
   const called = members.flatMap(({ calls }) => calls.map(({ body }) => body['member'] as unknown[]));
   expect(called.map(({ length }) => length)).toEqual([50, 50, 20]);
 });
+
+test('who wrote to their user that no file looks after it is kept out all the same, by the key that the file made', () => {
+  const state = { ...settled, users: [user('ann'), user('bob', { mark: null })] };
+  const made = plan('teams: { a: }\npeople: { ann: { team: a } }\nkeys: { ci: { team: a } }', state);
+  expect(said(made)).toEqual(['block key bob']);
+  expect(made.people).toEqual({ blocked: 1, all: 1 });
+});
+
+test('other names for the same people would block all their keys: that is many', () => {
+  const mail = (id: string): string => `${id}@example.com`;
+  const state = { ...settled, users: [user('ann', { email: mail('ann') }), user('bob', { email: mail('bob') })] };
+  const made = plan(
+    `teams: { a: }\npeople: { a1: { email: ${mail('ann')}, team: a }, b1: { email: ${mail('bob')}, team: a } }\nkeys: { ci: { team: a } }`,
+    state,
+  );
+  expect(said(made)).toEqual(expect.arrayContaining(['block key ann', 'make key a1 of a']));
+  expect(made.people).toEqual({ blocked: 2, all: 2 });
+  expect(isManyBlocked(made)).toBe(true);
+});
+
+test('of two keys with one alias one stays, the one that works', () => {
+  const twin = (hash: string, isBlocked: boolean): ProxyKey => key('ann', 'ann', 'id-a', { hash, isBlocked });
+  const state = { ...settled, keys: [twin('one', true), twin('two', false), ...settled.keys.slice(1)] };
+  const made = plan(file.replace(', b: ', ''), state);
+  expect(said(made)).toEqual([]);
+  expect(made.remarks).toEqual([expect.stringContaining('2 keys with the alias "ann"')]);
+});

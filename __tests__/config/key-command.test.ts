@@ -20,3 +20,20 @@ test('a program that is not there is named', async () => {
 test('its arguments are words, whatever stands in them', async () => {
   expect(await run('printf', '%s', 'sk-$(id)-1'.replaceAll(/[$()]/g, '_'))).toBe('sk-__id_-1');
 });
+
+test('an agent that a program leaves behind, with its output open, does not hold its key up', async () => {
+  expect(await keyFromCommand(['sh', '-c', 'sleep 20 & echo sk-agent'], around, 15_000)).toBe('sk-agent');
+});
+
+test('a program that says no end of things beside its key is not read without end', async () => {
+  const flood =
+    'i=0; while [ $i -lt 40 ]; do head -c 65536 /dev/zero | tr "\\\\0" x >&2; i=$((i+1)); done; echo sk-flood';
+  expect(await keyFromCommand(['sh', '-c', flood], around, 15_000)).toBe('sk-flood');
+});
+
+test('words that no program can be given are said', async () => {
+  await expect(run('echo', 'a\0b')).rejects.toMatchObject({
+    code: 'no_key',
+    message: expect.stringContaining('can not be run'),
+  });
+});

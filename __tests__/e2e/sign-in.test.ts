@@ -172,6 +172,15 @@ describe('a sign-in', () => {
     expect(kept()).toBeUndefined();
   });
 
+  test('tells whose it is, and the budget of that person', async () => {
+    signedIn('sk-old', 3_600_000);
+    proxy.keys.add('sk-old');
+    const { code, stdout, stderr } = await home.run(['whoami']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('a key of a sign-in') });
+    expect(stdout).toContain('user\tann@example.com');
+    expect(stdout).toMatch(/^user budget\t\$10\.00, \$6\.00 left/m);
+  });
+
   test('shows its key on a terminal only to who says yes', async () => {
     signedIn('sk-old-1234567890abcdef', 3_600_000);
     const terminal = new Terminal(home, ['login', '--print-key'], { columns: 200 });

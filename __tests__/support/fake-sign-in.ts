@@ -146,6 +146,13 @@ export async function startFakeSignIn(): Promise<FakeSignIn> {
             error: { message: 'Authentication Error, Expired Key', type: 'expired_key', code: '401' },
           });
         if (url.pathname === '/v1/models') return send(200, { data: [{ id: 'hello' }] });
+        // The key is in no table of LiteLLM's.
+        if (url.pathname === '/key/info')
+          return send(500, { error: { message: '`where.token`: A value is required but not set', code: '500' } });
+        if (url.pathname === '/user/info') {
+          const user = { user_id: 'ann', user_email: 'ann@example.com', max_budget: 10, spend: 4 };
+          return send(200, { user_id: 'ann', user_info: user, keys: [], teams: [] });
+        }
         if (url.pathname !== '/v1/chat/completions') return send(404, { detail: 'Not Found' });
         const message = { role: 'assistant', content: 'Hello.' };
         return send(200, {

@@ -1,8 +1,9 @@
 import { CllmError, type ErrorCode, ProxyError } from '../outcome/errors.ts';
 import type { JsonObject } from '../protocol/json.ts';
 import { hashOf, type KeyOutput, type NewKey, type PendingKeys } from './new-keys.ts';
-import type { Plan, Step } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { type Asking, readKeys } from './proxy-state.ts';
+import type { Step } from './step.ts';
 
 /** What of a client making takes. */
 export interface Making extends Asking {

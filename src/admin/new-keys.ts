@@ -79,7 +79,8 @@ export class PendingKeys {
   /** The key for an alias: what an earlier run chose for it, else a new one; on the disk when this returns. */
   choose(alias: string, facts: { userId: string | null; team: string | null; now: Date }): NewKey {
     const earlier = this.#kept.get(alias);
-    if (earlier !== undefined) return earlier;
+    // Whose it is may have changed in the file since then.
+    if (earlier !== undefined) return { ...earlier, user_id: facts.userId, team: facts.team };
     const chosen: NewKey = {
       alias,
       key: randomKey(),
@@ -102,6 +103,8 @@ export class PendingKeys {
     try {
       if (this.#kept.size === 0) rmSync(this.#file, { force: true });
       else replaceFile(this.#file, [...this.#kept.values()].map((each) => lineText(each)).join(''));
+    } catch {
+      // On a full disk, say. What stands there holds no less, and no file of new keys gets a key twice.
     } finally {
       closeSync(this.#descriptor);
       this.#release();
@@ -124,6 +127,8 @@ function soleMaker(file: string, own: OwnProcess): () => void {
 /** Where new keys go: each once, and there when `add` returns. */
 export interface KeyOutput {
   add(key: NewKey): void | Promise<void>;
+  /** Whether it has the key with that hash. */
+  has(hash: string): boolean;
   close(): void;
 }
 
@@ -131,6 +136,7 @@ export interface KeyOutput {
 export class KeyFile implements KeyOutput {
   readonly #descriptor: number;
   readonly #release: () => void;
+  /** By their hashes. */
   readonly #known: Set<string>;
 
   private constructor(descriptor: number, release: () => void, known: Set<string>) {
@@ -148,17 +154,22 @@ export class KeyFile implements KeyOutput {
     const release = lockFile(file, identifyProcess(own.pid));
     try {
       const { descriptor, lines } = openLines(file, 'new keys', own.uid);
-      return new KeyFile(descriptor, release, new Set(lines.map(({ key }) => key)));
+      return new KeyFile(descriptor, release, new Set(lines.map(({ key }) => hashOf(key))));
     } catch (error) {
       release();
       throw error;
     }
   }
 
+  has(hash: string): boolean {
+    return this.#known.has(hash);
+  }
+
   add(key: NewKey): void {
-    if (this.#known.has(key.key)) return;
+    const hash = hashOf(key.key);
+    if (this.#known.has(hash)) return;
     append(this.#descriptor, key);
-    this.#known.add(key.key);
+    this.#known.add(hash);
   }
 
   close(): void {
@@ -238,13 +249,20 @@ function syncDirectory(directory: string): void {
   }
 }
 
-/** @throws CllmError `output_failed` */
+/** The whole line, or nothing of it. @throws CllmError `output_failed` */
 function append(descriptor: number, key: NewKey): void {
+  const { size } = fstatSync(descriptor);
   try {
     const bytes = Buffer.from(lineText(key));
     for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at);
     fsyncSync(descriptor);
   } catch (cause) {
+    try {
+      // A full disk takes a piece of a line, and what another step wrote next would be one line with it.
+      ftruncateSync(descriptor, size);
+    } catch {
+      // Then the next run takes it off.
+    }
     throw new CllmError('output_failed', `a new key could not be written (${failureReason(cause)})`, { cause });
   }
 }

@@ -198,7 +198,8 @@ class Reader {
     for (const name of named) {
       if (typeof name === 'string' && teams.has(name)) continue;
       const nearest = typeof name === 'string' ? nearestName(name, [...teams.keys()]) : null;
-      const hint = nearest === null ? 'name one that stands under teams' : `did you mean ${JSON.stringify(nearest)}?`;
+      const other = typeof name === 'number' ? 'write a name of digits in quotes' : 'name one that stands under teams';
+      const hint = nearest === null ? other : `did you mean ${JSON.stringify(nearest)}?`;
       throw this.#wrong(place, `names a team that does not stand under teams`, hint);
     }
     const names = named as string[];
@@ -319,11 +320,16 @@ class Reader {
   }
 
   #wrong(place: string, what: string, hint?: string): UsageError {
-    return new UsageError(`${this.#file}: ${place} ${what}`, {
+    return new UsageError(`${this.#file}: ${clipped(place)} ${what}`, {
       code: 'input_invalid',
       hint: hint ?? 'correct it, and look again with --dry-run',
     });
   }
+}
+
+/** A message is no place for a megabyte. */
+function clipped(place: string): string {
+  return place.length <= 300 ? place : `${place.slice(0, 100)}…`;
 }
 
 /**

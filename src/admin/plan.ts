@@ -1,5 +1,5 @@
-import { UsageError } from '../outcome/errors.ts';
 import type { JsonObject } from '../protocol/json.ts';
+import { leaving, type Share } from './leavers.ts';
 import { type Limits, newTeamId, type Wanted, type WantedKey, type WantedPerson } from './people-file.ts';
 import {
   markedMetadata,
@@ -9,41 +9,15 @@ import {
   type ProxyTeam,
   type ProxyUser,
 } from './proxy-state.ts';
-
-/** Before and after, by LiteLLM's name of what changes. */
-export type Changes = Readonly<Record<string, readonly [from: unknown, to: unknown]>>;
-
-interface Call {
-  path: string;
-  body: JsonObject;
-}
-
-/** One thing to do. */
-export interface Step {
-  kind: 'team' | 'person' | 'member' | 'key';
-  action: 'make' | 'change' | 'block' | 'unblock' | 'remove' | 'delete';
-  /** As people know it: an alias, an id. */
-  name: string;
-  /** Where else: the team of a member or a key. */
-  of: string | null;
-  changes: Changes;
-  /** Why, where it is not said by what it is. */
-  why: string | null;
-  /** In this order; each may be sent again. A new key is put into `body` by whoever sends it. */
-  calls: readonly Call[];
-  isNewKey: boolean;
-  /** What has to be there before, by `kind:name`. */
-  needs: readonly string[];
-}
+import { type Changes, changesOf, mistaken, noLimits, quoted, sent, type Step, step } from './step.ts';
 
 export interface Plan {
   /** One after another; the steps within one do not wait for each other. */
   stages: readonly (readonly Step[])[];
   /** What stays as it is, and somebody should know. */
   remarks: readonly string[];
-  /** Of the people and the jobs' keys that are in order now. */
-  people: { blocked: number; all: number };
-  jobs: { blocked: number; all: number };
+  people: Share;
+  jobs: Share;
 }
 
 export function stepsOf({ stages }: Plan): Step[] {
@@ -94,7 +68,13 @@ class Planner {
     const members = this.#members();
     const taken = new Map<string, ProxyKey>();
     const keys = this.#wanted.keys.flatMap((key) => this.#key(key, taken));
-    const leavers = this.#leavers(taken);
+    const leavers = leaving({
+      wanted: this.#wanted,
+      state: this.#state,
+      now: this.#now,
+      users: new Set([...this.#users.values()].map(({ id }) => id)),
+      keys: taken,
+    });
     const removed = this.#removedMembers(taken);
     this.#sayUnlimited([...teams, ...keys]);
     return {
@@ -109,7 +89,7 @@ class Planner {
         ...removed.map((each) => [each]),
         leavers.delete,
       ].filter((stage) => stage.length > 0),
-      remarks: this.#remarks,
+      remarks: [...this.#remarks, ...leavers.remarks],
       people: leavers.people,
       jobs: leavers.jobs,
     };
@@ -323,104 +303,19 @@ class Planner {
   }
 
   #keyOf(key: WantedKey): ProxyKey | null {
-    const named = this.#state.keys.find(({ alias }) => alias === key.alias);
-    if (named !== undefined) return named;
+    const named = this.#state.keys.filter(({ alias }) => alias === key.alias);
+    if (named.length > 1) {
+      this.#remarks.push(`the proxy has ${named.length} keys with the alias ${quoted(key.alias)}: one of them stays`);
+    }
+    // LiteLLM takes an alias once, but not from two who make it at the same moment.
+    const stays = named.find(({ mark, isBlocked }) => mark !== null && !isBlocked) ?? named[0];
+    if (stays !== undefined) return stays;
     const teamId = key.team === null ? null : this.#teams.get(key.team)?.id;
     const former = this.#state.keys.find(
       ({ alias, teamId: ofTeam, mark }) =>
         mark !== null && alias !== null && key.formerAliases.includes(alias) && ofTeam === teamId,
     );
     return former ?? null;
-  }
-
-  #leavers(taken: ReadonlyMap<string, ProxyKey>): {
-    block: Step[];
-    delete: Step[];
-    people: Plan['people'];
-    jobs: Plan['jobs'];
-  } {
-    const block: Step[] = [];
-    const removal: Step[] = [];
-    const staying = new Set([...this.#users.values()].map(({ id }) => id));
-    const ours = this.#state.users.filter((user) => this.#isOurs(user));
-    const left = ours.filter((user) => !staying.has(user.id));
-    const leaving = left.filter((user) => user.mark?.leftAt === null);
-    for (const user of left) {
-      const keys = this.#state.keys.filter((key) => key.userId === user.id);
-      const open = keys.filter((key) => !key.isBlocked);
-      if (this.#isOver(user)) {
-        removal.push(
-          step({
-            kind: 'person',
-            action: 'delete',
-            name: user.id,
-            why: `left ${user.mark?.leftAt?.slice(0, 10) ?? ''}; ${count(keys.length, 'key')} with it`,
-            calls: [{ path: '/user/delete', body: { user_ids: [user.id] } }],
-          }),
-        );
-      }
-      if (open.length === 0 && user.mark?.leftAt !== null) continue;
-      block.push(
-        step({
-          kind: 'person',
-          action: 'block',
-          name: user.id,
-          why: `no longer in the file: ${count(open.length, 'key')}`,
-          // The mark on the person comes last: without it the next run blocks again.
-          calls: [...open.flatMap((key) => this.#blockCalls(key)), ...this.#leftCall(user)],
-        }),
-      );
-    }
-    const jobs = { blocked: 0, all: 0 };
-    for (const key of this.#state.keys) {
-      if (!this.#isOurs(key)) continue;
-      if (key.mark !== null && key.mark.rotatedFrom !== null && key.mark.leftAt === null) {
-        this.#remarks.push(
-          `the key ${quoted(nameOf(key))} was being rotated: cllm admin keys rotate ${key.mark.rotatedFrom}`,
-        );
-        continue;
-      }
-      if (key.userId === null && key.mark?.leftAt === null) jobs.all += 1;
-      if (taken.has(key.hash) || (key.userId !== null && !staying.has(key.userId))) continue;
-      if (this.#isOver(key)) {
-        removal.push(
-          step({
-            kind: 'key',
-            action: 'delete',
-            name: nameOf(key),
-            why: `left ${key.mark?.leftAt?.slice(0, 10) ?? ''}`,
-            calls: [{ path: '/key/delete', body: { keys: [key.hash] } }],
-          }),
-        );
-      }
-      // By this, or by hand: then it does not come back by a line of the file either.
-      if (key.isBlocked) continue;
-      if (key.userId === null && key.mark?.leftAt === null) jobs.blocked += 1;
-      block.push(
-        step({
-          kind: 'key',
-          action: 'block',
-          name: nameOf(key),
-          why: 'no longer in the file',
-          calls: this.#blockCalls(key),
-        }),
-      );
-    }
-    const all = ours.filter((user) => user.mark?.leftAt === null).length;
-    return { block, delete: removal, people: { blocked: leaving.length, all }, jobs };
-  }
-
-  /** Blocked first, which holds at once on every replica; then marked, so that it can come back. */
-  #blockCalls(key: ProxyKey): Call[] {
-    const block = { path: '/key/block', body: { key: key.hash } };
-    const mark = { ...(key.mark ?? newMark(this.#wanted.set)), leftAt: this.#now.toISOString() };
-    return [block, { path: '/key/update', body: { key: key.hash, metadata: markedMetadata(key.metadata, mark) } }];
-  }
-
-  #leftCall(user: ProxyUser): Call[] {
-    if (user.mark === null || user.mark.leftAt !== null) return [];
-    const mark = { ...user.mark, leftAt: this.#now.toISOString() };
-    return [{ path: '/user/update', body: { user_id: user.id, metadata: markedMetadata(user.metadata, mark) } }];
   }
 
   /** LiteLLM deletes the keys that a member has in the team: one who has any stays a member. */
@@ -446,12 +341,6 @@ class Planner {
       }
     }
     return steps;
-  }
-
-  #isOver({ mark }: { mark: ProxyUser['mark'] }): boolean {
-    const { deleteAfterMs } = this.#wanted;
-    if (deleteAfterMs === null || mark === null || mark.leftAt === null) return false;
-    return this.#now.getTime() - Date.parse(mark.leftAt) > deleteAfterMs;
   }
 
   #isOurs({ mark }: { mark: ProxyUser['mark'] }): boolean {
@@ -481,45 +370,3 @@ class Planner {
 
 /** LiteLLM writes each member's row by itself; a request of more would take minutes. */
 const membersAtOnce = 50;
-
-const noLimits: Limits = {
-  max_budget: null,
-  budget_duration: null,
-  rpm_limit: null,
-  tpm_limit: null,
-  max_parallel_requests: null,
-  models: [],
-};
-
-function changesOf(from: Limits, to: Limits): Changes {
-  return Object.fromEntries(
-    (Object.keys(noLimits) as (keyof Limits)[])
-      .filter((name) => JSON.stringify(from[name]) !== JSON.stringify(to[name]))
-      .map((name) => [name, [from[name], to[name]] as const]),
-  );
-}
-
-/** What differs: null takes a limit away. */
-function sent(to: Limits, from: Limits): JsonObject {
-  return Object.fromEntries(Object.entries(changesOf(from, to)).map(([name, [, value]]) => [name, value]));
-}
-
-function step(given: Pick<Step, 'kind' | 'action' | 'name' | 'calls'> & Partial<Step>): Step {
-  return { of: null, changes: {}, why: null, isNewKey: false, needs: [], ...given };
-}
-
-function nameOf({ alias, shortName }: ProxyKey): string {
-  return alias ?? shortName ?? 'a key without a name';
-}
-
-function count(number: number, what: string): string {
-  return number === 1 ? `1 ${what}` : `${number} ${what}s`;
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text);
-}
-
-function mistaken(message: string, hint = 'look at both: cllm admin keys list'): UsageError {
-  return new UsageError(message, { code: 'input_invalid', hint });
-}

@@ -28,15 +28,16 @@ const carriedNames = [
  * that one of the two works at every moment. The old one gets another alias first, for LiteLLM takes each only once. What a
  * run left in the middle the next one brings to its end, without a third key.
  *
- * @throws UsageError `input_invalid` when there is no such key
+ * @returns whether the new key is in `output`; false where an earlier run had made it, and had it elsewhere
+ * @throws UsageError `input_invalid` when there is no such key, or several
  */
 export async function rotateKey(
   alias: string,
   { client, pending, output, now }: { client: Making; pending: PendingKeys; output: KeyOutput; now: Date },
-): Promise<void> {
+): Promise<boolean> {
   const keys = await readKeys(client);
-  const current = keys.find((key) => key.alias === alias) ?? null;
-  const unfinished = keys.find(({ mark }) => mark?.rotatedFrom === alias && mark.leftAt === null) ?? null;
+  const current = onlyKey(alias, keys);
+  const unfinished = keys.find((key) => isSetAside(key, alias, current)) ?? null;
   if (current !== null && unfinished !== null) {
     const chosen = pending.left.find((key) => key.alias === alias && hashOf(key.key) === current.hash);
     if (chosen !== undefined) {
@@ -44,7 +45,7 @@ export async function rotateKey(
       pending.forget(alias);
     }
     await blockOld(client, unfinished, now);
-    return;
+    return output.has(current.hash) || chosen !== undefined;
   }
   const old = unfinished ?? current;
   if (old === null) throw noKey(alias, keys);
@@ -57,6 +58,27 @@ export async function rotateKey(
   await output.add(chosen);
   pending.forget(alias);
   await blockOld(client, { ...old, mark: rotatedMark(old, alias) }, now);
+  return true;
+}
+
+function onlyKey(alias: string, keys: readonly ProxyKey[]): ProxyKey | null {
+  const [found = null, ...others] = keys.filter((key) => key.alias === alias);
+  if (others.length === 0) return found;
+  throw new UsageError(`the proxy has ${others.length + 1} keys with the alias ${JSON.stringify(alias)}`, {
+    code: 'input_invalid',
+    hint: 'block all but one by their hashes, which cllm admin keys list --json shows, and give those another alias',
+  });
+}
+
+/**
+ * Whether it is the old key of a rotation that did not come to its end. Whoever has a key can write to it that it is: only
+ * one that is older than what is there now, of the same owner and team, is taken at its word.
+ */
+function isSetAside(key: ProxyKey, alias: string, current: ProxyKey | null): boolean {
+  if (key.mark?.rotatedFrom !== alias || key.mark.leftAt !== null) return false;
+  if (current === null) return true;
+  const isYounger = Date.parse(key.createdAt ?? '') > Date.parse(current.createdAt ?? '');
+  return key.hash !== current.hash && key.userId === current.userId && key.teamId === current.teamId && !isYounger;
 }
 
 async function setAside(client: Making, old: ProxyKey, alias: string, now: Date): Promise<void> {
@@ -109,15 +131,15 @@ function isNothing(value: unknown): boolean {
   return isJsonObject(value) && Object.values(value).every((each) => isNothing(each));
 }
 
-/** Blocks a key by its alias: at once, on every replica. */
+/** At once, on every replica. */
 export async function blockKey(client: Making, key: ProxyKey): Promise<void> {
   await client.post('/key/block', { key: key.hash });
 }
 
-/** The key with that alias, or that hash. */
-export function findKey(named: string, keys: readonly ProxyKey[]): ProxyKey {
-  const found = keys.find((key) => key.alias === named || key.hash === named);
-  if (found === undefined) throw noKey(named, keys);
+/** The keys with that alias, of which there is one as a rule, or the one with that hash. */
+export function findKeys(named: string, keys: readonly ProxyKey[]): ProxyKey[] {
+  const found = keys.filter((key) => key.alias === named || key.hash === named);
+  if (found.length === 0) throw noKey(named, keys);
   return found;
 }
 

@@ -83,6 +83,28 @@ export class Credentials {
     });
   }
 
+  /**
+   * Keeps what a sign-in was renewed to, where it is still the one that is kept: another key may have been entered, or the
+   * sign-in forgotten, while the proxy was asked.
+   *
+   * @param used the refresh token that is no more
+   */
+  async renew(
+    baseUrl: string,
+    used: string,
+    { key, session }: { key: string; session: Session },
+    now = new Date(),
+  ): Promise<boolean> {
+    const url = normalizeBaseUrl(baseUrl);
+    const credential = { key: readKey(key, 'the key'), created_at: now.toISOString(), session };
+    return changingOwnFile(this.file, this.#own, () => {
+      const credentials = this.#read();
+      if (credentials.get(url)?.session?.refresh_token !== used) return false;
+      this.#write(credentials.set(url, credential));
+      return true;
+    });
+  }
+
   /** Forgets the key for a base URL; false when there was none. */
   async delete(baseUrl: string): Promise<boolean> {
     const url = normalizeBaseUrl(baseUrl);

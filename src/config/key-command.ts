@@ -1,4 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { errorCode } from '../files/file-error.ts';
 import { CllmError } from '../outcome/errors.ts';
 import { redactSecrets } from '../protocol/redact-secrets.ts';
 import type { Environment } from './paths.ts';
@@ -6,6 +8,8 @@ import { readKey } from './credentials.ts';
 
 /** Vaults answer in a moment, people who are asked for a fingerprint in half a minute. */
 const patienceMs = 60_000;
+/** After its end, for what is in the pipes. */
+const graceMs = 500;
 /** Far more than any key, and what a program says of its failure. */
 const mostBytes = 65_536;
 
@@ -50,13 +54,23 @@ function run(
 ): Promise<Ended> {
   return new Promise((resolve) => {
     let failure: string | null = null;
-    const child = spawn(program, args, { cwd, env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let child: ChildProcessByStdio<null, Readable, Readable>;
+    try {
+      child = spawn(program, args, { cwd, env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    } catch (error) {
+      // Most failures come as an event; words that no program can be given come so.
+      return resolve({ code: null, output: '', said: '', failure: `can not be run (${String(errorCode(error))})` });
+    }
+    let afterwards: NodeJS.Timeout | undefined;
+    const letGo = (): void => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    };
     const stop = (reason: string): void => {
       failure ??= reason;
       child.kill('SIGKILL');
       // What it started may hold the pipes open for ever.
-      child.stdout.destroy();
-      child.stderr.destroy();
+      letGo();
     };
     const onAbort = (): void => stop('was interrupted');
     const timer = setTimeout(() => stop(`gave no key within ${patience / 1000} s`), patience);
@@ -72,8 +86,11 @@ function run(
       'error',
       (error: NodeJS.ErrnoException) => (failure ??= `can not be run (${error.code ?? error.message})`),
     );
+    // An agent that it leaves behind holds the pipes as well, and is no reason to wait.
+    child.on('exit', () => (afterwards = setTimeout(letGo, graceMs)));
     child.on('close', (code) => {
       clearTimeout(timer);
+      clearTimeout(afterwards);
       signal.removeEventListener('abort', onAbort);
       resolve({ code, output: texts.stdout, said: texts.stderr, failure });
     });

@@ -75,6 +75,8 @@ function checkNodes(document: Document.Parsed, file: string, at: (offset: number
     if (!isMap(node)) continue;
     const names = new Set<unknown>();
     for (const { key, value } of node.items) {
+      // A name is as it was written: `007` is no 7.
+      if (isScalar(key) && typeof key.value !== 'string' && key.source !== undefined) key.value = key.source;
       const name = isScalar(key) ? nameOf(key.value) : key;
       if (names.has(name)) throw invalid(at(isScalar(key) ? (key.range?.[0] ?? 0) : 0), 'duplicate key');
       names.add(name);

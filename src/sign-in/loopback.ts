@@ -24,7 +24,6 @@ export async function listenForBrowser(signal: AbortSignal): Promise<Loopback> {
   });
   answered.catch(() => {});
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://127.0.0.1');
     const say = (status: number, text: string): void => {
       response.writeHead(status, {
         'content-type': 'text/plain; charset=utf-8',
@@ -33,7 +32,10 @@ export async function listenForBrowser(signal: AbortSignal): Promise<Loopback> {
       });
       response.end(text);
     };
-    if (request.method !== 'GET' || url.pathname !== '/callback') return say(404, 'Not found.');
+    // Whoever tries the port may ask for what is no address: `//`.
+    const asked = `http://127.0.0.1${request.url ?? ''}`;
+    const url = URL.canParse(asked) ? new URL(asked) : null;
+    if (request.method !== 'GET' || url?.pathname !== '/callback') return say(404, 'Not found.');
     // A stray request, an old tab, or somebody who tries the port.
     if (expected === null || !isSame(url.searchParams.get('state') ?? '', expected))
       return say(400, 'This does not belong to the sign-in that is waited for.');
@@ -42,7 +44,7 @@ export async function listenForBrowser(signal: AbortSignal): Promise<Loopback> {
       200,
       url.searchParams.has('error')
         ? 'Not signed in. You can close this window.'
-        : 'Signed in. You can close this window and go back to the terminal.',
+        : 'You can close this window: the terminal says whether you are signed in.',
     );
     settle(url.searchParams);
   });

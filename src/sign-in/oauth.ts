@@ -20,6 +20,9 @@ export interface Attempt {
   url: string;
 }
 
+/** A year: no key of a sign-in lasts so long, and beyond some number there is no date any more. */
+const longestSeconds = 366 * 86_400;
+
 /** OAuth 2.1 for a public client, by oauth4webapi: authorization code with PKCE, refresh tokens, revocation. */
 export class OAuth {
   readonly #http: ProxyFetch;
@@ -113,7 +116,7 @@ export class OAuth {
     const { access_token: key, refresh_token: refreshToken, expires_in: seconds } = tokens;
     if (refreshToken === undefined || seconds === undefined)
       throw new CllmError('unexpected_response', 'the proxy gave a key without saying how it is renewed');
-    const expiresAt = new Date(this.#now().getTime() + seconds * 1000).toISOString();
+    const expiresAt = new Date(this.#now().getTime() + Math.min(seconds, longestSeconds) * 1000).toISOString();
     return {
       key,
       session: {

@@ -22,13 +22,14 @@ export async function freshKey(
     credentials: Credentials;
     own: OwnProcess;
     renew: (session: Session) => Promise<Grant>;
+    revoke: (session: Session) => Promise<void>;
     now: () => Date;
     signal: AbortSignal;
     /** A key that the proxy has refused. */
     refused?: string;
   },
 ): Promise<string | null> {
-  const { credentials, own, renew, now, signal, refused } = around;
+  const { credentials, own, renew, revoke, now, signal, refused } = around;
   const living = (): string | null => {
     const key = credentials.get(baseUrl);
     const session = credentials.session(baseUrl);
@@ -51,8 +52,10 @@ export async function freshKey(
       if (key === null || session === null) return null;
       try {
         const grant = await renew(session);
-        await credentials.set(baseUrl, grant.key, { now: now(), session: grant.session });
-        return grant.key;
+        if (await credentials.renew(baseUrl, session.refresh_token, grant, now())) return grant.key;
+        // Somebody logged out, or in, meanwhile: nobody is to have what would go on.
+        await revoke(grant.session).catch(() => {});
+        return living();
       } catch (error) {
         const isUsable = key !== refused && Date.parse(session.expires_at) > now().getTime();
         if (!(error instanceof CllmError) || error.code === 'interrupted' || !isUsable) throw error;

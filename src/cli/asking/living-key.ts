@@ -58,6 +58,7 @@ export async function livingKey(
         credentials,
         own: io,
         renew: (session) => oauth.renew(session),
+        revoke: (session) => oauth.revoke(session),
         now: () => new Date(),
         signal,
         ...(refused !== undefined && { refused }),

@@ -35,8 +35,7 @@ export async function runApply(values: Given, context: Context): Promise<CllmErr
   if (!values.json) await shown.write(planLines(plan, shown));
   for (const each of plan.remarks) context.remark(each);
   await sayUnknownModels(wanted, context);
-  const { people, jobs } = plan;
-  if (isManyBlocked(plan)) context.remark(`it blocks ${many(people, 'people')}${many(jobs, 'keys of jobs', ' and ')}`);
+  if (isManyBlocked(plan)) context.remark(`it blocks ${many(plan)}`);
   const newKeys = stepsOf(plan).filter(({ isNewKey }) => isNewKey).length;
   if (values.dryRun) {
     if (values.json) await io.stdout.write(jsonLine({ ...planJson(plan), is_applied: false }, 2));
@@ -100,7 +99,7 @@ async function isMeant(plan: Plan, { yes, blockMany }: Given, { io }: Context): 
   const { people, jobs } = plan;
   const blocked = people.blocked + jobs.blocked;
   if (isMany && !mayAsk(io, false)) {
-    throw new UsageError(`it would block ${many(people, 'people')}${many(jobs, 'keys of jobs', ' and ')}`, {
+    throw new UsageError(`it would block ${many(plan)}`, {
       hint: 'look at the file; say --block-many if that is meant',
     });
   }
@@ -110,8 +109,13 @@ async function isMeant(plan: Plan, { yes, blockMany }: Given, { io }: Context): 
   return answer === String(blocked);
 }
 
-function many({ blocked, all }: { blocked: number; all: number }, what: string, before = ''): string {
-  return blocked === 0 ? '' : `${before}${blocked} of ${all} ${what}`;
+/** `keys of 12 of 40 people and 2 of 3 jobs`. */
+function many({ people, jobs }: Plan): string {
+  const parts = [
+    { ...people, what: 'people' },
+    { ...jobs, what: 'jobs' },
+  ].filter(({ blocked }) => blocked > 0);
+  return `keys of ${parts.map(({ blocked, all, what }) => `${blocked} of ${all} ${what}`).join(' and ')}`;
 }
 
 /** A slip of the fingers would be a key that may do nothing. */

@@ -62,6 +62,7 @@ const nowhere: KeyOutput = {
   add: () => {
     throw noOutput('a new key has');
   },
+  has: () => false,
   close: () => {},
 };
 
@@ -87,6 +88,10 @@ class StandardOutput implements KeyOutput {
       throw new CllmError('output_failed', 'a new key could not be written to standard output', {
         hint: 'run it again: the key is kept until it is handed over',
       });
+  }
+
+  has(): boolean {
+    return false;
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-import { blockKey, findKey, rotateKey } from '../../../admin/rotate.ts';
+import { blockKey, findKeys, rotateKey } from '../../../admin/rotate.ts';
 import { type ProxyKey, type ProxyTeam, readKeys, readTeams, readUsers } from '../../../admin/proxy-state.ts';
 import { UsageError } from '../../../outcome/errors.ts';
 import { formatUsd } from '../../../spending/usd.ts';
@@ -73,10 +73,12 @@ export async function runBlock(aliases: readonly string[], context: Context): Pr
   const client = await adminClient(context);
   const keys = await readKeys(client);
   // All are found before one is blocked.
-  const found = aliases.map((alias) => findKey(alias, keys));
+  const found = new Set(aliases.flatMap((alias) => findKeys(alias, keys)));
   for (const key of found) {
     await blockKey(client, key);
-    context.remark(`the key ${key.alias ?? key.hash} is blocked${key.isBlocked ? ', as it was' : ''}`);
+    const isTwin = [...found].some((other) => other !== key && other.alias === key.alias);
+    const name = isTwin ? `${key.alias ?? ''} ${key.shortName ?? key.hash}` : (key.alias ?? key.hash);
+    context.remark(`the key ${name} is blocked${key.isBlocked ? ', as it was' : ''}`);
   }
   return null;
 }
@@ -87,9 +89,14 @@ export async function runRotate(
 ): Promise<null> {
   if (given === undefined) throw noOutput('the new key has');
   const client = await adminClient(context);
-  await withNewKeys(given, context, ({ pending, output }) =>
+  const isHere = await withNewKeys(given, context, ({ pending, output }) =>
     rotateKey(alias, { client, pending, output, now: new Date() }),
   );
+  if (!isHere) {
+    context.remark(`an earlier rotation of the key ${alias} came to its end: the old key is blocked`);
+    context.remark('the new one is where that run put it (-o); where nobody has it, run this again for another');
+    return null;
+  }
   const where = given === '-' ? '' : `: the new one is in ${given}`;
   context.remark(`the key ${alias} was rotated${where}; the old one is blocked`);
   return null;

@@ -1,4 +1,5 @@
-import { type Plan, type Step, stepsOf } from '../../../admin/plan.ts';
+import { type Plan, stepsOf } from '../../../admin/plan.ts';
+import type { Step } from '../../../admin/step.ts';
 import type { Output } from '../../../terminal/output.ts';
 import { joined, ours, type OwnText, styled } from '../../../terminal/own-text.ts';
 import type { Style } from '../../../terminal/style.ts';

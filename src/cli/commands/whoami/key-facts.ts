@@ -1,6 +1,7 @@
 import type { KeyInfo, LiteLLMClient } from '../../../client/client.ts';
 import { CllmError, ProxyError } from '../../../outcome/errors.ts';
 import { count, usd } from '../../../protocol/figures.ts';
+import { objectOf } from '../../../protocol/json.ts';
 import { type Budget, budgetRefusal, budgetsOf, namedModels } from '../../asking/budget.ts';
 
 /** What is known of a key; null is what nobody told. USD, and limits by the minute. */
@@ -43,6 +44,7 @@ export async function keyFacts(client: LiteLLMClient, signal: AbortSignal): Prom
     info = await client.keyInfo({ signal });
   } catch (error) {
     refusal = budgetRefusal(error);
+    if (isOfSignIn(error)) info = await signedInUser(client, signal);
     gap = refusal === null ? gapOf(error) : overBudget;
     if (gap === null) throw error;
   }
@@ -63,8 +65,20 @@ export async function keyFacts(client: LiteLLMClient, signal: AbortSignal): Prom
 /** Why some of it is missing. */
 export const overBudget = 'over its budget the proxy answers no more than this';
 
+/** LiteLLM (1.104.2, 1.108.7) looks for the key of a sign-in among those of its database, where it is not, and breaks. */
+function isOfSignIn(error: unknown): boolean {
+  return error instanceof ProxyError && error.status === 500 && error.message.includes('where.token');
+}
+
+/** Whose sign-in it is: of the person the proxy tells as much as of a key. */
+async function signedInUser(client: LiteLLMClient, signal: AbortSignal): Promise<KeyInfo> {
+  const user = objectOf(objectOf(await client.get('/user/info', { signal }))['user_info']);
+  return { user_id: user['user_id'], user_email: user['user_email'] };
+}
+
 function gapOf(error: unknown): string | null {
   if (!(error instanceof CllmError)) return null;
+  if (isOfSignIn(error)) return 'a key of a sign-in has no budget and no limits of its own: those of the person count';
   if (/(DB|database) not connected|no connected db/i.test(error.message)) {
     return 'this proxy has no database, so it knows no names, teams or resets of keys; its headers tell the rest';
   }
