@@ -39,10 +39,11 @@ function optionsOf({ host, port, username, password, database, isTls }: QueueAdd
  * With an end to what is silent while it is waited for. ioredis has an option for it, whose timer outlives its connection: it
  * holds the process up, and ends the next one.
  */
-function watching(Client: QueuePackages['Redis']): QueuePackages['Redis'] {
+function watching(Client: QueuePackages['Redis'], made: Set<Redis>): QueuePackages['Redis'] {
   return class WatchedRedis extends Client {
     constructor(options: RedisOptions) {
       super(options);
+      made.add(this);
       this.on('connect', () => this.#watch());
     }
 
@@ -67,13 +68,23 @@ function watching(Client: QueuePackages['Redis']): QueuePackages['Redis'] {
   } as unknown as QueuePackages['Redis'];
 }
 
+export interface Connection {
+  redis: Redis;
+  /** Ends it, and all that BullMQ has made from it: whatever waits for Redis then would hold the process up. */
+  disconnect: () => void;
+}
+
 /** @throws CllmError `queue_failed` with what the machine or Redis said */
 export async function connect(
   { Redis }: Pick<QueuePackages, 'Redis'>,
   address: QueueAddress,
   signal: AbortSignal,
-): Promise<Redis> {
-  const redis = new (watching(Redis))(optionsOf(address));
+): Promise<Connection> {
+  const made = new Set<Redis>();
+  const redis = new (watching(Redis, made))(optionsOf(address));
+  const disconnect = (): void => {
+    for (const each of made) each.disconnect();
+  };
   const start = new AbortController();
   const stop = (): void => start.abort(signal.reason);
   signal.addEventListener('abort', stop);
@@ -87,7 +98,7 @@ export async function connect(
     start.signal.throwIfAborted();
     await Promise.race([failed, redis.connect().then(() => redis.ping())]);
   } catch (cause) {
-    redis.disconnect();
+    disconnect();
     if (cause instanceof CllmError) throw cause;
     // What the machine said, and not that the connection is closed then.
     throw queueFailure(address, start.signal.aborted ? start.signal.reason : cause);
@@ -95,7 +106,7 @@ export async function connect(
     clearTimeout(patience);
     signal.removeEventListener('abort', stop);
   }
-  return redis;
+  return { redis, disconnect };
 }
 
 /** What keeps a queue from working, in words without its password. */

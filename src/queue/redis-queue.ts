@@ -1,7 +1,7 @@
 import type { Job as BullJob, Queue, QueueEvents, QueueOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { goneAfterMs, readRunNotice, readWorkerNotice, type RunNotice, type WorkerNotice } from './announcement.ts';
-import { connect, Notices, queueFailure } from './connection.ts';
+import { connect, type Connection, Notices, queueFailure } from './connection.ts';
 import type { Job } from './job.ts';
 import { type QueuePackages, queuePackages } from './packages.ts';
 import type { QueueAddress } from './queue-url.ts';
@@ -81,6 +81,7 @@ export class RedisQueue {
   readonly address: QueueAddress;
   readonly #packages: QueuePackages;
   readonly #redis: Redis;
+  readonly #disconnect: () => void;
   readonly #queue: Queue;
   readonly #notices: Notices;
   readonly #onTrouble: (error: Error) => void;
@@ -88,22 +89,28 @@ export class RedisQueue {
   readonly times: LockTimes;
 
   private constructor(
-    { packages, redis, address, name }: { packages: QueuePackages; redis: Redis; address: QueueAddress; name: string },
+    {
+      packages,
+      connection,
+      address,
+      name,
+    }: { packages: QueuePackages; connection: Connection; address: QueueAddress; name: string },
     times: LockTimes,
     onTrouble: (error: Error) => void,
   ) {
     this.#packages = packages;
-    this.#redis = redis;
+    this.#redis = connection.redis;
+    this.#disconnect = connection.disconnect;
     this.address = address;
     this.name = name;
     this.times = times;
     this.#onTrouble = onTrouble;
     this.#queue = new packages.bullmq.Queue(name, {
-      ...this.#options(redis),
+      ...this.#options(connection.redis),
       streams: { events: { maxLen: mostEvents } },
     });
     this.#queue.on('error', onTrouble);
-    this.#notices = new Notices(redis, this.#queue.toKey(''));
+    this.#notices = new Notices(connection.redis, this.#queue.toKey(''));
   }
 
   /**
@@ -120,12 +127,12 @@ export class RedisQueue {
     }: { signal: AbortSignal; onTrouble: (error: Error) => void; times?: LockTimes },
   ): Promise<RedisQueue> {
     const packages = queuePackages();
-    const redis = await connect(packages, address, signal);
-    const queue = new RedisQueue({ packages, redis, address, name }, times, onTrouble);
+    const connection = await connect(packages, address, signal);
+    const queue = new RedisQueue({ packages, connection, address, name }, times, onTrouble);
     try {
       await queue.#queue.waitUntilReady();
     } catch (cause) {
-      redis.disconnect();
+      connection.disconnect();
       throw queueFailure(address, cause);
     }
     return queue;
@@ -317,10 +324,10 @@ export class RedisQueue {
   async close(): Promise<void> {
     // Those that wait for Redis would wait for ever, if it does not come back.
     const inTime = <Value>(work: Promise<Value>): Promise<unknown> =>
-      Promise.race([work.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 3_000).unref())]);
+      Promise.race([work.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 1_000).unref())]);
     for (const close of this.#closers.splice(0)) await inTime(close());
     await inTime(this.#queue.close());
-    this.#redis.disconnect();
+    this.#disconnect();
   }
 
   async #asked<Value>(answer: Promise<Value>): Promise<Value> {

@@ -63,7 +63,7 @@ interface Pending {
 }
 
 /** A queue that is out of reach keeps what it has. */
-const longestPartingMs = 10_000;
+const longestPartingMs = 5_000;
 const wait = (milliseconds: number): Promise<void> => delay(milliseconds, undefined, { ref: false });
 const lookEveryMs = 5_000;
 const watchEveryMs = 1_000;

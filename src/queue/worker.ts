@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ItemEnd, refusedItem } from '../batch/ask-item.ts';
 import { CllmError, InterruptedError } from '../outcome/errors.ts';
 import { repeatNotice } from './connection.ts';
@@ -48,6 +49,7 @@ interface Held {
 type Why = 'lost' | 'back';
 
 const checkEveryMs = 250;
+const longestPartingMs = 3_000;
 const newerJobDelayMs = 10_000;
 /** Milliseconds without a run and without a job before a worker that drains believes it. */
 const drainedAfterMs = 3_000;
@@ -84,7 +86,11 @@ export class QueueWorker {
       this.#isLeaving = true;
       await Promise.race([this.#announce().catch(() => {}), pause(500)]);
       const late = setTimeout(() => this.#giveAllBack(), graceMs);
-      await taken.close();
+      // A queue that is out of reach takes nothing back: what it does not hear of, it gives out again by itself.
+      const given = new AbortController();
+      const tooLate = delay(graceMs + longestPartingMs, undefined, { signal: given.signal }).catch(() => {});
+      await Promise.race([taken.close(), tooLate]);
+      given.abort();
       clearTimeout(late);
     } finally {
       clearInterval(checks);
