@@ -75,6 +75,17 @@ test('Ctrl-C at the question runs nothing, and what is asked again is asked of t
   expect([await second.exitCode, ran, upstream.chatRequests.length]).toEqual([0, 1, 2]);
 });
 
+test.each(['\u0003', '\u0004'])('a question that %j ends leaves its line', async (key) => {
+  const chat = open('chat', '--mcp', 'math', '-C', 'sums');
+  await chat.until('/help');
+  chat.type('one\r');
+  await chat.until(question);
+  chat.type(key);
+  await chat.until(/ · conversation \w+\n>$/);
+  expect(chat.lines).toContain(question);
+  expect(ran).toBe(0);
+});
+
 test('--no-stdin asks nobody, and a signal ends the question', async () => {
   const silent = open('--mcp', 'math', '--no-stdin', 'go');
   expect([await silent.exitCode, ran]).toEqual([13, 0]);

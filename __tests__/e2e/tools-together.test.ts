@@ -88,4 +88,25 @@ describe('while a tool runs', () => {
       { content: expect.stringMatching(/^<untrusted-tool-result from="run_command">\nexit code 2\n/) },
     ]);
   });
+
+  test.each([false, true])(
+    'its conversation is deleted: nothing more is asked, and nothing comes back (a fork: %j)',
+    async (isForked) => {
+      const first = home.start([...rule, '-C', 'plan', '--output-format', 'json', 'go']);
+      const end = await open(fifo, 'w');
+      if (isForked) await home.run(['history', 'fork', 'plan']);
+      expect(await home.run(['history', 'delete', 'plan', '--yes'])).toMatchObject({ code: 0 });
+      await end.write('late');
+      await end.close();
+      const { code, stdout } = await first.result;
+      expect(code).toBe(10);
+      expect(JSON.parse(stdout)).toMatchObject({
+        error: { code: 'history_unsaved', message: expect.stringContaining('deleted while its tools ran') },
+        usage: { input_tokens: 9 },
+        steps: [{ tool_calls: [{ tool_name: 'run_command', is_error: false }] }],
+      });
+      expect(upstream.chatRequests).toHaveLength(1);
+      expect(await home.run(['recover'])).toMatchObject({ code: 0, stdout: '' });
+    },
+  );
 });

@@ -287,6 +287,37 @@ test('a form is asked for with the calls and results that led to the reply', asy
   expect(bodies()[2]?.messages?.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'assistant', 'user']);
 });
 
+test.each([[[]], [['really?']]])(
+  'also where nothing is written to the conversation that it goes on with (%j)',
+  async (prompt) => {
+    script(callReply([add]), textReply('five'), textReply('{"sum": 5}'));
+    expect(await home.run(['--mcp', 'math', 'go'])).toMatchObject({ code: 13 });
+    const flags = ['-c', '--read-only', '--output-schema', 'sum int', '--schema-retries', '1'];
+    expect(await home.run([...withMath, ...flags, ...prompt])).toMatchObject({ code: 0, stdout: '{"sum": 5}\n' });
+    const asked = ['user', 'assistant', 'tool', ...prompt.map(() => 'user')];
+    expect(bodies()[2]?.messages?.map(({ role }) => role)).toEqual([...asked, 'assistant', 'user']);
+  },
+);
+
+test('a key of the proxy is in no result, wherever its tool found one', async () => {
+  const key = 'sk-test-key';
+  const leaky: FakeMcpServer = { name: 'leaky', tools: [listedTool('tell')], call: () => textResult(`it is ${key}`) };
+  upstream.fallback = fakeGateway([leaky], upstream.fallback);
+  writeFileSync(home.at('.env'), `LITELLM_PROXY_API_KEY=${key}\n`);
+  const calls = [
+    { name: 'run_command', args: { argv: ['cat', '.env'] } },
+    { name: 'leaky-tell', args: {} },
+  ];
+  script(callReply(calls));
+  const allowed = ['--allow', 'cat *', '--mcp', 'leaky', '--allow', 'mcp:leaky/tell'];
+  const { code, stdout } = await home.run([...allowed, '--output-format', 'stream-json', 'go']);
+  const { stdout: kept } = await home.run(['history', 'export']);
+  expect(code).toBe(0);
+  expect(lastText(upstream.chatRequests[1] as RecordedRequest)).toContain('it is ****');
+  expect(upstream.chatRequests[1]?.text).toContain('LITELLM_PROXY_API_KEY=****');
+  for (const text of [stdout, kept, upstream.chatRequests[1]?.text]) expect(text).not.toContain(key);
+});
+
 describe('results that the caller hands in', () => {
   beforeEach(async () => {
     writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: { name: 'look' } }]));

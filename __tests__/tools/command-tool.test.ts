@@ -99,6 +99,10 @@ describe('a command', () => {
     expect((await run(['git', 'config', 'core.fsmonitor'], given)).text).toBe('exit code 0\nfalse\n');
     expect((await run(['git', 'config', 'user.name'], given)).text).toBe('exit code 0\nA\n');
     expect((await run(['evil'], given)).text).toBe('could not be started (ENOENT)');
+    // Where nothing else stands in it, an empty one would be the folder itself.
+    for (const PATH of ['bin', '.', '', ':', undefined]) {
+      expect((await run(['evil'], { env: { PATH } })).text).toBe('could not be started (ENOENT)');
+    }
   });
 
   test('has of a long output the beginning and the end, of any bytes text, and of controls what shows them', async () => {

@@ -67,7 +67,7 @@ export class Conversation {
    * Commits the prompt, streams, journals each read before it is shown, folds, and commits the reply with its verdict.
    * Never throws for what the network or the disk does: the result says it.
    *
-   * @throws what the observer threw, once the turn is committed: it is told no more then, but the reply is taken to its end
+   * @throws CllmError `history_unsaved` for answers to calls of a conversation that was deleted meanwhile; and what the observer threw, once the turn is committed: it is told no more then, but the reply is taken to its end
    */
   async send(turn: TurnRequest): Promise<TurnResult> {
     const keeper = new TurnKeeper(this.#store, this.state, turn, this.#client.baseUrl);

@@ -80,7 +80,7 @@ export async function sendForTaking(
       { role: 'assistant', content: textOf(result.completion) },
       { role: 'user', content: complaint },
     ];
-    const messages = isKept(result) ? said.slice(1) : [...request.messages, ...(result.exchanged ?? []), ...said];
+    const messages = isKept(result) ? said.slice(1) : [...(result.asked ?? request.messages), ...said];
     const refusal = (await refuse?.(messages)) ?? null;
     if (refusal !== null) return { result, taking: { ...taking, error: notAskedAgain(error, refusal) } };
     turn.observer?.retry?.({ attempt, maxRetries: retries, delayMs: 0, error });

@@ -4,6 +4,7 @@ import { type ConversationContext, contextOf } from './conversation-context.ts';
 import { CllmError } from '../outcome/errors.ts';
 import type { History, NewTurn, Turn } from '../history/history.ts';
 import type { JournalWriter } from '../journal/journal.ts';
+import { leadingAnswers } from '../protocol/answerable-calls.ts';
 import type { ChatMessage } from '../protocol/types.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import type { ConversationState, Store, TurnRequest, TurnResult } from './turn.ts';
@@ -20,6 +21,7 @@ export class TurnKeeper implements ReplyTap {
   #journal: JournalWriter | null = null;
   #failure: CllmError | null = null;
 
+  /** @throws CllmError `history_unsaved` for answers to the calls of a conversation that is no longer there */
   constructor(store: Store, state: ConversationState, turn: TurnRequest, baseUrl: string) {
     const { history } = store;
     const { model, ...request } = turn.body;
@@ -50,6 +52,10 @@ export class TurnKeeper implements ReplyTap {
         if (begun.seq > 1) earlier = history.turns(begun.conversationId).filter((each) => each.seq < begun.seq);
       } catch (error) {
         this.#failure = asProblem(error);
+        // The calls are gone with it, and no provider takes answers without.
+        if (this.#failure.code === 'not_in_history' && leadingAnswers(turn.messages).length > 0) {
+          throw deletedError(this.#failure, 'while its tools ran: nothing more was asked');
+        }
         // Reads work where writes do not (a lock, a full disk): the reply shall at least know what was said before.
         if (state.id !== null) earlier = history.turns(state.id);
       }
@@ -105,7 +111,7 @@ export class TurnKeeper implements ReplyTap {
         // Deleted is deleted: what comes after must not come back from the journal.
         if (this.#failure.code === 'not_in_history') {
           this.#journal?.discard();
-          return deletedError(this.#failure);
+          return deletedError(this.#failure, 'while the reply came');
         }
       }
     }
@@ -152,8 +158,8 @@ function asProblem(thrown: unknown): CllmError {
   return new CllmError('history_unusable', reason, { cause: thrown, hint: 'cllm history path says where it is' });
 }
 
-function deletedError(problem: CllmError): CllmError {
-  return new CllmError('history_unsaved', 'the turn is not kept: its conversation was deleted while the reply came', {
+function deletedError(problem: CllmError, when: string): CllmError {
+  return new CllmError('history_unsaved', `the turn is not kept: its conversation was deleted ${when}`, {
     cause: problem,
     hint: 'what was shown is all there is of it; ask again to have it in a conversation',
   });

@@ -65,8 +65,8 @@ export interface TurnResult {
   completion: ChatCompletion | null;
   verdict: Verdict | null;
   receipt: Receipt | null;
-  /** With tools: the calls and answers between the prompt and this reply, where no history holds them. */
-  exchanged?: ChatMessage[];
+  /** With tools: what this reply answers, beside what a history holds: the prompt, and the calls and answers since. */
+  asked?: readonly ChatMessage[];
   /** With tools: the requests that it took, the last of them this reply's own. */
   steps?: readonly Step[];
   /** How the stream failed; null when it is complete. */

@@ -286,7 +286,8 @@ async function inOrder<Item>(
 function subjectKey(subject: ToolSubject): string {
   switch (subject.kind) {
     case 'mcp':
-      return `mcp:${subject.server}/${subject.tool}`;
+      // An id may be the name of a server, and hold a slash.
+      return `mcp:${subject.server.replaceAll(/[%/]/g, encodeURIComponent)}/${subject.tool}`;
     case 'command':
       return `command:${JSON.stringify(subject.argv)}`;
     case 'caller':

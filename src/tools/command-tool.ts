@@ -21,6 +21,9 @@ const longestCommand = 64 * 1024;
 const keptOutput = { first: 24 * 1024, last: 24 * 1024 };
 const keptErrors = { first: 4 * 1024, last: 4 * 1024 };
 
+/** Where nothing is left of PATH: an empty one would be the folder of the run. */
+const systemPath = ['/usr/local/bin', '/usr/bin', '/bin'].join(delimiter);
+
 const mostRulesText = 8 * 1024;
 
 /** A tool that runs programs of this machine; whether it may run one, `decide` says. */
@@ -114,7 +117,7 @@ function argvOf(args: unknown): readonly string[] {
  * programs only where PATH says a place: of a relative one the repository decides what is there.
  */
 function environmentOf(given: ProgramRun['env']): ProgramRun['env'] {
-  const path = given['PATH']?.split(delimiter).filter(isAbsolute).join(delimiter);
+  const path = given['PATH']?.split(delimiter).filter(isAbsolute).join(delimiter) || systemPath;
   const count = Number(given['GIT_CONFIG_COUNT'] ?? 0);
   const settings = [
     ['core.fsmonitor', 'false'],
@@ -125,7 +128,7 @@ function environmentOf(given: ProgramRun['env']): ProgramRun['env'] {
   ]);
   return {
     ...given,
-    ...(path !== undefined && { PATH: path }),
+    PATH: path,
     PAGER: 'cat',
     GIT_PAGER: 'cat',
     GH_PAGER: 'cat',

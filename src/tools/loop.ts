@@ -6,7 +6,6 @@ import type { RefuseTurn } from '../conversation/taken-reply.ts';
 import type { CallRecord, Step, TurnRequest, TurnResult } from '../conversation/turn.ts';
 import { CllmError, InterruptedError, UsageError } from '../outcome/errors.ts';
 import { type AnswerableCall, answerableCalls } from '../protocol/answerable-calls.ts';
-import type { ChatMessage } from '../protocol/types.ts';
 import { callersTools } from './callers-tools.ts';
 import { type Answers, answerCalls, type CallObserver, type CallRules } from './answer-calls.ts';
 import type { Tool } from './tool.ts';
@@ -51,7 +50,6 @@ export async function sendWithTools(
   const { observer, pending, maxSteps, isKept, onReply, refusal, refuse } = options;
   const signal = turn.signal ?? new AbortController().signal;
   const steps: Step[] = [];
-  const exchanged: ChatMessage[] = [];
   let before: TurnResult | null = null;
   let request: TurnRequest = { ...turn, body: withTools(turn.body, options) };
   // Results that are handed in are for the calls that wait, whatever ids later ones have.
@@ -81,7 +79,14 @@ export async function sendWithTools(
     if (tooLong !== null) return { ...nothing, error: tooLong, steps: [{ ...nothingCame, calls: records }] };
   }
   for (;;) {
-    const reply = await conversation.send(request);
+    let reply: TurnResult;
+    try {
+      reply = await conversation.send(request);
+    } catch (error) {
+      // What came before it came all the same.
+      if (before === null || !(error instanceof CllmError)) throw error;
+      return { ...before, error, steps, asked: request.messages };
+    }
     onReply(reply);
     const result: TurnResult = joined(before, reply);
     const calls = reply.error === null && reply.verdict === 'complete' ? answerableCalls(reply.completion) : [];
@@ -92,7 +97,12 @@ export async function sendWithTools(
       calls: [] as CallRecord[],
     };
     steps.push(step);
-    const ended = (error: CllmError | null): TurnResult => ({ ...result, error, steps, exchanged });
+    const ended = (error: CllmError | null): TurnResult => ({
+      ...result,
+      error,
+      steps,
+      asked: request.messages,
+    });
     // What can not be kept is not run: after `recover` it would be there to be run again.
     if (calls.length === 0 || reply.unsaved !== null) return ended(result.error);
     await observer?.stepEnd?.(reply, calls);
@@ -111,7 +121,6 @@ export async function sendWithTools(
     const message = isKept(reply) ? undefined : reply.completion?.choices[0]?.message;
     const assistant = message === undefined ? null : assistantMessage(message, { mayCarryThinking: true, calls });
     const said = assistant === null ? [] : [assistant];
-    exchanged.push(...said, ...(isKept(reply) ? [] : messages));
     request = {
       ...request,
       messages: isKept(reply) ? messages : [...request.messages, ...said, ...messages],

@@ -73,7 +73,20 @@ export async function openToolbox(
       hint: 'give the one in the file of --tools another name',
     });
   }
-  return { tools, rules };
+  return { tools: tools.map((tool) => withoutKeys(tool, (text) => io.secrets.withoutOwn(text))), rules };
+}
+
+/** The same tool, whose results never hold a key of the proxy: they go to a model and into the history. */
+function withoutKeys(tool: Tool, mask: (text: string) => string): Tool {
+  const { run } = tool;
+  if (run === null) return tool;
+  return {
+    ...tool,
+    run: async (...given) => {
+      const outcome = await run(...given);
+      return { ...outcome, text: mask(outcome.text) };
+    },
+  };
 }
 
 /** What goes with a request for its model to call. */

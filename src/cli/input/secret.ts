@@ -30,6 +30,9 @@ export function askLine(io: Io, question: string, { isHidden = false } = {}): Pr
     };
     io.signal.addEventListener('abort', stop, { once: true });
     lines.once('close', () => io.signal.removeEventListener('abort', stop));
+    let isAnswered = false;
+    // Without Enter what comes next would stand behind the question.
+    lines.once('close', () => void (isAnswered || io.stderr.write(ours`\n`)));
     lines.once('SIGINT', () => {
       reject(new InterruptedError('SIGINT', 'interrupted: nothing was kept'));
       lines.close();
@@ -39,6 +42,7 @@ export function askLine(io: Io, question: string, { isHidden = false } = {}): Pr
     // readline writes by itself, past the output that makes a stranger's words safe.
     if (isHidden) void io.stderr.write(question);
     lines.question(isHidden ? '' : terminalSafe(question), (answer) => {
+      isAnswered = true;
       if (isHidden) void io.stderr.write(ours`\n`);
       resolve(answer.trim());
       lines.close();

@@ -57,12 +57,22 @@ export class KnownSecrets {
    * (`OPENAI_API_KEY` often is one). What a program needs itself, `GH_TOKEN` say, stays.
    */
   environmentForOthers(): Record<string, string | undefined> {
-    this.#readSources();
-    const entries = Object.entries(this.#environment);
-    const named = entries.filter(([name]) => proxyVariable.test(name)).map(([, value]) => value?.trim() ?? '');
-    const mask = new KeyMask([...this.#keys, ...named, ...this.#queuePasswords()].filter(isSecret));
+    const mask = this.#ownMask();
     const isKeys = (name: string): boolean => proxyVariable.test(name) || name === queueVariable;
-    return Object.fromEntries(entries.filter(([name, value = '']) => !isKeys(name) && mask.mask(value) === value));
+    return Object.fromEntries(
+      Object.entries(this.#environment).filter(([name, value = '']) => !isKeys(name) && mask.mask(value) === value),
+    );
+  }
+
+  /** What a program of others gave, without those keys: it can read this one's own memory and files. */
+  readonly withoutOwn = (text: string): string => this.#ownMask().mask(text);
+
+  #ownMask(): KeyMask {
+    this.#readSources();
+    const named = Object.entries(this.#environment)
+      .filter(([name]) => proxyVariable.test(name))
+      .map(([, value]) => value?.trim() ?? '');
+    return new KeyMask([...this.#keys, ...named, ...this.#queuePasswords()].filter(isSecret));
   }
 
   #readSources(): void {
