@@ -333,7 +333,7 @@ async function capped() {
   const redis = await startRedis();
   const crew = Array.from({ length: workers }, (_, n) => startWorker(redis, n, 32));
   await Promise.all(crew.map(ready));
-  const output = path.join(home, 'cap.jsonl');
+  const output = path.join(home, 'cap-out.jsonl');
   const batch = startBatch(redis, input('cap', 3000), output, '--max-cost', '0.1', '--allow-unknown-cost');
   const code = await batch.ended;
   for (const child of [...crew, redis.child]) child.kill('SIGKILL');

@@ -1,7 +1,7 @@
 import { parseShard } from '../../../batch/shard.ts';
 import { command } from '../../command.ts';
 import { merge } from './merge-command.ts';
-import { choice, inGroup, mapped, neededWord, number, reworded, text, toggle } from '../../flags/flag.ts';
+import { choice, inGroup, mapped, neededWord, number, onPage, reworded, text, toggle } from '../../flags/flag.ts';
 import {
   limitFlags,
   modelFlags,
@@ -39,13 +39,20 @@ export const batchFlags = {
     extract: reworded(schemaFlags.extract, {}),
     'extract-lang': reworded(schemaFlags['extract-lang'], {}),
   }),
-  ...queueFlags,
-  'worker-timeout': queueRunFlags['worker-timeout'],
+  ...onPage('connection', ['queue-name', 'insecure-queue', 'worker-timeout'], {
+    ...queueFlags,
+    ...queueRunFlags,
+    queue: reworded(queueFlags.queue, { group, describe: 'rediss://HOST: workers ask ($CLLM_QUEUE_URL)' }),
+  }),
   'allow-short': viewFlags['allow-short'],
   quiet: reworded(viewFlags.quiet, { describe: 'no progress', group }),
   ...moneyFlags,
   ...sizeFlags,
-  ...inGroup(group, { ...previewFlags, 'output-format': choice('text or json, of --dry-run', ['text', 'json']) }),
+  ...onPage(
+    'output',
+    ['output-format'],
+    inGroup(group, { ...previewFlags, 'output-format': choice('of --dry-run', ['text', 'json']) }),
+  ),
   ...modelFlags,
   mcp: toolFlags.mcp,
   allow: toolFlags.allow,

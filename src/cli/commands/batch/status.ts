@@ -4,7 +4,7 @@ import { queueFlags } from './queue-flags.ts';
 
 export const batchStatus = command({
   usage: 'status',
-  describe: 'a queue: its workers, its runs, what waits and what is stuck',
+  describe: 'of a queue: workers, runs, what is stuck',
   flags: { ...queueFlags, ...jsonFlag },
   async run(values, context) {
     const { showStatus } = await import('./show-status.ts');

@@ -24,7 +24,7 @@ export type WorkerValues = Values<typeof workerFlags>;
 
 export const batchWorker = command({
   usage: 'worker',
-  describe: 'take items from a queue and ask for them, with the key of this machine',
+  describe: 'takes items from a queue and asks for them',
   flags: workerFlags,
   examples: [
     ['cllm batch worker --concurrency 32', 'until SIGTERM, from the queue of $CLLM_QUEUE_URL'],
