@@ -318,6 +318,22 @@ test('a key of the proxy is in no result, wherever its tool found one', async ()
   for (const text of [stdout, kept, upstream.chatRequests[1]?.text]) expect(text).not.toContain(key);
 });
 
+test('a run that goes on from calls tells what became of them, and counts its own requests alone', async () => {
+  script(callReply([add]), callReply([add]));
+  await home.run(['--mcp', 'math', 'go']);
+  const run = await home.run(['-c', ...withMath, '--max-steps', '2', '--output-format', 'json']);
+  expect(run.code).toBe(0);
+  expect(resultOf(run)).toMatchObject({
+    result: expect.stringMatching(/^told: /),
+    usage: { input_tokens: 18 },
+    steps: [
+      { usage: null, tool_calls: [{ tool_name: 'math-add', decision: 'allowed', by: 'rule', is_error: false }] },
+      { finish_reason: 'tool_calls', tool_calls: [{ tool_name: 'math-add' }] },
+      { finish_reason: 'stop', tool_calls: [] },
+    ],
+  });
+});
+
 describe('results that the caller hands in', () => {
   beforeEach(async () => {
     writeFileSync(home.at('tools.json'), JSON.stringify([{ type: 'function', function: { name: 'look' } }]));

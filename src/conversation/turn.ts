@@ -67,7 +67,10 @@ export interface TurnResult {
   receipt: Receipt | null;
   /** With tools: what this reply answers, beside what a history holds: the prompt, and the calls and answers since. */
   asked?: readonly ChatMessage[];
-  /** With tools: the requests that it took, the last of them this reply's own. */
+  /**
+   * With tools: the requests that it took, the last of them this reply's own. The first is that of an earlier run where this
+   * one went on from its calls: it has what became of them, and nothing else.
+   */
   steps?: readonly Step[];
   /** How the stream failed; null when it is complete. */
   error: CllmError | null;

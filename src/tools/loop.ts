@@ -66,19 +66,16 @@ export async function sendWithTools(
       pending.isForeign ? mistrusting(options) : options,
       signal,
     );
+    steps.push({ ...nothingCame, calls: records });
     if (stop !== null) {
       const error = stop.error ?? waiting();
-      return {
-        ...nothing,
-        error: turn.messages.length === 0 ? error : unasked(error),
-        steps: [{ ...nothingCame, calls: records }],
-      };
+      return { ...nothing, error: turn.messages.length === 0 ? error : unasked(error), steps };
     }
     request = { ...request, messages: [...messages, ...turn.messages] };
     const tooLong = (await refuse?.(request.messages)) ?? null;
-    if (tooLong !== null) return { ...nothing, error: tooLong, steps: [{ ...nothingCame, calls: records }] };
+    if (tooLong !== null) return { ...nothing, error: tooLong, steps };
   }
-  for (;;) {
+  for (let requests = 1; ; requests += 1) {
     let reply: TurnResult;
     try {
       reply = await conversation.send(request);
@@ -106,7 +103,7 @@ export async function sendWithTools(
     // What can not be kept is not run: after `recover` it would be there to be run again.
     if (calls.length === 0 || reply.unsaved !== null) return ended(result.error);
     await observer?.stepEnd?.(reply, calls);
-    const isLast = steps.length >= maxSteps;
+    const isLast = requests >= maxSteps;
     const isOurs = !isForCaller(calls, options);
     if (isLast && isOurs) return ended(tooManySteps(maxSteps));
     // Nothing runs whose result could not be told.
