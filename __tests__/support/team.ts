@@ -21,7 +21,7 @@ export interface Team {
 }
 
 /** Prices that end a budget with a call, and none at all. */
-function config(settings: Record<string, unknown>): string {
+function config(settings: Record<string, unknown>, environment: readonly string[]): string {
   const { openai } = fakeProviderModels(providersUrlForProxy());
   const price = { input_cost_per_token: 0.01, output_cost_per_token: 0.02 };
   const proxy = {
@@ -51,6 +51,7 @@ function config(settings: Record<string, unknown>): string {
     'PRISMA_HIDE_UPDATE_MESSAGE',
     'REDIS_HOST',
     'REDIS_PORT',
+    ...environment,
   ].map((name) => `# os.environ/${name}\n`);
   return `${named.join('')}${stringify(proxy)}`;
 }
@@ -58,7 +59,11 @@ function config(settings: Record<string, unknown>): string {
 /** The caller closes it. */
 export async function startTeam(
   masterKey: string,
-  { replicas: count = 2, settings = {} }: { replicas?: number; settings?: Record<string, unknown> } = {},
+  {
+    replicas: count = 2,
+    settings = {},
+    environment = {},
+  }: { replicas?: number; settings?: Record<string, unknown>; environment?: Record<string, string> } = {},
 ): Promise<Team> {
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
@@ -70,10 +75,10 @@ export async function startTeam(
     const redis = await startRedis();
     closers.push(() => redis.close());
     const own = {
-      config: config(settings),
+      config: config(settings, Object.keys(environment)),
       masterKey,
       installation: database.installation,
-      environment: { ...database.environment, REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redis.port) },
+      environment: { ...environment, ...database.environment, REDIS_HOST: '127.0.0.1', REDIS_PORT: String(redis.port) },
     };
     const started = await Promise.allSettled(Array.from({ length: count }, () => startLitellm(own)));
     const replicas = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));

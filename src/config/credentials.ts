@@ -55,7 +55,13 @@ export class Credentials {
 
   /** What renews the key for a base URL; null for a key that was entered. */
   session(baseUrl: string): Session | null {
-    return this.#read().get(normalizeBaseUrl(baseUrl))?.session ?? null;
+    return this.kept(baseUrl)?.session ?? null;
+  }
+
+  /** The key for a base URL with what renews it, of one moment: another process may put the next pair in their place. */
+  kept(baseUrl: string): { key: string; session: Session | null } | null {
+    const found = this.#read().get(normalizeBaseUrl(baseUrl));
+    return found === undefined ? null : { key: found.key, session: found.session ?? null };
   }
 
   /**

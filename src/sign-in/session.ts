@@ -31,9 +31,9 @@ export async function freshKey(
 ): Promise<string | null> {
   const { credentials, own, renew, revoke, now, signal, refused } = around;
   const living = (): string | null => {
-    const key = credentials.get(baseUrl);
-    const session = credentials.session(baseUrl);
-    if (key === null || key === refused) return null;
+    const kept = credentials.kept(baseUrl);
+    if (kept === null || kept.key === refused) return null;
+    const { key, session } = kept;
     // One that was entered meanwhile.
     if (session === null) return key;
     return Date.parse(session.expires_at) - now().getTime() > marginMs ? key : null;
@@ -48,8 +48,8 @@ export async function freshKey(
     async () => {
       const renewed = living();
       if (renewed !== null) return renewed;
-      const [key, session] = [credentials.get(baseUrl), credentials.session(baseUrl)];
-      if (key === null || session === null) return null;
+      const { key, session } = credentials.kept(baseUrl) ?? { key: '', session: null };
+      if (session === null) return null;
       try {
         const grant = await renew(session);
         if (await credentials.renew(baseUrl, session.refresh_token, grant, now())) return grant.key;

@@ -43,7 +43,10 @@ export async function livingKey(
     return { key: { key, maskedKey: maskKey(key), origin: 'key_command', withheld: null }, renew: ask };
   }
   const baseUrl = settings.baseUrl.value;
-  if (found.key === null || credentials.session(baseUrl) === null) return { key: found, renew: null };
+  // Read anew, and together: since the key was found another process may have put the next one in its place.
+  const kept = found.key === null ? null : credentials.kept(baseUrl);
+  if (kept === null || kept.session === null) return { key: found, renew: null };
+  io.secrets.add(kept.key);
   const fresh = async (refused?: string): Promise<string | null> => {
     const [{ freshKey }, { OAuth }, { proxyFetch }] = await Promise.all([
       import('../../sign-in/session.ts'),
@@ -70,9 +73,8 @@ export async function livingKey(
     }
   };
   // Until its end is near nothing of a sign-in is loaded.
-  const session = credentials.session(baseUrl);
-  const isNear = session !== null && Date.parse(session.expires_at) - Date.now() < 360_000;
-  const key = isNear ? await fresh() : found.key;
+  const isNear = Date.parse(kept.session.expires_at) - Date.now() < 360_000;
+  const key = isNear ? await fresh() : kept.key;
   return { key: { ...found, key, maskedKey: key === null ? null : maskKey(key) }, renew: fresh };
 }
 

@@ -20,8 +20,8 @@ export const whoami = command({
   async run({ json }, context) {
     const { io } = context;
     const client = await context.client();
-    const { maskedKey, origin } = await context.apiKey();
-    const facts = await keyFacts(client, io.signal);
+    const { key: used, maskedKey, origin } = await context.apiKey();
+    const facts = await keyFacts(client, io.signal, { key: used });
     const key = { base_url: client.baseUrl, key: maskedKey, key_from: origin };
     if (json) {
       await io.stdout.write(jsonLine({ ...key, ...toJson(facts) }, 2));

@@ -35,7 +35,11 @@ export interface KeyFacts {
  *
  * @throws CllmError when the key is refused or the proxy is not there
  */
-export async function keyFacts(client: LiteLLMClient, signal: AbortSignal): Promise<KeyFacts> {
+export async function keyFacts(
+  client: LiteLLMClient,
+  signal: AbortSignal,
+  { key = null }: { key?: string | null } = {},
+): Promise<KeyFacts> {
   // First: over a budget it is answered all the same, and the list of models is not.
   let info: KeyInfo = {};
   let gap: string | null = null;
@@ -44,8 +48,12 @@ export async function keyFacts(client: LiteLLMClient, signal: AbortSignal): Prom
     info = await client.keyInfo({ signal });
   } catch (error) {
     refusal = budgetRefusal(error);
-    if (isOfSignIn(error)) info = await signedInUser(client, signal);
     gap = refusal === null ? gapOf(error) : overBudget;
+    const user = isOfSignIn(error, key) ? await signedInUser(client, signal) : null;
+    if (user !== null) {
+      info = user;
+      gap = 'a key of a sign-in has no budget and no limits of its own: those of the person count';
+    }
     if (gap === null) throw error;
   }
   let models = namedModels(info);
@@ -65,20 +73,29 @@ export async function keyFacts(client: LiteLLMClient, signal: AbortSignal): Prom
 /** Why some of it is missing. */
 export const overBudget = 'over its budget the proxy answers no more than this';
 
-/** LiteLLM (1.104.2, 1.108.7) looks for the key of a sign-in among those of its database, where it is not, and breaks. */
-function isOfSignIn(error: unknown): boolean {
-  return error instanceof ProxyError && error.status === 500 && error.message.includes('where.token');
+/**
+ * The key of a sign-in is in no table of LiteLLM's and does not begin as those do that are: 1.108.7 does not find it, and
+ * 1.104.2 breaks.
+ */
+function isOfSignIn(error: unknown, key: string | null): boolean {
+  if (!(error instanceof ProxyError)) return false;
+  if (error.status === 500) return error.message.includes('where.token');
+  return error.status === 404 && key !== null && !key.startsWith('sk-');
 }
 
-/** Whose sign-in it is: of the person the proxy tells as much as of a key. */
-async function signedInUser(client: LiteLLMClient, signal: AbortSignal): Promise<KeyInfo> {
-  const user = objectOf(objectOf(await client.get('/user/info', { signal }))['user_info']);
-  return { user_id: user['user_id'], user_email: user['user_email'] };
+/** Whose sign-in it is: of the person the proxy tells as much as of a key. Null where it tells nothing. */
+async function signedInUser(client: LiteLLMClient, signal: AbortSignal): Promise<KeyInfo | null> {
+  try {
+    const user = objectOf(objectOf(await client.get('/user/info', { signal }))['user_info']);
+    return Object.keys(user).length === 0 ? null : { user_id: user['user_id'], user_email: user['user_email'] };
+  } catch (error) {
+    if (!(error instanceof CllmError) || error.code === 'interrupted') throw error;
+    return null;
+  }
 }
 
 function gapOf(error: unknown): string | null {
   if (!(error instanceof CllmError)) return null;
-  if (isOfSignIn(error)) return 'a key of a sign-in has no budget and no limits of its own: those of the person count';
   if (/(DB|database) not connected|no connected db/i.test(error.message)) {
     return 'this proxy has no database, so it knows no names, teams or resets of keys; its headers tell the rest';
   }
