@@ -75,6 +75,43 @@ describe('a journal', () => {
     expect(ids()).toEqual(['c', 'a']);
   });
 
+  test('gives the oldest first in whatever order they stand, and before them those that do not say', () => {
+    const days = [3, 1, 5, 2, 4];
+    for (const day of days) {
+      const journal = journalOf({ now: () => new Date(Date.UTC(2026, 0, day)) });
+      journal.begin({ conversationId: null, turnId: `t${(day * 7) % 5}` }).close();
+    }
+    writeFileSync(join(directory(), 'journal', 'z.recording'), '');
+    const later = journalOf({ stateOf: () => 'gone', now: () => new Date(Date.now() + 60_000) });
+    expect(later.unfinished().map(({ startedAt }) => startedAt?.slice(8, 10) ?? null)).toEqual([
+      null,
+      ...days.toSorted((a, b) => a - b).map((day) => `0${day}`),
+    ]);
+  });
+
+  test.each([{ pid: '7' }, { process_started_at: 7 }, { realm: null }])(
+    'asks of no process that it does not know whole: %j',
+    (change) => {
+      const folder = join(directory(), 'journal');
+      mkdirSync(folder);
+      const meta = { pid: 7, process_started_at: '1', realm: 'r', ...change };
+      const file = join(folder, 'a.recording');
+      writeFileSync(file, `cllm-recording 1\nmeta ${JSON.stringify(meta)}\n`);
+      const journal = journalOf({ stateOf: () => 'running' });
+      utimesSync(file, now(), new Date(now().getTime() - 9000));
+      expect(journal.unfinished()).toEqual([]);
+      utimesSync(file, now(), new Date(now().getTime() - 11_000));
+      expect(journal.unfinished()).toHaveLength(1);
+    },
+  );
+
+  test('has each turn once, whatever else lies there', () => {
+    const journal = journalOf({ stateOf: () => 'gone' });
+    journal.begin({ conversationId: null, turnId: 'a' }).close();
+    writeFileSync(join(journal.directory, 'a'.padEnd(1 + '.recording'.length, '~')), 'x');
+    expect(journal.unfinished()).toHaveLength(1);
+  });
+
   test('looks at nothing but recordings', () => {
     mkdirSync(join(directory(), 'journal'));
     writeFileSync(join(directory(), 'journal', 'notes.txt'), 'x');

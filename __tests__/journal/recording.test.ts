@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   lstatSync,
@@ -12,7 +13,13 @@ import {
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { isRecordingBegun, readRecording, readRecordingMeta, RecordingWriter } from '../../src/journal/recording.ts';
+import {
+  isRecordingBegun,
+  readRecording,
+  readRecordingMeta,
+  type Recording,
+  RecordingWriter,
+} from '../../src/journal/recording.ts';
 import { useChildScript } from '../support/child-script.ts';
 import { seed } from '../support/seed.ts';
 import { useTemporaryDirectory } from '../support/temporary-directory.ts';
@@ -29,6 +36,11 @@ const head = {
 function clockOf(...times: number[]): () => number {
   let last = 0;
   return () => (last = times.shift() ?? last);
+}
+
+function stateOf(file: string): Pick<Recording, 'isTorn' | 'end' | 'heads'> {
+  const { isTorn, end, heads } = readRecording(file);
+  return { isTorn, end, heads };
 }
 
 function bytesOf(file: string): string[] {
@@ -186,11 +198,19 @@ describe('a torn recording', () => {
       'end 0 nonsense\n',
       'what is this?\n',
       'read 1 2\nxxx\n',
+      'read 1 50\n\nx',
+      'end 0 {nonsense}\n',
+      'end 0 {"type":"nonsense"}\n',
+      // Neither stands for the other, whatever is in it.
+      'head 0 {"type":"done"}\n',
+      `end 0 ${JSON.stringify(head)}\n`,
     ]) {
       writeFileSync(fileOf(), Buffer.concat([sound, Buffer.from(garbage)]));
-      expect({ garbage, isTorn: readRecording(fileOf()).isTorn, reads: bytesOf(fileOf()) }).toEqual({
+      expect({ garbage, ...stateOf(fileOf()), reads: bytesOf(fileOf()) }).toEqual({
         garbage,
         isTorn: true,
+        end: null,
+        heads: 1,
         reads: ['one'],
       });
     }
@@ -234,6 +254,20 @@ describe('a file that is no recording', () => {
       );
     },
   );
+
+  test('has no facts where its first entry is another', () => {
+    writeFileSync(fileOf(), 'cllm-recording 1\nread 0 1\nx\n');
+    expect(readRecordingMeta(fileOf())).toBeNull();
+  });
+
+  test('is refused by what it is: a folder, a pipe', () => {
+    execFileSync('mkfifo', [fileOf('pipe')]);
+    for (const name of [directory(), fileOf('pipe')]) {
+      expect(() => readRecording(name)).toThrow(
+        expect.objectContaining({ code: 'input_invalid', message: `${name} is not a regular file` }),
+      );
+    }
+  });
 
   test('is refused: a directory, or nothing', () => {
     expect(() => readRecording(directory())).toThrow(expect.objectContaining({ code: 'input_invalid' }));
