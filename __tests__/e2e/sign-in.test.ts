@@ -120,6 +120,7 @@ test('login --no-browser shows a code and waits for a browser elsewhere', async 
   const { code, stderr } = await home.run(['login', '--no-browser']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('T5DK-RMQD') });
   expect(stderr).toContain('/sso/key/generate?source=litellm-cli&key=cli-1');
+  expect(stderr).toContain('for the team search, the first of 2');
   expect(proxy.requests).toContain('GET /sso/cli/poll/cli-1');
   expect([...proxy.keys]).toEqual([kept().key]);
 });

@@ -62,14 +62,18 @@ export async function byDevice(baseUrl: string, context: Context): Promise<strin
     const flow = await startDeviceFlow(http, baseUrl);
     context.remark(`sign in at the address below, and enter this code there: ${flow.userCode}`);
     await io.stderr.write(`${flow.url}\n`);
-    return awaitDevice(http, baseUrl, flow, { chooseTeam: (teams) => chosenTeam(teams, io), signal: io.signal });
+    return awaitDevice(http, baseUrl, flow, { chooseTeam: (teams) => chosenTeam(teams, context), signal: io.signal });
   });
 }
 
-async function chosenTeam(teams: readonly TeamChoice[], io: Io): Promise<string> {
+async function chosenTeam(teams: readonly TeamChoice[], { io, remark }: Context): Promise<string> {
   const [first] = teams;
   if (first === undefined) throw new CllmError('unexpected_response', 'the proxy wants a team and names none');
-  if (teams.length === 1 || !mayAsk(io, false)) return first.id;
+  if (teams.length === 1) return first.id;
+  if (!mayAsk(io, false)) {
+    remark(`for the team ${first.name}, the first of ${teams.length}: at a terminal you are asked which`);
+    return first.id;
+  }
   const names = teams.map(({ name }, at) => `${at + 1} ${name}`).join(', ');
   const answer = await askLine(io, `For which team, ${names}? [1] `);
   const chosen = answer === '' ? first : (teams[Number(answer) - 1] ?? teams.find(({ name }) => name === answer));
