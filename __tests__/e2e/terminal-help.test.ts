@@ -46,6 +46,26 @@ describe('help', () => {
     },
   );
 
+  test.each([
+    [
+      ['help', 'history', 'prune'],
+      ['history', 'prune', '--help'],
+    ],
+    [
+      ['help', 'admin', 'keys', 'block'],
+      ['admin', 'keys', 'block', '--help'],
+    ],
+    [
+      ['help', 'batch', 'worker', 'all'],
+      ['batch', 'worker', '--help', 'all'],
+    ],
+  ])('%j is %j', async (asked, meant) => {
+    const [one, other] = await Promise.all([home.run(asked), home.run(meant)]);
+    expect(one).toEqual(other);
+    expect(one.code).toBe(0);
+    expect(await home.run(['help', 'history', 'nope'])).toMatchObject({ code: 2 });
+  });
+
   test('a flag of ask stands in its help or on one of the pages that it names', async () => {
     const { stdout: own } = await home.run(['ask', '--help']);
     const pages = await Promise.all(Object.keys(topics).map(async (topic) => home.run(['help', topic])));

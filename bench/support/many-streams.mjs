@@ -10,17 +10,25 @@ const [, , contender, baseUrl, streams, deltas, pause] = process.argv;
 const count = Number(streams);
 const model = `paced-${deltas}-${pause}`;
 const messages = [{ role: 'user', content: 'hi' }];
-/** Milliseconds, of the deltas while all streams are under way. */
+/** Milliseconds, of the deltas between those of the opening of so many connections and the collection of garbage. */
 const delays = [];
 const got = Array.from({ length: count }, () => 0);
-let open = 0;
+const [first, last] = [0.3 * Number(deltas), 0.8 * Number(deltas)];
+let held = null;
 
 /** @param text of one delta: nanoseconds of the clock that all processes share, and a line break */
 function arrived(stream, text) {
   const time = Number(process.hrtime.bigint() - BigInt(text.trim())) / 1e6;
-  if (got[stream] === 0) open += 1;
   got[stream] += 1;
-  if (open === count) delays.push(time);
+  if (got[stream] > first && got[stream] <= last) delays.push(time);
+  // Once, when all is measured: it stops everything.
+  if (got[stream] > 0.9 * Number(deltas) && held === null) held = heldMemory();
+}
+
+function heldMemory() {
+  globalThis.gc();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external - before.heapUsed - before.external;
 }
 
 const contenders = {
@@ -78,15 +86,7 @@ const { read, close } = await contenders[contender]();
 globalThis.gc();
 const before = process.memoryUsage();
 const started = process.cpuUsage();
-let peak = 0;
-const watch = setInterval(() => {
-  if (open < count) return;
-  globalThis.gc();
-  const { heapUsed, external } = process.memoryUsage();
-  peak = Math.max(peak, heapUsed + external - before.heapUsed - before.external);
-}, 1_000);
 await Promise.all(got.map((_, stream) => read(stream)));
-clearInterval(watch);
 const { user, system } = process.cpuUsage(started);
 await close();
 const sorted = Float64Array.from(delays).toSorted();
@@ -98,7 +98,7 @@ console.log(
     longest: sorted.at(-1),
     fewest: Math.min(...got),
     most: Math.max(...got),
-    held: peak / count,
+    held: held / count,
     resident: (process.resourceUsage().maxRSS * 1024 - before.rss) / count,
     cpu: (user + system) / 1000 / (count * Number(deltas)),
   }),

@@ -65,7 +65,7 @@ interface RunOutcome {
 
 async function run(argv: readonly string[], io: Io): Promise<RunOutcome> {
   const outcome: RunOutcome = { error: null, hasKeptReply: false };
-  const given = helpAsFlag(argv);
+  const given = await helpAsFlag(argv);
   const words = (await withOperands(given)).map((word) => (word === '-' ? inputMark : word));
   // Whose flags and subcommands a typo is compared with.
   let current: { command: Command; path: string } = { command: ask, path: 'ask' };
@@ -201,13 +201,22 @@ function isMainHelp(argv: readonly string[]): boolean {
   return (words.includes('--help') || words.includes('-h')) && !commandNames.includes(words[0] ?? '');
 }
 
-/** `cllm help`, `cllm help history` and `cllm help ask all` are `cllm --help`, `cllm history --help`, `cllm ask --help all`. */
-function helpAsFlag(argv: readonly string[]): readonly string[] {
+/**
+ * `cllm help`, `cllm help history prune` and `cllm help ask all` are `cllm --help`, `cllm history prune --help` and
+ * `cllm ask --help all`.
+ */
+async function helpAsFlag(argv: readonly string[]): Promise<readonly string[]> {
   const [first, topic, ...rest] = argv;
-  const isWhole = rest.length === 1 && rest[0] === 'all';
-  if (first !== 'help' || (rest.length > 0 && !isWhole)) return argv;
-  if (topic === undefined || ['--help', '-h', 'help'].includes(topic)) return ['--help'];
-  return commandNames.includes(topic) ? [topic, '--help', ...rest] : argv;
+  if (first !== 'help') return argv;
+  if (rest.length === 0 && (topic === undefined || ['--help', '-h', 'help'].includes(topic))) return ['--help'];
+  const all = rest.at(-1) === 'all' ? rest.splice(-1) : [];
+  if (topic === undefined || !commandNames.includes(topic)) return argv;
+  if (rest.length > 0) {
+    let command = await commandTable.find(({ usage }) => nameOf(usage) === topic)?.load();
+    for (const word of rest) command = command?.subcommands.find(({ usage }) => nameOf(usage) === word);
+    if (command === undefined) return argv;
+  }
+  return [topic, ...rest, '--help', ...all];
 }
 
 /** `--help all`. */
