@@ -164,7 +164,7 @@ export function assertAnswered(
   if (left.length === 0) return;
   const named = left.map(({ id, name }) => `${JSON.stringify(id)} (${name})`).join(', ');
   throw new UsageError(`the conversation waits for the result of ${named}`, {
-    hint: "give each one: --tool-result ID=@FILE; or go on without: cllm -c 'never mind'",
+    hint: "give each one: --tool-result ID=@FILE (for a tool that cllm runs, the --mcp and --allow of the run before); or go on without: cllm -c 'never mind'",
   });
 }
 
