@@ -217,7 +217,7 @@ describeWithPrograms('redis-server')('a queue', () => {
   });
 
   test('drops what a worker can no longer own, and refuses a result that comes late', async () => {
-    const { asker } = await coordinate();
+    const { asker, queue } = await coordinate();
     let isAborted = false;
     let answer = (_end: ItemEnd): void => {};
     const late = await work((job, signal) => {
@@ -228,10 +228,16 @@ describeWithPrograms('redis-server')('a queue', () => {
     await until(() => late.asked.length === 1);
     cutOff(late.queue);
     await until(() => isAborted);
-    await work();
+    const second = await work();
+    // Before the first one is back: it would take the job again as well as any other.
+    expect((await end).result.result).toBe('prompt 1');
     answer(endOf(itemOf(1)));
     ways.get(late.queue)?.heal();
-    expect((await end).result.result).toBe('prompt 1');
+    await until(async () => (await late.queue.counts()).finished === 1);
+    late.stop();
+    expect(await late.report).toMatchObject({ done: 0 });
+    expect(second.asked).toEqual(['prompt 1']);
+    expect(await queue.find(idOf(itemOf(1)))).toMatchObject({ end: { result: { result: 'prompt 1' } } });
   });
 
   test('takes what was finished while no coordinator was there, and asks for it no second time', async () => {

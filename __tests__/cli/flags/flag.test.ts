@@ -129,7 +129,7 @@ test('a flag of the same name that means something else is not taken for the sha
 });
 
 describe('the flags of all commands', () => {
-  test('that are called like one which settings, client or history read are that one, but for the models of compare and those that a history is looked through for', async () => {
+  test('that are called like one which settings, client or history read are that one, but for the models of compare, those that a history is looked through for, and what a worker streams', async () => {
     const strangers: string[] = [];
     const look = ({ usage, flags, subcommands }: Command): void => {
       for (const [name, { meaning }] of Object.entries(flags)) {
@@ -141,6 +141,7 @@ describe('the flags of all commands', () => {
     look(ask);
     for (const { load } of commandTable) look(await load());
     expect(strangers).toEqual([
+      'worker --stream',
       'compare [prompt..] --model',
       'list --model',
       'search <query..> --model',
