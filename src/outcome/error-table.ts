@@ -120,12 +120,15 @@ export const errorTable: Record<ErrorCode, ErrorRow> = {
   },
   batch_partial: { exit: 'partial', nextStep: 'run the same `cllm batch` again: it tries what failed once more' },
   // A batch over many machines.
-  queue_unavailable: { exit: 'usage', nextStep: 'install what a queue needs beside cllm (docs/queue.md)' },
+  queue_unavailable: {
+    exit: 'usage',
+    nextStep: 'install what a queue needs: npm install -g cllm bullmq ioredis (docs/queue.md)',
+  },
   queue_failed: { exit: 'unreachable', nextStep: 'check the URL of the queue, and Redis itself: cllm batch status' },
   no_worker: { exit: 'unreachable', nextStep: 'start one with: cllm batch worker; cllm batch status shows them' },
   worker_lost: {
     exit: 'failed',
-    nextStep: 'look at what it asks for: two workers did not come back from it; the same command tries it again',
+    nextStep: 'try it without --queue, or look at what it asks for: two workers did not come back from it',
   },
   // The MCP servers of the proxy.
   mcp_unknown: {
