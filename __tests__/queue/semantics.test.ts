@@ -171,7 +171,10 @@ describeWithPrograms('redis-server')('a queue', () => {
     await redis.close();
   });
   afterEach(async () => {
-    for (const close of closers.splice(0).toReversed()) await close();
+    // A test that failed may have left a worker that waits for ever: the others are closed all the same, or the run would not end.
+    for (const close of closers.splice(0).toReversed()) {
+      await Promise.race([close(), new Promise((resolve) => setTimeout(resolve, 5_000).unref())]);
+    }
     database += 1;
   });
 
