@@ -274,7 +274,7 @@ function m010LongTexts(database: Pick<Database, 'execute'>): void {
   `);
 }
 
-/** Whether a text is kept out of the index of pairs: more than 64 KiB, and of its scripts. */
+/** Whether a text is kept out of the index of pairs: more than 64 KiB, and of its scripts. A part of step 10, and never changed like it. */
 export function isLong(text: string): string {
   return `octet_length(${text}) > 65536 AND cllm_is_paired(${text})`;
 }
