@@ -6,6 +6,7 @@
 // times. So a survivor here may still be noticed by the whole suite; docs/mutation-testing.md lists them with reasons.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 
 const rooms = {
   protocol: { mutate: ['src/protocol/**/*.ts', '!src/protocol/types.ts'], tests: ['protocol'] },
@@ -50,8 +51,9 @@ for (const name of asked.length > 0 ? asked : Object.keys(rooms)) {
   mkdirSync(folder, { recursive: true });
   const config = {
     packageManager: 'npm',
-    plugins: ['@stryker-mutator/jest-runner'],
-    testRunner: 'jest',
+    plugins: ['@stryker-mutator/jest-runner', path.resolve('scripts/mutation-runner.mjs')],
+    testRunner: 'file-by-file',
+    testFilesPlace: path.resolve(folder, 'test-files.json'),
     testRunnerNodeArgs: ['--experimental-vm-modules'],
     jest: { projectType: 'custom', enableFindRelatedTests: false, configFile: `${folder}/jest.config.json` },
     coverageAnalysis: 'perTest',
@@ -64,7 +66,7 @@ for (const name of asked.length > 0 ? asked : Object.keys(rooms)) {
     // Words are held by the tests that read them; a mutant a literal would be a third of all.
     mutator: { excludedMutations: ['StringLiteral'] },
     concurrency: Number(process.env['MUTATION_CONCURRENCY'] ?? 2),
-    timeoutMS: 5_000,
+    timeoutMS: 15_000,
     timeoutFactor: 1.5,
     reporters: ['json', 'html', 'progress-append-only'],
     jsonReporter: { fileName: `${folder}/mutation.json` },
@@ -79,6 +81,7 @@ for (const name of asked.length > 0 ? asked : Object.keys(rooms)) {
       testEnvironment: 'node',
       extensionsToTreatAsEsm: ['.ts'],
       transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, diagnostics: false }] },
+      roots: ['<rootDir>/src', ...room.tests.map((test) => `<rootDir>/__tests__/${test}`)],
       testMatch: room.tests.map((test) => `**/__tests__/${test}/**/*.test.ts`),
       testPathIgnorePatterns: ['/node_modules/', ...tooSlow.map((test) => `/${test}\\.test\\.ts$`)],
     }),
@@ -98,15 +101,15 @@ process.exit(status);
 function summary(name, file) {
   const counts = {};
   const survivors = [];
-  for (const [path, { mutants, source }] of Object.entries(JSON.parse(readFileSync(file, 'utf8')).files)) {
-    const text = source.split('\n');
+  for (const [source, { mutants, source: code }] of Object.entries(JSON.parse(readFileSync(file, 'utf8')).files)) {
+    const text = code.split('\n');
     for (const mutant of mutants) {
       counts[mutant.status] = (counts[mutant.status] ?? 0) + 1;
       if (mutant.status !== 'Survived' && mutant.status !== 'NoCoverage') continue;
       const { line } = mutant.location.start;
       const replacement = (mutant.replacement ?? '').replaceAll(/\s+/g, ' ').slice(0, 60);
       survivors.push(
-        `  ${path}:${line} ${mutant.mutatorName} [${text[line - 1].trim().slice(0, 70)}] -> [${replacement}]`,
+        `  ${source}:${line} ${mutant.mutatorName} [${text[line - 1].trim().slice(0, 70)}] -> [${replacement}]`,
       );
     }
   }
