@@ -32,6 +32,9 @@ export interface HeldProcess {
   isForeground(): boolean;
 }
 
+/** After that no SIGCONT is to come. */
+const untoldMs = 200;
+
 /**
  * Who holds the terminal, so that a stop (Ctrl-Z) takes it from them in time and a shell finds it as it was. Without a
  * holder signals do what they always do.
@@ -82,10 +85,10 @@ export class TerminalHold {
     this.#echo.restoreNow();
     this.#process.off('SIGTSTP', this.#onStop);
     this.#process.signal('SIGTSTP', isGroup);
-    // Here the process goes on again. Where nobody could continue it (no job control) it was never stopped, and no
-    // SIGCONT comes; one that came is told in between.
+    // Here the process goes on again. Where nobody could continue it (no job control) it was never stopped, and no SIGCONT comes. One that came
+    // may be told by another thread, and late: taken twice, the terminal would be drawn twice.
     if (this.#holders.length > 0) this.#process.on('SIGTSTP', this.#onStop);
-    setImmediate(() => setImmediate(() => this.#isReleased && this.#retake()));
+    setTimeout(() => this.#isReleased && this.#retake(), untoldMs).unref();
   }
 
   #retake(): void {
