@@ -66,8 +66,10 @@ for (const name of asked.length > 0 ? asked : Object.keys(rooms)) {
     // Words are held by the tests that read them; a mutant a literal would be a third of all.
     mutator: { excludedMutations: ['StringLiteral'] },
     concurrency: Number(process.env['MUTATION_CONCURRENCY'] ?? 2),
-    timeoutMS: 15_000,
-    timeoutFactor: 1.5,
+    timeoutMS: 8_000,
+    timeoutFactor: 3,
+    // Each run leaves its modules in the process.
+    maxTestRunnerReuse: 150,
     reporters: ['json', 'html', 'progress-append-only'],
     jsonReporter: { fileName: `${folder}/mutation.json` },
     htmlReporter: { fileName: `${folder}/mutation.html` },
