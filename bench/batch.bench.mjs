@@ -21,12 +21,13 @@ import {
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { exponent, held } from './support/held.mjs';
 import { median, quantile, root, run } from './support/command.mjs';
 
 const isSmoke = process.argv.includes('--smoke');
 const sizes = isSmoke
-  ? { items: 64, few: 50, many: 200, counted: 500, rounds: 1 }
-  : { items: 1_000, few: 1_000, many: 20_000, counted: 5_000, rounds: 5 };
+  ? { items: 64, few: 50, many: 200, counted: 500, growing: [100, 200, 400], rounds: 1 }
+  : { items: 1_000, few: 1_000, many: 20_000, counted: 5_000, growing: [5_000, 10_000, 20_000], rounds: 5 };
 const atOnce = 64;
 const delay = 200;
 
@@ -61,7 +62,6 @@ async function report() {
     ours.push(await cpuAnItem(fast, `ours-${round}`, batch));
     raw.push(await cpuAnItem(fast, `raw-${round}`, rawBatch));
   }
-  fast.close();
   const microseconds = (times) => `${Math.round(median(times) * 1000)} µs`;
   const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
   const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`;
@@ -86,7 +86,18 @@ async function report() {
     [`peak memory of ${sizes.few} and of ${sizes.many} items`, `${megabytes(few.peak)}, ${megabytes(many.peak)}`],
     ['the same with a heap of 24 MB', `${megabytes(fewInSmall.peak)}, ${megabytes(manyInSmall.peak)}`],
   ];
+  const growing = [];
+  const start = (await batch(fast, 1, 'growing-start')).cpu;
+  for (const size of sizes.growing) growing.push((await batch(fast, size, `growing-${size}`)).cpu - start);
+  fast.close();
+  rows.push([
+    `processor time of ${sizes.growing.join(', ')} items beyond the start`,
+    `${growing.map((time) => `${time} ms`).join(', ')}: to the power of ${exponent(sizes.growing, growing).toFixed(2)}`,
+  ]);
   for (const [what, value] of rows) console.log(`${what.padEnd(72)} ${value}`);
+  held('wall time of a batch over the ideal', beyond / ideal, 'at most', 0.05);
+  held('processor time of an item over raw undici', median(ours) / median(raw), 'at most', 0.15);
+  held('memory of 20,000 items over that of 1,000, small heap', manyInSmall.peak / fewInSmall.peak, 'at most', 0.1);
 }
 
 /** Milliseconds of processor time that an item takes beyond the start. */

@@ -10,12 +10,21 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { median, milliseconds, quantile, root, rounds, run, startUpstream } from './support/command.mjs';
+import { exponent, held } from './support/held.mjs';
 import { installedPeers } from './support/peers.mjs';
 
 const isSmoke = process.argv.includes('--smoke');
 const sizes = isSmoke
-  ? { rounds: 1, short: 20, large: 2_000, huge: 4_000, paced: 5, paces: [2] }
-  : { rounds: 15, short: 20, large: 50_000, huge: 100_000, paced: 200, paces: [3, 10] };
+  ? { rounds: 1, short: 20, large: 2_000, huge: 4_000, growing: [1_000, 2_000, 4_000], paced: 5, paces: [2] }
+  : {
+      rounds: 15,
+      short: 20,
+      large: 50_000,
+      huge: 100_000,
+      growing: [50_000, 100_000, 200_000],
+      paced: 200,
+      paces: [3, 10],
+    };
 const models = {
   arrival: 'arrival',
   short: `reply-${sizes.short}`,
@@ -64,29 +73,46 @@ async function report() {
       /^(aichat|llm)/.test(name) ? [{ name: `${name} --version`, command: [file, '--version'], env: own }] : [],
     ),
   ];
-  multiples(await rounds(starts, sizes.rounds, measure), bare);
+  const [, version] = multiples(await rounds(starts, sizes.rounds, measure), bare);
+  held('cllm --version over node -e 0', version, 'at most', 0.1);
 
   heading(`a whole reply of ${sizes.short} chunks, as multiples of node -e 0; ms from its last byte to its end`);
   const short = await rounds([bare, ...asking(models.short)], sizes.rounds, measure);
-  multiples(short, bare, (results) => `${median(results.map((result) => result.afterLastByte)).toFixed(1)} ms`);
+  const [, whole, ephemeral] = multiples(
+    short,
+    bare,
+    (results) => `${median(results.map((result) => result.afterLastByte)).toFixed(1)} ms`,
+  );
+  held('a whole short reply, saved, over node -e 0', whole, 'at most', 0.1);
+  held('a whole short reply, --ephemeral, over node -e 0', ephemeral, 'at most', 0.1);
 
   heading('from argv to the head of the request at the upstream, as multiples of node -e 0');
   const keeping = (contender) => run(contender.command, { ...contender, keepsText: true });
   const arrivals = await rounds([bare, ...asking(models.arrival)], sizes.rounds, keeping);
-  multiples(
+  const [, toHead] = multiples(
     arrivals,
     bare,
     () => '',
     (result) => (result.bytes === 0 ? result.wall : milliseconds(result.startedAt, timesIn(result)[0].sent)),
   );
+  held('argv to the head of the request over node -e 0', toHead, 'at most', 0.1);
 
   for (const [at, pace] of sizes.paces.entries()) {
     heading(`display delay, ms from the upstream's write to the pipe; ${sizes.paced} deltas, one every ${pace} ms`);
     const delays = await rounds(asking(models.paced[at]), Math.ceil(sizes.rounds / 5), keeping);
+    const medians = {};
     for (const [contender, results] of delays) {
       const each = results.flatMap((result) => timesIn(result).map(({ sent, shown }) => milliseconds(sent, shown)));
       row(contender.name, `median ${quantile(each, 0.5).toFixed(2)}`, `p95 ${quantile(each, 0.95).toFixed(2)}`);
+      medians[contender.name] = quantile(each, 0.5);
     }
+    if (medians['raw undici'] !== undefined)
+      held(
+        `display delay, a delta every ${pace} ms, median over raw undici's`,
+        medians.cllm / medians['raw undici'],
+        'at most',
+        0.2,
+      );
   }
 
   heading(`chunks a second to a pipe, a reply of ${sizes.large.toLocaleString('en')} chunks, start-up included`);
@@ -104,6 +130,22 @@ async function report() {
       openai === undefined ? '' : `${(rate / openai).toFixed(1)} × openai-node`,
     );
   }
+  if (openai !== undefined) held('chunks a second, saved, over openai-node', rates[0][1] / openai, 'at least', 0.12);
+
+  heading(`processor time of replies of ${sizes.growing.map((size) => size.toLocaleString('en')).join(', ')} chunks`);
+  const growing = [];
+  for (const size of sizes.growing) {
+    const [contender] = asking(`reply-${size}`);
+    const times = [];
+    for (let round = 0; round < Math.ceil(sizes.rounds / 5); round += 1)
+      times.push((await run(contender.command, { ...contender, watchesMemory: true })).cpu);
+    growing.push(median(times));
+  }
+  row(
+    'cllm',
+    growing.map((time) => `${time} ms`).join(', '),
+    `to the power of ${exponent(sizes.growing, growing).toFixed(2)}`,
+  );
 
   heading(`peak memory of a reply of ${sizes.huge.toLocaleString('en')} chunks`);
   for (const contender of asking(models.huge)) {
@@ -128,14 +170,18 @@ function timesIn({ reads }) {
   return times;
 }
 
+/** @returns the ratio of each contender, in their order */
 function multiples(results, bare, more = () => '', timeOf = (result) => result.wall) {
   const base = results.get(bare);
+  const ratios = [];
   for (const [contender, runs] of results) {
     const ratio = median(runs.map((result, at) => timeOf(result) / base[at].wall));
     const text =
       contender === bare ? `${median(base.map((result) => result.wall)).toFixed(0)} ms` : `${ratio.toFixed(2)} ×`;
     row(contender.name, text, contender === bare ? '' : more(runs));
+    ratios.push(ratio);
   }
+  return ratios;
 }
 
 function heading(text) {

@@ -18,6 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { createParser } from 'eventsource-parser';
 import { request } from 'undici';
+import { held } from './support/held.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const isSmoke = process.argv.includes('--smoke');
@@ -80,6 +81,8 @@ async function main() {
           .padStart(5)} k/s  ${ratio}`,
       );
     }
+    if (peer !== undefined)
+      held('the library, for await, over openai-node', rates['cllm, for await, folded'] / peer, 'at least', 0.2);
   } finally {
     server.stdin.end();
     rmSync(directory, { recursive: true });

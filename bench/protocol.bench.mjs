@@ -18,12 +18,13 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { build } from 'esbuild';
+import { exponent, held } from './support/held.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const isSmoke = process.argv.includes('--smoke');
 const sizes = isSmoke
-  ? { chunks: 2_000, rounds: 3, lines: [0.1, 1], heapChunks: 20_000 }
-  : { chunks: 100_000, rounds: 9, lines: [10, 100], heapChunks: 1_000_000 };
+  ? { chunks: 2_000, rounds: 3, lines: [0.1, 0.3, 1], heapChunks: 20_000 }
+  : { chunks: 100_000, rounds: 9, lines: [10, 30, 100], heapChunks: 1_000_000 };
 const pieceSize = 16 * 1024;
 
 /** @typedef {typeof import('../src/protocol/sse.ts') & typeof import('../src/protocol/chunk.ts') & typeof import('../src/protocol/fold/completion-builder.ts') & typeof import('../src/protocol/reply-reader.ts')} Protocol */
@@ -61,6 +62,7 @@ function report(protocol) {
       `\n${sizes.chunks.toLocaleString('en')} chunks of text, ${name}, in pieces of 16 KiB (${megabytes(bytes.length)} MB)`,
     );
     const bare = rates['JSON.parse alone, same lines'];
+    const reader = rates['the whole reader (ReplyReader)'] / bare;
     for (const [run, rate] of Object.entries(rates)) {
       console.log(
         `  ${run.padEnd(32)} ${Math.round(rate / 1000)
@@ -68,20 +70,29 @@ function report(protocol) {
           .padStart(6)} k/s  ${(rate / bare).toFixed(2)} × JSON.parse`,
       );
     }
+    held(`the whole reader over JSON.parse, ${name}`, reader, 'at least', 0.15);
   }
 
-  const [small, large] = sizes.lines.map((size) => inChild('--line', size));
+  const grown = sizes.lines.map((size) => inChild('--line', size));
+  const [small, , large] = grown;
   console.log(`\none line of ${large.megabytes} MB in pieces of 16 KiB, beside one of ${small.megabytes} MB`);
   console.log(
     `  time                             ${(large.milliseconds / small.milliseconds).toFixed(1)} × (${large.milliseconds.toFixed(0)} ms and ${small.milliseconds.toFixed(0)} ms)`,
   );
+  const growth = exponent(
+    sizes.lines,
+    grown.map(({ milliseconds }) => milliseconds),
+  );
+  console.log(`  grows to the power of            ${growth.toFixed(2)} (${sizes.lines.join(', ')} MB)`);
   console.log(`  peak memory beyond the start     ${(large.peakBytes / 1e6 / large.megabytes).toFixed(1)} × the line`);
+  held('peak memory of a line over the line', large.peakBytes / 1e6 / large.megabytes, 'at most', 0.2);
 
   const heap = inChild('--heap', sizes.heapChunks);
   console.log(`\na reply of ${sizes.heapChunks.toLocaleString('en')} chunks, ${megabytes(heap.textBytes)} MB of text`);
   console.log(
     `  heap that the fold holds         ${(heap.heapBytes / heap.textBytes).toFixed(2)} × the text, ${(heap.heapBytes / sizes.heapChunks).toFixed(1)} bytes a chunk`,
   );
+  held('heap that the fold holds over the text', heap.heapBytes / heap.textBytes, 'at most', 0.2);
 }
 
 const asciiWords = (index) =>

@@ -11,6 +11,7 @@
  */
 import { spawn } from 'node:child_process';
 import { root, startUpstream } from './support/command.mjs';
+import { exponent, held } from './support/held.mjs';
 
 const isSmoke = process.argv.includes('--smoke');
 const sizes = isSmoke ? [10] : [250, 500, 1_000];
@@ -26,11 +27,13 @@ try {
   console.log(
     'streams  who            held a stream  resident    median       p99    longest  deltas of one    CPU a delta',
   );
-  const held = {};
+  const memory = {};
+  let last;
   for (const size of sizes) {
     for (const name of names) {
       const result = await measured(name, size);
-      (held[name] ??= []).push(result.held);
+      (memory[name] ??= []).push(result.held);
+      if (name === 'cllm') last = result;
       const { median, p99, longest, fewest, most, resident, cpu } = result;
       const parts = [kilobytes(result.held).padStart(13), kilobytes(resident), ms(median), ms(p99), ms(longest)];
       const share = `${fewest} to ${most}`.padStart(14);
@@ -40,9 +43,12 @@ try {
     }
   }
   if (!isSmoke) {
-    const growth = (values) => (Math.log(values.at(-1) / values[0]) / Math.log(sizes.at(-1) / sizes[0])).toFixed(2);
     for (const name of names)
-      console.log(`memory a stream grows with the streams to the power of ${growth(held[name])}: ${name}`);
+      console.log(
+        `memory a stream grows with the streams to the power of ${exponent(sizes, memory[name]).toFixed(2)}: ${name}`,
+      );
+    held(`kB that a stream holds, of ${sizes.at(-1)}`, last.held / 1000, 'at most', 0.15);
+    held(`the delay's p99 over its median, of ${sizes.at(-1)} streams`, last.p99 / last.median, 'at most', 0.5);
   }
 } finally {
   upstream.close();

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { exponent, held } from './support/held.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const size = process.argv.includes('--smoke') ? 20_000 : 1_000_000;
@@ -56,10 +57,24 @@ try {
   warmUp();
   console.log(`${size.toLocaleString('en')} characters in deltas of ${deltaLength}, 80 x 24`);
   console.log('reply        CPU s  redraws  median ms  p99 ms  longest ms  written');
-  for (const [name, [head, body]] of Object.entries(documents)) {
-    const text = head + body.repeat(Math.ceil(size / body.length));
-    console.log(row(name, await show(text, MarkdownPrinter, MarkdownStream)));
+  const textOf = (name, length) => {
+    const [head, body] = documents[name];
+    return head + body.repeat(Math.ceil(length / body.length));
+  };
+  const cpu = {};
+  for (const name of Object.keys(documents)) {
+    const shown = await show(textOf(name, size), MarkdownPrinter, MarkdownStream);
+    cpu[name] = shown.cpu;
+    console.log(row(name, shown));
   }
+  const sizes = [size / 4, size / 2, size];
+  for (const name of ['mixed', 'open styles']) {
+    const costs = [];
+    for (const each of sizes) costs.push((await show(textOf(name, each), MarkdownPrinter, MarkdownStream)).cpu);
+    console.log(`CPU grows with the text to the power of ${exponent(sizes, costs).toFixed(2)}: ${name}`);
+  }
+  held('styles never closed over a paragraph', cpu['open styles'] / cpu.paragraph, 'at most', 0.25);
+  held('mixed Markdown over a paragraph', cpu.mixed / cpu.paragraph, 'at most', 0.25);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

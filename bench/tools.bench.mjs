@@ -12,6 +12,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { root } from './support/command.mjs';
+import { exponent, held } from './support/held.mjs';
 
 const isSmoke = process.argv.includes('--smoke');
 const lengths = isSmoke ? [0, 2] : [0, 10, 50];
@@ -73,6 +74,7 @@ async function timed(args) {
 try {
   console.log(`| loop | ${lengths.map((length) => `${length} steps, ms`).join(' | ')} | ms a step |`);
   console.log(`|---|${lengths.map(() => '---').join('|')}|---|`);
+  const figures = [];
   for (const { name, extra } of [
     { name: 'kept', extra: [] },
     { name: '--ephemeral', extra: ['--ephemeral'] },
@@ -85,7 +87,21 @@ try {
     const medians = times.map((list) => list.toSorted((one, other) => one - other)[Math.floor(rounds / 2)]);
     const step = (medians.at(-1) - medians[0]) / lengths.at(-1);
     console.log(`| ${name} | ${medians.map((each) => each.toFixed(0)).join(' | ')} | ${step.toFixed(1)} |`);
+    figures.push({
+      name,
+      step: step / medians[0],
+      growth: exponent(
+        lengths.slice(1),
+        medians.slice(1).map((each) => each - medians[0]),
+      ),
+    });
   }
+  console.log('');
+  for (const { name, growth } of figures)
+    if (!isSmoke)
+      console.log(`the time of the steps grows with their number to the power of ${growth.toFixed(2)}: ${name}`);
+  for (const { name, step } of figures)
+    held(`a step of the loop over a run without one, ${name}`, step, 'at most', 0.25);
 } finally {
   server.close();
   server.closeAllConnections();

@@ -14,6 +14,7 @@ test.each([
   ['batch', ['ideal', 'processor time']],
   ['terminal', ['redraw']],
   ['tools', ['kept', '--ephemeral']],
+  ['prompt', ['redaction', 'commit']],
 ])('bench/%s.bench.mjs runs and prints its figures', async (name, figures) => {
   const { stdout } = await run(process.execPath, ['--expose-gc', `bench/${name}.bench.mjs`, '--smoke'], {
     timeout: 55_000,
