@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { addTurn, openHistory } from '../support/history-samples.ts';
+import { addTurn, ended, newTurn, openHistory } from '../support/history-samples.ts';
 import { seed } from '../support/seed.ts';
 
 function samples() {
@@ -68,5 +68,37 @@ describe('search', () => {
       ),
       { seed, numRuns: 500 },
     );
+  });
+});
+
+describe('a prompt of more than 64 KiB', () => {
+  const long = (word: string): string => `${'lorem '.repeat(12_000)}${word}`;
+
+  test('is found once its turn has ended, however often it is ended', () => {
+    const history = openHistory();
+    const { turnId } = history.beginTurn(newTurn(long('wanted')));
+    expect([history.search('wanted'), history.verify().problems]).toEqual([[], []]);
+    for (const reply of ['first', 'second']) history.endTurn(turnId, ended(reply));
+    const found = (query: string): number => history.search(query).length;
+    expect([found('wanted'), found('wanted second'), found('first')]).toEqual([1, 1, 0]);
+    expect(history.verify().problems).toEqual([]);
+  });
+
+  test('leaves nothing behind when its turn is deleted before its end', () => {
+    const history = openHistory();
+    const { conversationId } = history.beginTurn(newTurn(long('wanted')));
+    addTurn(history, 'another one', 'kept');
+    history.delete(conversationId);
+    expect([history.search('wanted'), history.search('kept').length]).toEqual([[], 1]);
+    expect(history.verify().problems).toEqual([]);
+  });
+
+  test.each(['verify', 'rebuildSearch'] as const)('may end after %s', (look) => {
+    const history = openHistory();
+    const { turnId } = history.beginTurn(newTurn(long('wanted')));
+    history[look]();
+    history.endTurn(turnId, ended('reply'));
+    expect(history.search('wanted reply')).toHaveLength(1);
+    expect(history.verify().problems).toEqual([]);
   });
 });

@@ -50,6 +50,7 @@ export function verifyHistory(database: Database): VerifyReport {
 export function rebuildSearch(database: Pick<Database, 'execute'>): void {
   database.execute(`
     INSERT INTO turns_search (turns_search) VALUES ('rebuild');
+    DELETE FROM turns_search_held;
     INSERT INTO turns_pairs (turns_pairs) VALUES ('delete-all');
     DELETE FROM turns_pairs_long;
     UPDATE turns_pairs_backlog SET up_to = (SELECT coalesce(max(position), 0) FROM turns);
@@ -165,13 +166,22 @@ function checkOrder(database: Database, { problems }: VerifyReport): void {
   }
 }
 
-/** The index against the text of the turns: https://sqlite.org/fts5.html#the_integrity_check_command */
+/**
+ * The index against the text of the turns: https://sqlite.org/fts5.html#the_integrity_check_command. No turn may be
+ * missing there, so those that are held back are put in first.
+ */
 function checkSearch(database: Database, { problems }: VerifyReport): void {
   try {
-    database.execute(`
-      INSERT INTO turns_search (turns_search, rank) VALUES ('integrity-check', 1);
-      INSERT INTO turns_pairs (turns_pairs) VALUES ('integrity-check');
-    `);
+    // No `write`: that moves a damaged file aside.
+    database.read(() => {
+      database.execute(`
+        INSERT INTO turns_search (rowid, prompt, reply)
+          SELECT position, prompt, reply FROM turns_search_held JOIN turns USING (position);
+        DELETE FROM turns_search_held;
+        INSERT INTO turns_search (turns_search, rank) VALUES ('integrity-check', 1);
+        INSERT INTO turns_pairs (turns_pairs) VALUES ('integrity-check');
+      `);
+    });
   } catch (error) {
     if (!(error instanceof CllmError)) throw error;
     // The check is a write as far as SQLite is concerned; a history that can only be read goes without it.
