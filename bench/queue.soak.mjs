@@ -83,6 +83,7 @@ try {
   await poisoned();
   await crowded();
   await capped();
+  await single();
   await costing();
 } finally {
   for (const child of running) child.kill('SIGKILL');
@@ -340,6 +341,36 @@ async function capped() {
   const spent = upstream.asked.size * 0.0001;
   rows.push(['--max-cost 0.1 with 96 in flight: spent, exit', `$${spent.toFixed(4)}, ${code}`]);
   if (spent > 0.1 + 0.0001 + 1e-9 || code !== 7) failures.push(`cap: $${spent}, exit ${code} ${batch.said}`);
+}
+
+/** One item alone: what the way by the queue takes beyond the item, and how soon a worker with nothing to do ends. */
+async function single() {
+  fresh();
+  const walls = [[], []];
+  const redis = await startRedis();
+  const worker = startWorker(redis, 0, 1);
+  await ready(worker);
+  for (let round = 0; round < 5; round += 1) {
+    for (const [at, way] of [null, redis].entries()) {
+      const output = path.join(home, `single-${round}-${at}.jsonl`);
+      const startedAt = performance.now();
+      await startBatch(way, input(`single-${round}-${at}`, 1), output).ended;
+      walls[at].push(performance.now() - startedAt);
+    }
+  }
+  const stoppedAt = performance.now();
+  worker.kill('SIGTERM');
+  await worker.ended;
+  const ending = performance.now() - stoppedAt;
+  redis.child.kill('SIGKILL');
+  const [alone, queued] = walls.map((each) => each.toSorted((one, other) => one - other)[2]);
+  rows.push(
+    ['a batch of one item, by one process and by way of the queue', `${alone.toFixed(0)} ms, ${queued.toFixed(0)} ms`],
+    ['an idle worker ends after', `${ending.toFixed(0)} ms`],
+  );
+  if (queued - alone > 1000)
+    failures.push(`a batch of one item takes ${(queued - alone).toFixed(0)} ms more by way of the queue`);
+  if (ending > 1000) failures.push(`an idle worker ends after ${ending.toFixed(0)} ms`);
 }
 
 /** What an item costs over all processes, beside a batch that asks itself. */

@@ -52,6 +52,12 @@ function watching(Client: QueuePackages['Redis'], made: Set<Redis>): QueuePackag
       return new WatchedRedis({ ...this.options, ...override });
     }
 
+    // ioredis waits two seconds for the end of a socket that has ended already, and the process with it.
+    override disconnect(reconnect = false): void {
+      const { stream } = this as unknown as { stream?: Socket };
+      if (this.status !== 'end' || stream?.closed !== true) super.disconnect(reconnect);
+    }
+
     #watch(): void {
       const { stream } = this as unknown as { stream: Socket };
       let heardAt = performance.now();

@@ -226,4 +226,4 @@ function whyOf({ reason }: AbortSignal): Why {
   return (reason as Error).message === 'lost' ? 'lost' : 'back';
 }
 
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const pause = (milliseconds: number): Promise<void> => delay(milliseconds, undefined, { ref: false });
