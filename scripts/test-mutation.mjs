@@ -81,6 +81,8 @@ for (const name of asked.length > 0 ? asked : Object.keys(rooms)) {
     JSON.stringify({
       rootDir: '../..',
       testEnvironment: 'node',
+      // A busy machine is no fault; a mutant that never ends is ended by Stryker.
+      testTimeout: 60_000,
       extensionsToTreatAsEsm: ['.ts'],
       transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, diagnostics: false }] },
       roots: ['<rootDir>/src', ...room.tests.map((test) => `<rootDir>/__tests__/${test}`)],
