@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** @type {import('jest').Config} */
 const shared = {
   testEnvironment: 'node',
@@ -8,6 +10,8 @@ const shared = {
 
 /** @type {import('jest').Config} */
 export default {
+  // Most tests wait for processes that they start: on two cores Jest's own choice, one worker, leaves one of them idle.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   // Real processes on two busy cores: the limit is there to end a hang, not to measure.
   testTimeout: 60_000,
   reporters: ['default', '<rootDir>/__tests__/support/closing-line.mjs'],

@@ -139,6 +139,8 @@ test('what an earlier result says is checked before it counts or is shown', asyn
       for (const value of values) {
         const line = JSON.stringify({ ...result(1, { isError }), is_error: isError, [name]: value });
         const read = parseResult(line) as BatchResult;
+        // It would say that it went well, and that it did not.
+        if (read === null && !isError && ['verdict', 'exit_code'].includes(name)) continue;
         const summary = new BatchSummary();
         summary.add(read, { isEarlier: true });
         const facts = {
@@ -169,6 +171,17 @@ test('what an earlier result says is checked before it counts or is shown', asyn
       }
     }
   }
+});
+
+test.each([
+  ['cut', 0],
+  ['content_filter', 0],
+  ['empty', 0],
+  [null, 0],
+  ['complete', 3],
+  ['length', 5],
+])('what went well, with the verdict %s and exit code %d, is no result', (verdict, code) => {
+  expect(parseResult(JSON.stringify({ ...result(1), verdict, exit_code: code }))).toBeNull();
 });
 
 test('what is no result at all is none', () => {

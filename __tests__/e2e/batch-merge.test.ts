@@ -145,6 +145,19 @@ test('without the input it says so, and never that it is complete', async () => 
   expect(stderr).not.toContain('complete');
 });
 
+test('a part that a crash tore is not complete, unless the input says that nothing is missing', async () => {
+  input();
+  await home.run(['batch', 'in.jsonl', '-o', 'part-0.jsonl', '--shard', '1/2']);
+  await home.run(['batch', 'in.jsonl', '-o', 'part-1.jsonl', '--shard', '2/2']);
+  writeFileSync(home.at('torn.jsonl'), readFileSync(home.at('part-1.jsonl'), 'utf8').slice(0, -10));
+  const torn = await home.run(['batch', 'merge', 'part-0.jsonl', 'torn.jsonl', '-o', 'all.jsonl']);
+  expect(torn.code).toBe(11);
+  expect(torn.stderr).toContain('the merged results are not complete: a crash tore torn.jsonl');
+  const parts = ['part-0.jsonl', 'torn.jsonl', 'part-1.jsonl'];
+  const whole = await home.run(['batch', 'merge', ...parts, '-o', 'whole.jsonl', '--input', 'in.jsonl']);
+  expect([whole.code, lines('whole.jsonl')]).toEqual([0, numbers]);
+});
+
 test('the names that a shell makes of a pattern: none, the output, the input', async () => {
   input();
   await home.run(['batch', 'in.jsonl', '-o', 'part-1.jsonl']);

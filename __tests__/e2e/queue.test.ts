@@ -130,6 +130,26 @@ describeWithPrograms('redis-server')('cllm batch with a queue', () => {
     expect((await home.run(['batch', 'status'])).stdout).toMatch(/0 waiting[^]*0 of 3/);
   });
 
+  test('what others wrote into the queue stops neither a batch nor status', async () => {
+    await startWorker(home, ['--concurrency', '2']);
+    const notice = { v: 1, id: 'x', host: 'evil', pid: 1, version: '1', concurrency: 0, active: 0, started_at: 'x' };
+    const flags = { is_leaving: false, is_too_old: false, is_streaming: false };
+    const endless = JSON.stringify({ ...notice, done: 0, ...flags }).replace('"done":0', '"done":1e999');
+    const { socket } = await speak(
+      `select ${database}`,
+      'hset cllm:batch:torn name ask data {no-json opts {} timestamp 1',
+      'lpush cllm:batch:wait torn',
+      'lpush cllm:batch:wait nobody',
+      `set cllm:batch:notice:worker:x '${endless}'`,
+      'sadd cllm:batch:notices:worker x __proto__',
+    );
+    const batch = await home.run(['batch', input('one', 'two'), '-o', 'out.jsonl', '-m', 'm']);
+    expect([batch.code, rows().map(({ result }) => result)]).toEqual([0, ['re: one', 're: two']]);
+    const { code, stdout } = await home.run(['batch', 'status', '--json']);
+    expect([code, JSON.parse(stdout)]).toMatchObject([0, { workers: [{ concurrency: 2 }] }]);
+    socket.destroy();
+  });
+
   test('SIGTERM lets a worker end what it asks for, with 0; a second batch finds no worker and says so with 5', async () => {
     let answer = (): void => {};
     const gate = new Promise<void>((resolve) => (answer = resolve));

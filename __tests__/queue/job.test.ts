@@ -61,8 +61,11 @@ describe('a job', () => {
       jobFor(itemOf(1), { run: 'another' }),
       jobFor(itemOf(1), { request: { ...request, temperature: 1 } }),
       jobFor(itemOf(1), { form: { kind: 'block', language: null } }),
+      jobFor(itemOf(1), { is_short_allowed: true }),
+      jobFor(itemOf(1), { schema_retries: 1 }),
+      jobFor(itemOf(1), { call: { ...runFacts().call, require_model: 'gpt-*' } }),
     ].map(jobId);
-    expect(new Set([id, ...others]).size).toBe(5);
+    expect(new Set([id, ...others]).size).toBe(8);
   });
 
   test('above 256 KiB, or with what steers the proxy, is refused before it is queued, with what to do', () => {

@@ -61,8 +61,8 @@ function promptIn(item: BatchItem): string {
 function endOf(item: BatchItem, error: CllmError | null = null, throttled: ItemEnd['throttled'] = null): ItemEnd {
   const said = promptIn(item);
   const failed = refusedItem(item, error ?? new CllmError('internal', ''), { timestamp: timestamp(), template: null });
-  const result =
-    error === null ? { ...failed, is_error: false, error: null, exit_code: 0 as const, result: said } : failed;
+  const whole = { is_error: false, error: null, exit_code: 0, verdict: 'complete', result: said } as const;
+  const result = error === null ? { ...failed, ...whole } : failed;
   return { result, error, throttled, receipt: null };
 }
 

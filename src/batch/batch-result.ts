@@ -43,7 +43,7 @@ export function parseResult(text: string): BatchResult | null {
 }
 
 /**
- * A result of somebody else; null when the value is none. A file may have come with a repository or out of a cache, a queue
+ * A result of somebody else; null when the value is none, or says of itself that it went well and that it did not. A file may have come with a repository or out of a cache, a queue
  * may be written to by others, so what counts, decides or is shown is checked: a member that is not what it should be is
  * unknown.
  */
@@ -52,6 +52,9 @@ export function readResult(value: unknown): BatchResult | null {
   const { custom_id: customId, line, is_error: isError } = value;
   if (!isLine(line) || !(customId === null || typeof customId === 'string')) return null;
   const verdict = verdicts.find((word) => word === value['verdict']) ?? null;
+  const exitCode = exitCodes.find((code) => code === value['exit_code']) ?? (isError ? 1 : 0);
+  // What a batch wrote went well with a reply that is whole, and with exit code 0.
+  if (!isError && (exitCode !== 0 || (verdict !== 'complete' && verdict !== 'length'))) return null;
   return {
     ...(value as unknown as BatchResult),
     is_error: isError,
@@ -59,7 +62,7 @@ export function readResult(value: unknown): BatchResult | null {
     line,
     input_digest: typeof value['input_digest'] === 'string' ? value['input_digest'] : null,
     verdict,
-    exit_code: exitCodes.find((code) => code === value['exit_code']) ?? (isError ? 1 : 0),
+    exit_code: exitCode,
     result: wordsOf(value['result']),
     usage: usageOf(value['usage']),
     total_cost_usd: usd(numeric(value['total_cost_usd'])),

@@ -135,7 +135,7 @@ class Merge {
         ({ endsAt } = line);
         if (line.number % linesPerBreath === 0) await this.#breathe();
         const result = line.text === null ? null : parseResult(line.text);
-        if (line.text === null || result === null || !isConsistent(result)) {
+        if (line.text === null || result === null) {
           if (!line.isTerminated && isTorn(beginOf(part, startsAt, endsAt))) {
             this.#report.torn.push(part.name);
             break;
@@ -243,11 +243,6 @@ class Merge {
     await breath();
     this.#plan.signal.throwIfAborted();
   }
-}
-
-/** Whether its members say one thing: what a batch wrote went well with a reply that is whole, and with exit code 0. */
-function isConsistent({ is_error: isError, verdict, exit_code: exitCode }: BatchResult): boolean {
-  return isError || (exitCode === 0 && (verdict === 'complete' || verdict === 'length'));
 }
 
 function keyOfItem({ customId, line, digest }: BatchItem): string {

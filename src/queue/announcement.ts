@@ -96,5 +96,8 @@ function readNotice(text: string, members: Readonly<Record<string, Kind>>): unkn
   }
   if (!isJsonObject(value)) return null;
   const found = value;
-  return Object.entries(members).every(([name, kind]) => typeof found[name] === kind) ? found : null;
+  // JSON has numbers that are none here: 1e999.
+  const isOf = (member: unknown, kind: Kind): boolean =>
+    kind === 'number' ? Number.isFinite(member) : typeof member === kind;
+  return Object.entries(members).every(([name, kind]) => isOf(found[name], kind)) ? found : null;
 }

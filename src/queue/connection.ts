@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Redis, RedisOptions } from 'ioredis';
 import { CllmError } from '../outcome/errors.ts';
 import { goneAfterMs, noticeEveryMs } from './announcement.ts';
@@ -24,7 +24,8 @@ function optionsOf({ host, port, username, password, database, isTls }: QueueAdd
     ...(username !== null && { username }),
     ...(password !== null && { password }),
     db: database,
-    ...(isTls && { tls: { servername: host } }),
+    // RFC 6066, section 3: an address is no server name.
+    ...(isTls && { tls: isIP(host) === 0 ? { servername: host } : {} }),
     maxRetriesPerRequest: null,
     connectTimeout: connectTimeoutMs,
     keepAlive: 10_000,
@@ -118,7 +119,7 @@ export async function connect(
 /** What keeps a queue from working, in words without its password. */
 export function queueFailure({ shown, password }: QueueAddress, cause: unknown): CllmError {
   const { code, message } = cause as NodeJS.ErrnoException;
-  const reason = code ?? message.split('\n')[0];
+  const reason = code ?? (message.startsWith('Protocol error') ? 'what answers is no Redis' : message.split('\n')[0]);
   const safe = password === null ? reason : reason?.replaceAll(password, '****');
   const isAboutRights = /^(?:NOAUTH|WRONGPASS|NOPERM|ERR AUTH|ERR invalid password)/i.test(message);
   return new CllmError('queue_failed', `the queue at ${shown} can not be used (${safe})`, {

@@ -74,11 +74,13 @@ export function jobOf(item: BatchItem, request: RequestInput, facts: RunFacts, a
 
 /**
  * The same for the same item of the same run, asked in the same way: a coordinator that was killed finds its jobs again,
- * and one whose prompt or parameters have changed meanwhile finds none. BullMQ takes neither integers nor colons.
+ * and one whose prompt, parameters or wishes have changed meanwhile finds none: a reply that may be short is no answer to
+ * who takes none. BullMQ takes neither integers nor colons.
  */
 export function jobId(job: Job): string {
-  const { run, request, form, template } = job;
-  return `i${hash('sha256', JSON.stringify([run, keyOf(job), request, form, template]))}`.slice(0, 41);
+  const { run, request, form, template, schema_retries: retries, is_short_allowed: isShortAllowed, call: wishes } = job;
+  const asked = [run, keyOf(job), request, form, template, retries, isShortAllowed, wishes];
+  return `i${hash('sha256', JSON.stringify(asked))}`.slice(0, 41);
 }
 
 /** @throws UsageError for the one item: `input_too_large`, or what no worker takes */

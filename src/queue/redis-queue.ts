@@ -5,6 +5,7 @@ import { connect, type Connection, Notices, queueFailure } from './connection.ts
 import type { Job } from './job.ts';
 import { type QueuePackages, queuePackages } from './packages.ts';
 import type { QueueAddress } from './queue-url.ts';
+import { isJsonObject } from '../protocol/json.ts';
 
 /** What becomes of a job in the queue. */
 export type Outcome =
@@ -152,25 +153,34 @@ export class RedisQueue {
   }
 
   async find(id: string): Promise<FoundJob | null> {
-    const job = (await this.#asked(this.#queue.getJob(id))) as BullJob<Partial<Job> | null> | undefined;
-    if (job === undefined) return null;
+    const [facts] = await this.#factsOf([id]);
+    if (facts?.timestamp == null) return null;
+    const data = parsed(facts.data);
     return {
-      isFinished: job.finishedOn !== undefined,
-      end: job.returnvalue,
-      failure: job.failedReason ?? null,
-      try: typeof job.data?.try === 'string' ? job.data.try : null,
+      isFinished: facts.finishedOn != null,
+      end: parsed(facts.returnvalue),
+      failure: facts.failedReason ?? null,
+      try: isJsonObject(data) && typeof data['try'] === 'string' ? data['try'] : null,
     };
   }
 
   /** Of each job: whether it is there, and whether it is over. */
   async look(ids: readonly string[]): Promise<('gone' | 'open' | 'finished')[]> {
+    const found = await this.#factsOf(ids);
+    return found.map(({ timestamp, finishedOn }) =>
+      finishedOn != null ? 'finished' : timestamp != null ? 'open' : 'gone',
+    );
+  }
+
+  /** As they stand in Redis: BullMQ reads no job whose data is not JSON, and others may write any. */
+  async #factsOf(ids: readonly string[]): Promise<JobFacts[]> {
+    if (ids.length === 0) return [];
     const pipeline = this.#redis.pipeline();
-    for (const id of ids) pipeline.hmget(this.#queue.toKey(id), 'timestamp', 'finishedOn');
+    for (const id of ids) pipeline.hmget(this.#queue.toKey(id), ...jobFacts);
     const found = (await this.#asked(pipeline.exec())) ?? [];
-    return found.map(([, facts]) => {
-      const [timestamp, finishedOn] = Array.isArray(facts) ? facts : [];
-      return finishedOn != null ? 'finished' : timestamp != null ? 'open' : 'gone';
-    });
+    return found.map(([, values]) =>
+      Object.fromEntries(jobFacts.map((name, at) => [name, Array.isArray(values) ? (values[at] as string) : null])),
+    ) as JobFacts[];
   }
 
   /** Gives whether it is gone: what a worker holds stays. */
@@ -308,16 +318,17 @@ export class RedisQueue {
 
   /** Jobs that wait or are asked for, the first of them. */
   async openJobs(most: number): Promise<OpenJob[]> {
-    const jobs = await this.#asked(this.#queue.getJobs(['active', 'waiting', 'delayed'], 0, most - 1, true));
+    const ids = await this.#asked(this.#queue.getRanges(['active', 'waiting', 'delayed'], 0, most - 1, true));
+    const jobs = await this.#factsOf(ids);
     const pipeline = this.#redis.pipeline();
-    for (const job of jobs) pipeline.exists(`${this.#queue.toKey(String(job.id))}:lock`);
-    const locks = jobs.length === 0 ? [] : ((await this.#asked(pipeline.exec())) ?? []);
-    return jobs.map((job, at) => ({
-      data: job.data as unknown,
-      losses: job.stalledCounter,
-      isActive: job.processedOn !== undefined,
+    for (const id of ids) pipeline.exists(`${this.#queue.toKey(id)}:lock`);
+    const locks = ids.length === 0 ? [] : ((await this.#asked(pipeline.exec())) ?? []);
+    return jobs.map(({ data, stc, processedOn, timestamp }, at) => ({
+      data: parsed(data),
+      losses: Number(stc ?? 0) || 0,
+      isActive: processedOn != null,
       isHeld: locks[at]?.[1] === 1,
-      ageMs: Date.now() - job.timestamp,
+      ageMs: Math.max(0, Date.now() - (Number(timestamp) || Date.now())),
     }));
   }
 
@@ -336,6 +347,20 @@ export class RedisQueue {
     } catch (cause) {
       throw queueFailure(this.address, cause);
     }
+  }
+}
+
+/** Of a job's hash in Redis, of BullMQ 6: `stc` counts how often it was found without its worker. */
+const jobFacts = ['data', 'timestamp', 'processedOn', 'finishedOn', 'returnvalue', 'failedReason', 'stc'] as const;
+
+type JobFacts = Record<(typeof jobFacts)[number], string | null>;
+
+/** Null for what is no JSON. */
+function parsed(text: string | null): unknown {
+  try {
+    return text === null ? null : JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 

@@ -98,13 +98,15 @@ function remarks(report: MergeReport, { total, failed, costUsd, unknownCosts }: 
 }
 
 function problemOf(
-  { missing, twofold }: MergeReport,
+  { missing, twofold, torn }: MergeReport,
   { failed }: BatchSummary,
   { inputName = 'INPUT', outputName }: { inputName: string | undefined; outputName: string },
 ): CllmError | null {
   const gaps = [
     missing !== null && missing.count > 0 ? `${missing.count} missing` : null,
     failed > 0 ? `${failed} failed` : null,
+    // Whether another part has its item only the input tells.
+    missing === null && torn.length > 0 ? `a crash tore ${torn.join(', ')}` : null,
   ].filter((gap) => gap !== null);
   if (gaps.length > 0) {
     return new CllmError('batch_partial', `the merged results are not complete: ${gaps.join(', ')}`, {
