@@ -1,15 +1,8 @@
-import type { RecordedHead, Recording } from '../journal/recording.ts';
+import type { RecordedHead, RecordedRead, Recording } from '../journal/recording.ts';
 import type { Arrival } from '../protocol/arrival.ts';
 import { type Reply, replyHead, ReplyReader, type ReplyReaderOptions } from '../protocol/reply-reader.ts';
 import type { StreamEnd } from '../protocol/verdict.ts';
 import type { RecordedTimes } from './recorded-receipt.ts';
-
-/** What a recorded read brought. */
-export interface RecordedArrival {
-  /** Milliseconds since the recording was begun. */
-  atMs: number;
-  arrival: Arrival;
-}
 
 /**
  * The recorded bytes of a reply, through the pipeline of a live one and with the limits of the run that recorded it: a
@@ -26,21 +19,24 @@ export class RecordedReply {
     this.#reader = new ReplyReader(replyHead(head ?? { status: 200, headers: {} }), limitsOf(head));
   }
 
-  /** Read by read, up to the reply's end. Each is looked at when it is asked for. */
-  *arrivals(): Generator<RecordedArrival, void, undefined> {
-    for (const { atMs, bytes } of this.#recording.reads()) {
+  /** Up to the reply's end. A read is a part of the reply once it is taken. */
+  *reads(): Generator<RecordedRead, void, undefined> {
+    for (const read of this.#recording.reads()) {
       if (this.#reader.isOver) return;
-      const arrival = this.#reader.push(bytes);
-      this.times.lastReadAtMs = atMs;
-      if (this.#reader.hasContent) this.times.firstContentAtMs ??= atMs;
-      yield { atMs, arrival };
+      yield read;
     }
+  }
+
+  take({ atMs, bytes }: RecordedRead): Arrival {
+    const arrival = this.#reader.push(bytes);
+    this.times.lastReadAtMs = atMs;
+    if (this.#reader.hasContent) this.times.firstContentAtMs ??= atMs;
+    return arrival;
   }
 
   /** Where nobody looks at the chunks: the fold has them. */
   takeAll(): void {
-    const arrivals = this.arrivals();
-    while (arrivals.next().done !== true);
+    for (const read of this.reads()) this.take(read);
   }
 
   /** Whether the bytes themselves say that the reply is over. */

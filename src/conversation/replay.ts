@@ -28,8 +28,10 @@ export async function replay(recording: Recording, { speed, observer, signal }: 
     else signal.throwIfAborted();
   };
   try {
-    for (const { atMs, arrival } of recorded.arrivals()) {
-      await pace(atMs);
+    for (const read of recorded.reads()) {
+      // Before it is taken: what a signal keeps from being shown is no part of the reply either.
+      await pace(read.atMs);
+      const arrival = recorded.take(read);
       if (!arrival.isEmpty) await observer.arrival?.(arrival);
     }
     if (recording.endedAtMs !== null && !recorded.isOver) await pace(recording.endedAtMs);
