@@ -281,17 +281,21 @@ describe('three users on one home', () => {
     await run(victim, ['config', 'path'], { HOME: shared });
     const [build = ''] = readdirSync(path.join(shared, '.cache/cllm/code-cache'));
     const folder = path.join(shared, '.cache/cllm/code-cache', build);
-    const start = readdirSync(folder).find((name) => name.startsWith('start-')) ?? '';
     const marker = path.join(shared, 'marker');
-    const source = readFileSync(path.join(path.dirname(bin), 'chunks', start.replace(/\.bin$/, '')), 'latin1');
+    const textOf = (name: string): string =>
+      readFileSync(path.join(path.dirname(bin), 'chunks', name.replace(/\.bin$/, '')), 'latin1');
+    // The pack of which the first part is one.
+    const start = readdirSync(folder).find((name) => textOf(name).includes('"start-')) ?? '';
     // V8 takes code for ours that was made from any text as long as ours.
-    const length = `(function (exports, require, module, __filename, __dirname) { ${source}\n})`.length;
-    const evil = `(function (exports, require) { require('node:fs').writeFileSync(${JSON.stringify(marker)}, ''); exports.start = async () => 0; })`;
+    const { length } = textOf(start);
+    const evilPart = `(exports, require) => { require('node:fs').writeFileSync(${JSON.stringify(marker)}, ''); exports.start = async () => 0; }`;
+    const evil = `(new Proxy({}, { get: () => ${evilPart} }))`;
     const maker = `
       const { Script } = require('node:vm');
       if (process.versions.node.startsWith('20.')) require('node:v8').setFlagsFromString('--liftoff-only');
       const script = new Script(${JSON.stringify(evil)}.padEnd(${length}));
-      script.runInThisContext();
+      // What was never called is compiled later, of the text that is ours.
+      script.runInThisContext().any({}, () => ({ writeFileSync() {} }));
       require('node:fs').writeFileSync(process.argv[1], script.createCachedData());`;
     const made = path.join(shared, 'made.bin');
     expect(spawnSync(node, ['-e', maker, made]).status).toBe(0);

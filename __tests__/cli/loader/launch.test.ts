@@ -8,7 +8,7 @@ function launched(
   node = '24.0.0',
   emitWarning: (warning: unknown) => void = () => {},
 ): { host: EventEmitter & { exitCode?: number }; errors: string[] } {
-  Object.assign(globalThis, { __START_CHUNK__: 'start', __BUILD_ID__: 'build', __VERSION__: '0.0.0' });
+  Object.assign(globalThis, { __START_CHUNK__: 'start', __BUILD_ID__: 'build', __VERSION__: '0.0.0', __PACKS__: {} });
   const errors: string[] = [];
   const host = Object.assign(new EventEmitter(), {
     argv: ['node', 'cllm', 'hi'],

@@ -11,11 +11,13 @@ type Wrapped = (
   directory: string,
 ) => void;
 
-interface Loaded {
-  module: { exports: unknown };
+interface Compiled {
   script: Script;
   isFromCache: boolean;
 }
+
+/** The parts that one text holds, by its name: those that the same commands want. A file each would cost a start more than what is in it. */
+export type Packs = Readonly<Record<string, readonly string[]>>;
 
 /** Parts of Node that cost milliseconds and that most runs do not touch: loaded when something of theirs is used. */
 const lazy = new Set([
@@ -49,35 +51,53 @@ export interface CodeSource {
 export class CodeLoader {
   readonly #source: CodeSource;
   readonly #require: NodeJS.Require;
-  readonly #parts = new Map<string, Loaded>();
+  readonly #packOf: ReadonlyMap<string, string>;
+  readonly #packs = new Map<string, Record<string, Wrapped>>();
+  readonly #modules = new Map<string, { exports: unknown }>();
+  readonly #compiled = new Map<string, Compiled>();
 
-  constructor(source: CodeSource) {
+  constructor(source: CodeSource, packs: Packs = {}) {
     this.#source = source;
+    this.#packOf = new Map(Object.entries(packs).flatMap(([pack, names]) => names.map((name) => [name, pack])));
     this.#require = createRequire(path.join(source.directory, 'part.js'));
   }
 
   load(name: string): unknown {
-    const known = this.#parts.get(name);
-    if (known !== undefined) return known.module.exports;
+    const known = this.#modules.get(name);
+    if (known !== undefined) return known.exports;
     const { directory } = this.#source;
-    const filename = path.join(directory, name);
-    const source = this.#source.text(name);
+    const run = this.#wrapped(name);
+    const module = { exports: {} };
+    this.#modules.set(name, module);
+    run(module.exports, (wanted) => this.#required(wanted), module, path.join(directory, name), directory);
+    return module.exports;
+  }
+
+  #wrapped(name: string): Wrapped {
+    const pack = this.#packOf.get(name);
+    if (pack === undefined) return this.#compile(name, (text) => wrapped(text)) as Wrapped;
+    let parts = this.#packs.get(pack);
+    if (parts === undefined) {
+      parts = this.#compile(pack, (text) => text) as Record<string, Wrapped>;
+      this.#packs.set(pack, parts);
+    }
+    return parts[name] as Wrapped;
+  }
+
+  /** What the text comes to as an expression. */
+  #compile(name: string, expression: (text: string) => string): unknown {
     const cachedData = this.#source.code(name);
-    const script = new Script(`(function (exports, require, module, __filename, __dirname) { ${source}\n})`, {
-      filename,
+    const script = new Script(expression(this.#source.text(name)), {
+      filename: path.join(this.#source.directory, name),
       ...(cachedData !== null && { cachedData }),
     });
-    const module = { exports: {} };
-    const isFromCache = cachedData !== null && script.cachedDataRejected !== true;
-    this.#parts.set(name, { module, script, isFromCache });
-    const run = script.runInThisContext() as Wrapped;
-    run(module.exports, (wanted) => this.#required(wanted), module, filename, directory);
-    return module.exports;
+    this.#compiled.set(name, { script, isFromCache: cachedData !== null && script.cachedDataRejected !== true });
+    return script.runInThisContext();
   }
 
   /** Keeps the compiled code of this run for the next, where there is none yet. */
   keep(): void {
-    const fresh = [...this.#parts].filter(([, { isFromCache }]) => !isFromCache);
+    const fresh = [...this.#compiled].filter(([, { isFromCache }]) => !isFromCache);
     this.#source.keep(fresh.map(([name, { script }]) => ({ name, code: () => script.createCachedData() })));
   }
 
@@ -86,6 +106,11 @@ export class CodeLoader {
     const isLazy = name.startsWith('node:') && lazy.has(name.slice(5));
     return isLazy ? later(() => this.#require(name) as object) : this.#require(name);
   }
+}
+
+/** The text of a part as the expression that runs it: so it is alone, and so it stands in a pack. */
+export function wrapped(text: string): string {
+  return `(function (exports, require, module, __filename, __dirname) { ${text}\n})`;
 }
 
 /** Stands for a module until something of it is used: code reads `module.name` where it uses the name. */

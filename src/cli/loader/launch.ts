@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { cachedDataVersionTag, setFlagsFromString } from 'node:v8';
 import { version } from '../version.ts';
-import { CodeLoader, type CodeSource } from './code-loader.ts';
+import { CodeLoader, type CodeSource, type Packs } from './code-loader.ts';
 import type { CodeCacheOptions } from './code-cache.ts';
 
 /** The part that holds `start.ts`, put in by the build. */
@@ -9,6 +9,9 @@ declare const __START_CHUNK__: string;
 
 /** Tells this build's parts from those of another. Put in by the build. */
 declare const __BUILD_ID__: string;
+
+/** Which parts lie together. Put in by the build. */
+declare const __PACKS__: Packs;
 
 /** What the first part gives. */
 interface StartPart {
@@ -37,7 +40,7 @@ export function launch(
   if (host.versions.node.startsWith('22.')) keepSqliteQuiet(host);
   const cwd = workingDirectory(host);
   const tag = `${cachedDataVersionTag().toString(16)}-${__BUILD_ID__}`;
-  const loader = new CodeLoader(codeFor({ env: host.env, cwd, uid: host.getuid?.() ?? null, tag }));
+  const loader = new CodeLoader(codeFor({ env: host.env, cwd, uid: host.getuid?.() ?? null, tag }), __PACKS__);
   // A promise that nothing settles any more ends the process as if all were well. Until the command has ended, nothing is.
   host.exitCode = 1;
   const unsettled = (): void => {
