@@ -23,6 +23,7 @@ export type Packs = Readonly<Record<string, readonly string[]>>;
 const lazy = new Set([
   'crypto',
   'fs/promises',
+  'http',
   'http2',
   'https',
   'readline',
