@@ -404,7 +404,9 @@ describe('on its way', () => {
     const cli = await home.begin(['batch', input, '-o', home.at('out.jsonl'), '--concurrency', '1']);
     await untilAsked(2);
     cli.process.kill('SIGINT');
-    expect((await cli.result).code).toBe(130);
+    const { code, stderr } = await cli.result;
+    expect(code).toBe(130);
+    expect(stderr).toContain('the same command goes on from there, and skips what is in out.jsonl');
     expect(byLine()).toMatchObject([
       { line: 1, is_error: false },
       { line: 2, is_error: true, verdict: 'interrupted', exit_code: 130 },

@@ -16,7 +16,7 @@ import {
   type Shard,
   withoutDone,
 } from '../../../batch/select-items.ts';
-import { CllmError, UsageError } from '../../../outcome/errors.ts';
+import { CllmError, InterruptedError, UsageError } from '../../../outcome/errors.ts';
 import { failureTable } from './failure-table.ts';
 import { assertTableWithTemplate, selectionOf, shardOf } from './selection.ts';
 import { identifyProcess } from '../../../files/process-identity.ts';
@@ -333,7 +333,12 @@ class BatchCommand {
     const { failed } = this.#progress;
     const { isFailFast, outputFile } = this.#options;
     const name = path.basename(outputFile);
-    if (stop?.reason === 'signal') return stop.error;
+    if (stop?.reason === 'signal') {
+      if (!(stop.error instanceof InterruptedError)) return stop.error;
+      return new InterruptedError(stop.error.signal, 'the batch was interrupted', {
+        hint: `the same command goes on from there, and skips what is in ${name}`,
+      });
+    }
     if (stop?.reason === 'cap') return this.#spending?.reached(stop.why) ?? null;
     if (stop?.reason === 'failure' && !isFailFast && stop.error !== null) {
       const { code, message, hint } = stop.error;
