@@ -61,6 +61,12 @@ describe('the limit of requests in flight', () => {
     expect(limit.limit).toBe(2);
   });
 
+  test('lets one through, whatever places it is told of', () => {
+    const { limit } = at(5);
+    limit.refused(1, { retryAfterMs: 1, parallelLimit: 0 });
+    expect(limit.limit).toBe(1);
+  });
+
   test('is lowered by a request that went out after it was lowered, and by none that went out before or then', () => {
     const { limit, pass } = at(16);
     const lowered = pass(9);

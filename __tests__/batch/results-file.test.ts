@@ -184,6 +184,12 @@ test.each([
   expect(parseResult(JSON.stringify({ ...result(1), verdict, exit_code: code }))).toBeNull();
 });
 
+test('what went well and says that it ended in an error is no result, and what failed says so in every member', () => {
+  expect(parseResult(JSON.stringify({ ...result(1), status: 'error' }))).toBeNull();
+  const failed = { ...result(1, { isError: true }), status: 'success' };
+  expect(parseResult(JSON.stringify(failed))).toMatchObject({ status: 'error', is_error: true });
+});
+
 test('what is no result at all is none', () => {
   for (const value of [
     null,

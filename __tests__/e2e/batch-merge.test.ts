@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { gzipSync } from 'node:zlib';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { errorReply, type FakeUpstream, lastText, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
 import { CliHome, type CliResult } from '../support/run-cli.ts';
@@ -180,6 +181,19 @@ test('the names that a shell makes of a pattern: none, the output, the input', a
     stderr: expect.stringContaining('there already'),
   });
   expect(readFileSync(home.at('in.jsonl'), 'utf8')).toContain('"one"');
+});
+
+test('a part that is compressed is said to be so, and a part is no input', async () => {
+  input();
+  await home.run(['batch', 'in.jsonl', '-o', 'part.jsonl']);
+  writeFileSync(home.at('part.jsonl.gz'), gzipSync(readFileSync(home.at('part.jsonl'))));
+  const merge = async (...args: string[]): Promise<CliResult> =>
+    home.run(['batch', 'merge', 'part.jsonl', '-o', 'all.jsonl', ...args]);
+  const packed = await merge('part.jsonl.gz');
+  expect([packed.code, packed.stderr]).toEqual([2, expect.stringMatching(/part\.jsonl\.gz .*compressed[^]*unpack it/)]);
+  const own = await merge('--input', './part.jsonl');
+  expect([own.code, own.stderr]).toEqual([2, expect.stringContaining('--input ./part.jsonl is one of the parts')]);
+  expect(existsSync(home.at('all.jsonl'))).toBe(false);
 });
 
 test('a table as the input is refused with what says what is missing', async () => {

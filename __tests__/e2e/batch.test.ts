@@ -132,6 +132,16 @@ describe('the input', () => {
     expect(stderr).toContain('6\tinput_invalid');
   });
 
+  test('with a line whose request the client can not send fails that line, and asks for the others', async () => {
+    const input = write('in.jsonl', [{ prompt: 'one', stream_options: 5 }, { prompt: 'two' }]);
+    expect((await batch(input, '-o', home.at('out.jsonl'), '--concurrency', '1')).code).toBe(11);
+    expect(byLine()).toMatchObject([
+      { line: 1, error: { code: 'input_invalid', message: expect.stringContaining('stream_options is 5') } },
+      { line: 2, result: 're: two' },
+    ]);
+    expect(upstream.chatRequests).toHaveLength(1);
+  });
+
   test('under --fail-fast a line that makes no sense ends the batch before any request, from a pipe too', async () => {
     const lines = ['{"prompt":"fine"}', '{"prompt":'];
     const input = write('in.jsonl', lines);

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { type FakeUpstream, lastText, startFakeUpstream, textReply } from '../support/fake-upstream.ts';
 import { type Server, startRedis } from '../support/nginx.ts';
 import { describeWithPrograms } from '../support/programs.ts';
+import { wayTo } from '../support/cut-off.ts';
 import { startWorker } from '../support/queue.ts';
 import { CliHome } from '../support/run-cli.ts';
 
@@ -148,6 +149,35 @@ describeWithPrograms('redis-server')('cllm batch with a queue', () => {
     const { code, stdout } = await home.run(['batch', 'status', '--json']);
     expect([code, JSON.parse(stdout)]).toMatchObject([0, { workers: [{ concurrency: 2 }] }]);
     socket.destroy();
+  });
+
+  test('a worker whose queue is away when it is to end ends all the same', async () => {
+    upstream.fallback = (request) => ({ ...textReply('late')(request), gate: new Promise(() => {}) });
+    const way = await wayTo(redis.port);
+    const env = { CLLM_QUEUE_URL: `redis://127.0.0.1:${way.port}/${database}` };
+    const worker = await startWorker(home, ['--grace', '0'], env);
+    const batch = home.start(['batch', input('one'), '-o', home.at('out.jsonl')]);
+    while (upstream.chatRequests.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    way.cut();
+    await worker.untilStderr('out of reach');
+    worker.process.kill('SIGTERM');
+    expect((await worker.result).code).toBe(143);
+    batch.process.kill('SIGINT');
+    expect((await batch.result).code).toBe(130);
+    await way.close();
+  }, 60_000);
+
+  test('a Redis that may forget is told of, once and in our words, and one that is never full is not', async () => {
+    const { socket } = await speak('config set maxmemory 100mb', 'config set maxmemory-policy allkeys-lru');
+    const full = await home.run(['batch', 'status']);
+    socket.write('config set maxmemory 0\r\n');
+    await once(socket, 'data');
+    const endless = await home.run(['batch', 'status']);
+    socket.write('config set maxmemory-policy noeviction\r\n');
+    await once(socket, 'data');
+    socket.destroy();
+    expect([full.code, full.stderr]).toEqual([0, expect.stringMatching(/^cllm: the Redis at .*\(allkeys-lru\).*\n$/)]);
+    expect([endless.code, endless.stderr]).toEqual([0, '']);
   });
 
   test('SIGTERM lets a worker end what it asks for, with 0; a second batch finds no worker and says so with 5', async () => {

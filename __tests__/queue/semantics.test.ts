@@ -61,7 +61,14 @@ function promptIn(item: BatchItem): string {
 function endOf(item: BatchItem, error: CllmError | null = null, throttled: ItemEnd['throttled'] = null): ItemEnd {
   const said = promptIn(item);
   const failed = refusedItem(item, error ?? new CllmError('internal', ''), { timestamp: timestamp(), template: null });
-  const whole = { is_error: false, error: null, exit_code: 0, verdict: 'complete', result: said } as const;
+  const whole = {
+    status: 'success',
+    is_error: false,
+    error: null,
+    exit_code: 0,
+    verdict: 'complete',
+    result: said,
+  } as const;
   const result = error === null ? { ...failed, ...whole } : failed;
   return { result, error, throttled, receipt: null };
 }
@@ -271,6 +278,128 @@ describeWithPrograms('redis-server')('a queue', () => {
     client.disconnect();
     await until(async () => (await queue.counts()).waiting === 1);
     await work();
+    expect((await end).error).toBeNull();
+  });
+
+  test.each(['wait', 'active'])('puts jobs in again whose list %s a Redis has evicted', async (list) => {
+    const { asker, queue } = await coordinate();
+    const client = new (queuePackages().Redis)(redis.port, { db: database });
+    const first = list === 'active' ? await work(forever) : null;
+    const end = asker.ask(itemOf(1));
+    await until(async () => (await queue.counts())[first === null ? 'waiting' : 'active'] === 1);
+    if (first !== null) cutOff(first.queue);
+    await client.del(`cllm:test:${list}`);
+    client.disconnect();
+    await work();
+    expect((await end).error).toBeNull();
+  });
+
+  test('ends an item with what a worker gave that is no end at all', async () => {
+    const { asker, queue } = await coordinate();
+    const end = asker.ask(itemOf(1));
+    await until(async () => (await queue.counts()).waiting === 1);
+    const client = new (queuePackages().Redis)(redis.port, { db: database });
+    const others = new (queuePackages().bullmq.Worker)('test', async () => ({ hello: 1 }), {
+      connection: client.duplicate({ maxRetriesPerRequest: null }),
+      prefix: 'cllm',
+    });
+    expect((await end).error).toMatchObject({ code: 'queue_failed', message: expect.stringContaining('no result') });
+    await others.close();
+    client.disconnect();
+  });
+
+  test('hears of ends at once also behind what is no event', async () => {
+    const { asker, queue } = await coordinate();
+    const client = new (queuePackages().Redis)(redis.port, { db: database });
+    await client.xadd('cllm:test:events', '*', 'event', 'completed', 'jobId', 'x', 'returnvalue', '{bad');
+    const looks = { count: 0 };
+    const look = queue.look.bind(queue);
+    queue.look = (ids) => {
+      looks.count += ids.length;
+      return look(ids);
+    };
+    const crew = await work();
+    // The first ones may have ended before it listens again.
+    while (crew.asked.length < 20 && looks.count < 5) await asker.ask(itemOf(crew.asked.length + 1));
+    client.disconnect();
+    expect(crew.asked).toHaveLength(20);
+  });
+
+  test('a run whose results did not all get to the disk is found again, and one whose results did is forgotten', async () => {
+    const forgotten: string[] = [];
+    const first = await coordinate({ forgetRun: () => forgotten.push('first') });
+    const crew = await work();
+    await first.asker.ask(itemOf(1));
+    await first.asker.close();
+    expect(forgotten).toEqual([]);
+    const second = await coordinate({ isResumed: true, forgetRun: () => forgotten.push('second') });
+    second.asker.kept(await second.asker.ask(itemOf(1)));
+    await second.asker.close();
+    expect(forgotten).toEqual(['second']);
+    expect(crew.asked).toEqual(['prompt 1']);
+  });
+
+  test.each(['a signal', 'a batch that has no worker'])(
+    '%s does not wait for a queue that is away',
+    async (what) => {
+      const stopping = new AbortController();
+      const queue = await open();
+      const remove = queue.remove.bind(queue);
+      let removals = 0;
+      queue.remove = (id) => {
+        removals += 1;
+        cutOff(queue);
+        return remove(id);
+      };
+      const isSignal = what === 'a signal';
+      const { asker } = await coordinate({ signal: stopping.signal, workerTimeoutMs: isSignal ? 0 : 1_000 }, queue);
+      const crew = await work(async (job) =>
+        endOf(itemOfJob(job), new CllmError('rate_limited', 'no room'), { retryAfterMs: 10, parallelLimit: null }),
+      );
+      const end = asker.ask(itemOf(1));
+      await until(() => removals === 1);
+      cutOff(crew.queue);
+      if (isSignal) stopping.abort(new InterruptedError('SIGINT'));
+      expect((await end).error?.code).toBe('rate_limited');
+    },
+    60_000,
+  );
+
+  test('tells what a worker could not ask for as the end of the item, with no path of its machine', async () => {
+    const { asker, queue } = await coordinate();
+    await work(async (job) => {
+      if (job.line === 1) throw new CllmError('no_key', 'no key here');
+      throw new TypeError(`${process.cwd()}: sk-secret`);
+    });
+    const ends = await Promise.all([1, 2].map((line) => asker.ask(itemOf(line))));
+    expect(ends.map(({ error }) => error?.code)).toEqual(['no_key', 'internal']);
+    const client = new (queuePackages().Redis)(redis.port, { db: database });
+    for (const line of [1, 2]) {
+      const job = JSON.stringify(await client.hgetall(`cllm:test:${idOf(itemOf(line))}`));
+      expect(job).not.toMatch(/sk-secret|worker\.ts|\.test\.ts/);
+      expect(job).not.toContain(process.cwd());
+    }
+    client.disconnect();
+    expect((await queue.counts()).finished).toBe(2);
+  });
+
+  test('lets end what is asked for, however long the grace', async () => {
+    const { asker } = await coordinate();
+    let go = (): void => {};
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    const crew = await work(
+      async (job, signal) => {
+        await Promise.race([gate, forever(job, signal)]);
+        return endOf(itemOfJob(job), signal.aborted ? new InterruptedError(null) : null);
+      },
+      { graceMs: 2 ** 32 },
+    );
+    const end = asker.ask(itemOf(1));
+    await until(() => crew.asked.length === 1);
+    crew.stop();
+    await until(async () => (await crew.queue.workers())[0]?.is_leaving === true);
+    setTimeout(go, 100);
+    expect(await crew.report).toEqual({ done: 1, givenBack: 0 });
     expect((await end).error).toBeNull();
   });
 

@@ -100,7 +100,7 @@ export class AdaptiveLimit {
    * is no word about how fast requests may come.
    */
   #full(startedAt: number, now: number, places: number): void {
-    this.#places = Math.min(this.#places, places);
+    this.#places = Math.max(1, Math.min(this.#places, places));
     this.#limit = Math.min(this.#limit, this.#ceiling);
     // Those that went out together were refused together.
     if (startedAt > this.#loweredAt) {

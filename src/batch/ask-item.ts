@@ -1,7 +1,7 @@
 import type { LiteLLMClient, RequestInput } from '../client/client.ts';
 import type { Receipt } from '../client/receipt.ts';
 import { Conversation } from '../conversation/conversation.ts';
-import { type ReplyForm, sendForTaking, type TakenReply } from '../conversation/taken-reply.ts';
+import { type ReplyForm, sendForTaking, type TakenReply, type TakenTurn } from '../conversation/taken-reply.ts';
 import type { TurnResult } from '../conversation/turn.ts';
 import { CllmError, InterruptedError, ProxyError, UsageError } from '../outcome/errors.ts';
 import { decisive, judgement } from '../outcome/exits.ts';
@@ -100,7 +100,7 @@ export class Holds {
   }
 }
 
-/** Asks for one item, once; the client tries again what a network or a server failed at. Never rejects. */
+/** Asks for one item, once; the client tries again what a network or a server failed at. */
 export async function askItem(
   client: LiteLLMClient,
   item: BatchItem,
@@ -126,35 +126,44 @@ export async function askItem(
   );
   const onReply = (): void => void (replies += 1);
   const sender = defaults.withTools?.(conversation, { onReply, mayGoOn }) ?? null;
-  const { result: turn, taking } = await sendForTaking(
-    sender ?? conversation,
-    {
-      messages: [...prepared.messages],
-      body: prepared.body,
-      signal: hold.signal,
-      sessionId,
-      observer: {
-        retry({ error }) {
-          // What has been paid for is not given up for a place: the client waits with it.
-          if (replies > 0) return;
-          if (error.code === 'rate_limited') refusal = error;
-          else if (givesUp(error)) givenUp = error;
-          else return;
-          hold.abort(new InterruptedError(null, 'held back'));
+  let sent: TakenTurn;
+  try {
+    sent = await sendForTaking(
+      sender ?? conversation,
+      {
+        messages: [...prepared.messages],
+        body: prepared.body,
+        signal: hold.signal,
+        sessionId,
+        observer: {
+          retry({ error }) {
+            // What has been paid for is not given up for a place: the client waits with it.
+            if (replies > 0) return;
+            if (error.code === 'rate_limited') refusal = error;
+            else if (givesUp(error)) givenUp = error;
+            else return;
+            hold.abort(new InterruptedError(null, 'held back'));
+          },
         },
       },
-    },
-    {
-      form: defaults.form,
-      retries: defaults.schemaRetries,
-      isKept: () => false,
-      // A loop of tools tells of each by itself.
-      onReply: sender === null ? onReply : () => {},
-      mayGoOn,
-      refuse: async (messages) => (await defaults.refuseRequest?.(requestOf({ ...prepared, messages }))) ?? null,
-    },
-  );
-  holds.release(hold);
+      {
+        form: defaults.form,
+        retries: defaults.schemaRetries,
+        isKept: () => false,
+        // A loop of tools tells of each by itself.
+        onReply: sender === null ? onReply : () => {},
+        mayGoOn,
+        refuse: async (messages) => (await defaults.refuseRequest?.(requestOf({ ...prepared, messages }))) ?? null,
+      },
+    );
+  } catch (error) {
+    // A request that the client can make no sense of is this item's fault, and no other's.
+    if (!(error instanceof UsageError)) throw error;
+    return endOf(item, null, error, at());
+  } finally {
+    holds.release(hold);
+  }
+  const { result: turn, taking } = sent;
   if (givenUp !== null && !holds.signal.aborted) return endOf(item, null, givenUp, at());
   // A wait that is too long for the client ends there without a retry.
   if (replies === 1) refusal ??= turn.error?.code === 'rate_limited' && turn.error.isRetryable ? turn.error : null;

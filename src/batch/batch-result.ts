@@ -49,14 +49,16 @@ export function parseResult(text: string): BatchResult | null {
  */
 export function readResult(value: unknown): BatchResult | null {
   if (!isJsonObject(value) || value['type'] !== 'result' || typeof value['is_error'] !== 'boolean') return null;
-  const { custom_id: customId, line, is_error: isError } = value;
+  const { custom_id: customId, line, is_error: isError, status } = value;
   if (!isLine(line) || !(customId === null || typeof customId === 'string')) return null;
   const verdict = verdicts.find((word) => word === value['verdict']) ?? null;
   const exitCode = exitCodes.find((code) => code === value['exit_code']) ?? (isError ? 1 : 0);
   // What a batch wrote went well with a reply that is whole, and with exit code 0.
-  if (!isError && (exitCode !== 0 || (verdict !== 'complete' && verdict !== 'length'))) return null;
+  const isWhole = exitCode === 0 && status !== 'error' && (verdict === 'complete' || verdict === 'length');
+  if (!isError && !isWhole) return null;
   return {
     ...(value as unknown as BatchResult),
+    status: isError ? 'error' : 'success',
     is_error: isError,
     custom_id: customId,
     line,

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate as breath } from 'node:timers/promises';
+import { binaryName } from '../files/content-kind.ts';
 import { errorCode, failureReason } from '../files/file-error.ts';
 import { isHeld, writerOf } from '../files/file-lock.ts';
 import type { ProcessIdentity } from '../files/process-identity.ts';
@@ -94,6 +95,14 @@ class Parts {
       throw unreadable(name, failureReason(cause), cause);
     }
     const stats = fstatSync(descriptor);
+    const binary = stats.isFile() ? binaryName(readRange(descriptor, 0, 1024)) : null;
+    if (binary !== null) {
+      closeSync(descriptor);
+      throw new UsageError(`${name} is no part of a batch: it is ${binary.name}`, {
+        code: 'input_invalid',
+        hint: 'nothing was written; unpack it first: a part is JSON lines, as the batch wrote them',
+      });
+    }
     const key = `${stats.dev} ${stats.ino}`;
     if (!stats.isFile() || this.#known.has(key)) {
       closeSync(descriptor);
@@ -232,7 +241,7 @@ class Merge {
   #textOf(at: number): string {
     const { part: place, start, length, digest } = this.#index.place(at);
     const part = this.#parts[place] as Part;
-    const text = readRange(part, start, length);
+    const text = readRange(part.descriptor, start, length).toString('utf8');
     if (digestOf(text) === digest) return text;
     throw new CllmError('output_failed', `${part.name} was changed while it was merged`, {
       hint: 'nothing was written; merge again when nothing writes the parts any more',
@@ -266,10 +275,10 @@ async function* bytesOf(descriptor: number): AsyncGenerator<Uint8Array, void, un
 
 /** As much of a line as tells whether it is a torn one of ours. */
 function beginOf(part: Part, start: number, end: number): string {
-  return readRange(part, start, Math.min(end - start, 64));
+  return readRange(part.descriptor, start, Math.min(end - start, 64)).toString('utf8');
 }
 
-function readRange({ descriptor }: Part, start: number, length: number): string {
+function readRange(descriptor: number, start: number, length: number): Buffer {
   const buffer = Buffer.allocUnsafe(length);
   let at = 0;
   while (at < length) {
@@ -277,7 +286,7 @@ function readRange({ descriptor }: Part, start: number, length: number): string 
     if (read === 0) break;
     at += read;
   }
-  return buffer.toString('utf8', 0, at);
+  return buffer.subarray(0, at);
 }
 
 function none(): Found {

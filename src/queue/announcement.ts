@@ -43,50 +43,59 @@ export const noticeEveryMs = 5_000;
 /** Milliseconds after which whoever said nothing is gone. */
 export const goneAfterMs = 15_000;
 
-type Kind = 'number' | 'string' | 'boolean';
+/** Nobody asks for more at a time: figures are added up, and what is added up decides how many are asked for. */
+export const mostPlaces = 100_000;
+/** Characters: what a machine or a version is called, and what stands in a line of a table. */
+const longestText = 255;
+
+type Kind = 'places' | 'count' | 'text' | 'flag';
 
 const workerMembers: Record<keyof WorkerNotice, Kind> = {
-  v: 'number',
-  id: 'string',
-  host: 'string',
-  pid: 'number',
-  version: 'string',
-  concurrency: 'number',
-  active: 'number',
-  done: 'number',
-  started_at: 'string',
-  is_leaving: 'boolean',
-  is_too_old: 'boolean',
-  is_streaming: 'boolean',
+  v: 'count',
+  id: 'text',
+  host: 'text',
+  pid: 'count',
+  version: 'text',
+  concurrency: 'places',
+  active: 'places',
+  done: 'count',
+  started_at: 'text',
+  is_leaving: 'flag',
+  is_too_old: 'flag',
+  is_streaming: 'flag',
 };
 
 const runMembers: Record<keyof RunNotice, Kind> = {
-  v: 'number',
-  id: 'string',
-  host: 'string',
-  pid: 'number',
-  version: 'string',
-  limit: 'number',
-  in_flight: 'number',
-  done: 'number',
-  started_at: 'string',
+  v: 'count',
+  id: 'text',
+  host: 'text',
+  pid: 'count',
+  version: 'text',
+  limit: 'places',
+  in_flight: 'places',
+  done: 'count',
+  started_at: 'text',
 };
 
 /** Null for what is none: anybody who may write to the queue may write this as well. */
 export function readWorkerNotice(text: string): WorkerNotice | null {
-  const notice = readNotice(text, workerMembers) as WorkerNotice | null;
-  return notice !== null && isSmallCount(notice.concurrency) && isSmallCount(notice.active) ? notice : null;
+  return readNotice(text, workerMembers) as WorkerNotice | null;
 }
 
 export function readRunNotice(text: string): RunNotice | null {
   return readNotice(text, runMembers) as RunNotice | null;
 }
 
-/** Figures are added up, and what is added up decides how many are asked for at a time. */
-function isSmallCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0 && value <= 100_000;
-}
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 
+const isOf: Record<Kind, (value: unknown) => boolean> = {
+  places: (value) => isCount(value) && Number(value) <= mostPlaces,
+  count: isCount,
+  text: (value) => typeof value === 'string' && value.length <= longestText,
+  flag: (value) => typeof value === 'boolean',
+};
+
+/** With the members that are known, and no others. */
 function readNotice(text: string, members: Readonly<Record<string, Kind>>): unknown {
   let value: unknown;
   try {
@@ -96,8 +105,6 @@ function readNotice(text: string, members: Readonly<Record<string, Kind>>): unkn
   }
   if (!isJsonObject(value)) return null;
   const found = value;
-  // JSON has numbers that are none here: 1e999.
-  const isOf = (member: unknown, kind: Kind): boolean =>
-    kind === 'number' ? Number.isFinite(member) : typeof member === kind;
-  return Object.entries(members).every(([name, kind]) => isOf(found[name], kind)) ? found : null;
+  const known = Object.keys(members).map((name) => [name, found[name]] as const);
+  return known.every(([name, member]) => isOf[members[name] as Kind](member)) ? Object.fromEntries(known) : null;
 }

@@ -13,6 +13,9 @@ const longestPauseMs = 2_000;
 /** At the start: for a Redis that is not there yet somebody would wait for ever. */
 const patienceMs = 15_000;
 
+/** BullMQ looks at the version of Redis as we do, and writes to stderr by itself what it thinks of it. */
+const forBullmq = { skipVersionCheck: true };
+
 /**
  * A connection that comes back by itself, whatever happens: what is asked of it meanwhile waits. A machine that was cut off
  * would not learn of it from TCP for a quarter of an hour, so silence ends it as well.
@@ -33,6 +36,7 @@ function optionsOf({ host, port, username, password, database, isTls }: QueueAdd
     // After a failover the old address may be that of a copy.
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
     lazyConnect: true,
+    ...forBullmq,
   };
 }
 
@@ -77,6 +81,8 @@ function watching(Client: QueuePackages['Redis'], made: Set<Redis>): QueuePackag
 
 export interface Connection {
   redis: Redis;
+  /** Why this Redis is a bad place for a queue; null when it is none. */
+  doubt: string | null;
   /** Ends it, and all that BullMQ has made from it: whatever waits for Redis then would hold the process up. */
   disconnect: () => void;
 }
@@ -97,13 +103,17 @@ export async function connect(
   signal.addEventListener('abort', stop);
   const patience = setTimeout(() => start.abort(new Error('it does not answer')), patienceMs);
   redis.on('error', (error: Error) => start.abort(error));
+  let about: string;
   try {
     if (signal.aborted) stop();
     const failed = new Promise<never>((_resolve, reject) => {
       start.signal.addEventListener('abort', () => reject(start.signal.reason));
     });
     start.signal.throwIfAborted();
-    await Promise.race([failed, redis.connect().then(() => redis.ping())]);
+    about = await Promise.race([failed, redis.connect().then(() => redis.info())]);
+    const version = /^redis_version:(\S+)/m.exec(about)?.[1] ?? '';
+    if (isTooOld(version))
+      throw new Error(`it is Redis ${version}, and a queue needs ${leastVersion.join('.')} or newer`);
   } catch (cause) {
     disconnect();
     if (cause instanceof CllmError) throw cause;
@@ -113,7 +123,24 @@ export async function connect(
     clearTimeout(patience);
     signal.removeEventListener('abort', stop);
   }
-  return { redis, disconnect };
+  return { redis, doubt: doubtAbout(about, address), disconnect };
+}
+
+/** As docs/queue.md says. */
+const leastVersion = [6, 2] as const;
+
+/** Valkey and others tell which Redis they are like. */
+function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major < leastVersion[0] || (major === leastVersion[0] && minor < leastVersion[1]);
+}
+
+/** A cache may forget what it likes, as the Redis beside a proxy may be set up to. */
+function doubtAbout(about: string, { shown }: QueueAddress): string | null {
+  const policy = /^maxmemory_policy:([\w-]{1,40})/m.exec(about)?.[1] ?? 'noeviction';
+  const isBounded = !/^maxmemory:0\b/m.test(about);
+  if (policy === 'noeviction' || !isBounded) return null;
+  return `the Redis at ${shown} forgets what it likes once it is full (${policy}): what it forgets is asked for and paid for again; set its maxmemory-policy to noeviction`;
 }
 
 /** What keeps a queue from working, in words without its password. */

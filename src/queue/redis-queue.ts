@@ -1,4 +1,5 @@
-import type { Job as BullJob, Queue, QueueEvents, QueueOptions } from 'bullmq';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Job as BullJob, Queue, QueueEvents, QueueEventsOptions, QueueOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { goneAfterMs, readRunNotice, readWorkerNotice, type RunNotice, type WorkerNotice } from './announcement.ts';
 import { connect, type Connection, Notices, queueFailure } from './connection.ts';
@@ -80,6 +81,8 @@ const mostEvents = 1_000;
 export class RedisQueue {
   readonly name: string;
   readonly address: QueueAddress;
+  /** Why this is a bad place for a queue; null when it is none. */
+  readonly doubt: string | null;
   readonly #packages: QueuePackages;
   readonly #redis: Redis;
   readonly #disconnect: () => void;
@@ -87,6 +90,7 @@ export class RedisQueue {
   readonly #notices: Notices;
   readonly #onTrouble: (error: Error) => void;
   readonly #closers: (() => Promise<void>)[] = [];
+  readonly #stops: (() => Promise<void>)[] = [];
   readonly times: LockTimes;
 
   private constructor(
@@ -102,6 +106,7 @@ export class RedisQueue {
     this.#packages = packages;
     this.#redis = connection.redis;
     this.#disconnect = connection.disconnect;
+    this.doubt = connection.doubt;
     this.address = address;
     this.name = name;
     this.times = times;
@@ -164,12 +169,20 @@ export class RedisQueue {
     };
   }
 
-  /** Of each job: whether it is there, and whether it is over. */
-  async look(ids: readonly string[]): Promise<('gone' | 'open' | 'finished')[]> {
+  /**
+   * Of each job: whether it is there, whether it is over, and whether any worker will ever find it: a Redis that may evict
+   * takes lists and leaves what was in them.
+   */
+  async look(ids: readonly string[]): Promise<('gone' | 'lost' | 'open' | 'finished')[]> {
+    if (ids.length === 0) return [];
+    // First these: what leaves them meanwhile is over.
+    const listed = new Set(await this.#asked(this.#queue.getRanges([...openStates], 0, -1, true)));
     const found = await this.#factsOf(ids);
-    return found.map(({ timestamp, finishedOn }) =>
-      finishedOn != null ? 'finished' : timestamp != null ? 'open' : 'gone',
-    );
+    return found.map(({ timestamp, finishedOn }, at) => {
+      if (finishedOn != null) return 'finished';
+      if (timestamp == null) return 'gone';
+      return listed.has(ids[at] as string) ? 'open' : 'lost';
+    });
   }
 
   /** As they stand in Redis: BullMQ reads no job whose data is not JSON, and others may write any. */
@@ -196,12 +209,26 @@ export class RedisQueue {
       ...this.#options(this.#redis),
       lastEventId: last?.[0] ?? '0-0',
       blockingTimeout: 5_000,
+      autorun: false,
     });
     events.on('error', this.#onTrouble);
     events.on('completed', ({ jobId, returnvalue }) => ended(jobId, returnvalue));
     events.on('failed', ({ jobId, failedReason }) => failed(jobId, failedReason));
-    this.#closers.push(() => events.close());
+    const listening = new AbortController();
+    this.#closers.push(() => {
+      listening.abort();
+      return events.close();
+    });
     await this.#asked(events.waitUntilReady());
+    const run = async (): Promise<void> => {
+      while (!listening.signal.aborted) {
+        await events.run().catch(this.#onTrouble);
+        // It ends at what is no event, which others may write: on from behind it.
+        (events.opts as QueueEventsOptions).lastEventId = '$';
+        await delay(100, undefined, { ref: false });
+      }
+    };
+    void run();
   }
 
   /** What came stays in the events until others push it out: at the end of a run there is no need for it. */
@@ -260,6 +287,8 @@ export class RedisQueue {
     worker.on('locksRenewed', ({ jobIds }) => on.renewed(jobIds));
     const close = (): Promise<void> => worker.close();
     this.#closers.push(close);
+    // What it holds while Redis is away keeps its renewals going, and the process with them.
+    this.#stops.push(() => worker['lockManager'].close());
     return { close };
   }
 
@@ -318,7 +347,7 @@ export class RedisQueue {
 
   /** Jobs that wait or are asked for, the first of them. */
   async openJobs(most: number): Promise<OpenJob[]> {
-    const ids = await this.#asked(this.#queue.getRanges(['active', 'waiting', 'delayed'], 0, most - 1, true));
+    const ids = await this.#asked(this.#queue.getRanges([...openStates], 0, most - 1, true));
     const jobs = await this.#factsOf(ids);
     const pipeline = this.#redis.pipeline();
     for (const id of ids) pipeline.exists(`${this.#queue.toKey(id)}:lock`);
@@ -337,6 +366,7 @@ export class RedisQueue {
     const inTime = <Value>(work: Promise<Value>): Promise<unknown> =>
       Promise.race([work.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 1_000).unref())]);
     for (const close of this.#closers.splice(0)) await inTime(close());
+    for (const stop of this.#stops.splice(0)) await stop();
     await inTime(this.#queue.close());
     this.#disconnect();
   }
@@ -349,6 +379,9 @@ export class RedisQueue {
     }
   }
 }
+
+/** Where BullMQ has what is not over. */
+const openStates = ['active', 'waiting', 'prioritized', 'delayed'] as const;
 
 /** Of a job's hash in Redis, of BullMQ 6: `stc` counts how often it was found without its worker. */
 const jobFacts = ['data', 'timestamp', 'processedOn', 'finishedOn', 'returnvalue', 'failedReason', 'stc'] as const;
@@ -366,6 +399,8 @@ function parsed(text: string | null): unknown {
 
 const kept = {
   attempts: 1,
+  // Of a worker's failure they have the paths of its machine.
+  stackTraceLimit: 0,
   removeOnComplete: { age: keptSeconds },
   removeOnFail: { age: keptSeconds },
 } as const;

@@ -5,6 +5,7 @@ import { type ItemDefaults, type ItemEnd, itemRequest, refusedItem } from '../ba
 import type { Asker } from '../batch/asker.ts';
 import type { BatchItem } from '../batch/batch-item.ts';
 import { CllmError } from '../outcome/errors.ts';
+import { cleanErrorMessage } from '../protocol/error/error-message.ts';
 import { assertJob, type Job, jobId, jobOf, queueVersion, type RunFacts } from './job.ts';
 import { readJobEnd, tryOf } from './job-end.ts';
 import type { RunNotice } from './announcement.ts';
@@ -81,6 +82,8 @@ export class RemoteAsker implements Asker {
   readonly #options: RemoteOptions;
   readonly #pending = new Map<string, Pending>();
   readonly #idOf = new WeakMap<ItemEnd, string>();
+  /** Ends that were taken out of the queue's hands and are not on the disk yet: only the queue has them for sure. */
+  readonly #unkept = new Set<string>();
   readonly #removals = new Set<Promise<unknown>>();
   readonly #stops: (() => void)[] = [];
   readonly #startedAt: string;
@@ -89,6 +92,9 @@ export class RemoteAsker implements Asker {
   #failure: CllmError | null = null;
   #isStopped = false;
   #hasLeft = false;
+  /** Resolves when nothing is waited for any more. */
+  readonly #parted: Promise<void>;
+  #part = (): void => {};
   #done = 0;
 
   private constructor(queue: CoordinatorQueue, options: RemoteOptions) {
@@ -96,6 +102,7 @@ export class RemoteAsker implements Asker {
     this.#options = options;
     this.#lastSeenAt = options.clock();
     this.#startedAt = options.timestamp();
+    this.#parted = new Promise((resolve) => (this.#part = resolve));
   }
 
   static async open(queue: CoordinatorQueue, options: RemoteOptions): Promise<RemoteAsker> {
@@ -150,14 +157,16 @@ export class RemoteAsker implements Asker {
   kept(end: ItemEnd): void {
     this.#done += 1;
     const id = this.#idOf.get(end);
-    if (id !== undefined) void this.#remove(id);
+    if (id === undefined) return;
+    this.#unkept.delete(id);
+    void this.#remove(id);
   }
 
   async close(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop();
     const parting = async (): Promise<void> => {
       await Promise.all(this.#removals);
-      if (!this.#hasLeft) this.#options.forgetRun();
+      if (!this.#hasLeft && this.#unkept.size === 0) this.#options.forgetRun();
       await this.#queue.leave('run', this.#options.facts.run);
       // Another run would find its own only by looking.
       if ((await this.#queue.runs()).length === 0) await this.#queue.forgetEvents();
@@ -179,7 +188,7 @@ export class RemoteAsker implements Asker {
   #take(id: string, pending: Pending, found: NonNullable<Awaited<ReturnType<CoordinatorQueue['find']>>>): boolean {
     if (found.isFinished) {
       if (found.failure !== null) this.#failed(id, found.failure);
-      else this.#ended(id, found.end, tryOf(found.end));
+      else this.#takeEnd(id, pending, found.end);
       return true;
     }
     // It waits or is asked for: its end will be that of the try that it is of.
@@ -188,11 +197,13 @@ export class RemoteAsker implements Asker {
     return true;
   }
 
-  #ended(id: string, value: unknown, attempt: string | null = null): void {
+  #ended(id: string, value: unknown): void {
     const pending = this.#pending.get(id);
-    if (pending === undefined) return;
     // An earlier try of the same item may be told of late, once it was added again.
-    if (tryOf(value) !== (attempt ?? pending.job.try)) return;
+    if (pending !== undefined && tryOf(value) === pending.job.try) this.#takeEnd(id, pending, value);
+  }
+
+  #takeEnd(id: string, pending: Pending, value: unknown): void {
     const end = readJobEnd(value, pending.item);
     if (end === null) {
       const error = new CllmError('queue_failed', `line ${pending.item.line}: a worker gave what is no result`, {
@@ -207,7 +218,8 @@ export class RemoteAsker implements Asker {
   #failed(id: string, why: string): void {
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
-    const error = new CllmError('queue_failed', `line ${pending.item.line}: no worker takes it: ${why}`, {
+    const reason = cleanErrorMessage(why);
+    const error = new CllmError('queue_failed', `line ${pending.item.line}: no worker takes it: ${reason}`, {
       hint: 'have the same version of cllm everywhere: cllm batch status shows them',
     });
     this.#settle(id, pending, this.#refused(pending.item, error));
@@ -221,10 +233,11 @@ export class RemoteAsker implements Asker {
     }
     if (end.throttled === null) {
       this.#idOf.set(end, id);
+      this.#unkept.add(id);
       pending.settle(end);
     } else {
-      // It is added again under the same name.
-      void this.#remove(id).then(() => pending.settle(end));
+      // It is added again under the same name. A queue that is out of reach removes nothing.
+      void Promise.race([this.#remove(id), this.#parted]).then(() => pending.settle(end));
     }
   }
 
@@ -245,6 +258,7 @@ export class RemoteAsker implements Asker {
    * command takes it from the queue then.
    */
   async #abandon(reason: CllmError): Promise<void> {
+    this.#part();
     const open = [...this.#pending];
     await Promise.race([this.#takeBack(open), wait(longestPartingMs)]).catch(() => {});
     for (const [id, pending] of open) {
@@ -272,6 +286,7 @@ export class RemoteAsker implements Asker {
     if (this.#failure !== null) return;
     this.#failure =
       thrown instanceof CllmError ? thrown : new CllmError('internal', (thrown as Error).message, { cause: thrown });
+    this.#part();
     const open = [...this.#pending];
     this.#pending.clear();
     for (const [, { reject }] of open) reject(this.#failure);
@@ -285,7 +300,8 @@ export class RemoteAsker implements Asker {
     for (const [at, [id, pending]] of open.entries()) {
       const state = states[at];
       if (this.#pending.get(id) !== pending || state === 'open') continue;
-      if (state === 'gone') {
+      if (state === 'lost') await this.#queue.remove(id);
+      if (state === 'gone' || state === 'lost') {
         await this.#queue.add(id, pending.job);
         continue;
       }
@@ -327,7 +343,7 @@ export class RemoteAsker implements Asker {
     if (workerTimeoutMs > 0 && missingMs >= workerTimeoutMs) {
       this.#fail(
         new CllmError('no_worker', `${what}, for ${Math.round(missingMs / 1000)} s`, {
-          hint: 'start one with: cllm batch worker; the same command goes on from there',
+          hint: `${this.#queue.isReachable ? 'start one with: cllm batch worker; ' : ''}the same command goes on from there`,
         }),
       );
       return;
@@ -335,7 +351,7 @@ export class RemoteAsker implements Asker {
     const isDue = missingMs >= firstWarningMs && clock() - this.#warnedAt >= nextWarningMs;
     if (!isDue) return;
     this.#warnedAt = clock();
-    say(`${what}; the batch waits (start one with: cllm batch worker)`);
+    say(`${what}; the batch waits${this.#queue.isReachable ? ' (start one with: cllm batch worker)' : ''}`);
   }
 
   async #announce(): Promise<void> {

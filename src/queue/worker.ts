@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ItemEnd, refusedItem } from '../batch/ask-item.ts';
+import { longestTimer } from '../client/reply/deadlines.ts';
 import { CllmError, InterruptedError } from '../outcome/errors.ts';
 import { repeatNotice } from './connection.ts';
-import type { WorkerNotice } from './announcement.ts';
+import { mostPlaces, type WorkerNotice } from './announcement.ts';
 import { itemOfJob } from './ask-job.ts';
 import { type Job, NewerJob, queueVersion, readJob, RefusedJob } from './job.ts';
 import { jobEnd } from './job-end.ts';
@@ -85,10 +86,12 @@ export class QueueWorker {
       await this.#untilTheEnd();
       this.#isLeaving = true;
       await Promise.race([this.#announce().catch(() => {}), pause(500)]);
-      const late = setTimeout(() => this.#giveAllBack(), graceMs);
+      const late = setTimeout(() => this.#giveAllBack(), Math.min(graceMs, longestTimer));
       // A queue that is out of reach takes nothing back: what it does not hear of, it gives out again by itself.
       const given = new AbortController();
-      const tooLate = delay(graceMs + longestPartingMs, undefined, { signal: given.signal }).catch(() => {});
+      const tooLate = delay(Math.min(graceMs + longestPartingMs, longestTimer), undefined, {
+        signal: given.signal,
+      }).catch(() => {});
       await Promise.race([taken.close(), tooLate]);
       given.abort();
       clearTimeout(late);
@@ -128,7 +131,7 @@ export class QueueWorker {
 
   async #ask(held: HeldJob, job: Job, isAlone: boolean, signal: AbortSignal): Promise<Outcome> {
     if (isAlone && !signal.aborted) await held.markAlone(true);
-    const end = signal.aborted ? null : await this.#options.asker.ask(job, signal);
+    const end = signal.aborted ? null : await this.#endOf(job, signal);
     if (signal.aborted && whyOf(signal) === 'lost') return { kind: 'lost' };
     if (end === null || (signal.aborted && end.error?.code === 'interrupted')) {
       this.#report.givenBack += 1;
@@ -138,6 +141,21 @@ export class QueueWorker {
     }
     this.#report.done += 1;
     return { kind: 'done', value: jobEnd(job.try, end) };
+  }
+
+  /** What keeps this machine from asking is the item's end: BullMQ would tell it with the paths of this machine. */
+  async #endOf(job: Job, signal: AbortSignal): Promise<ItemEnd> {
+    try {
+      return await this.#options.asker.ask(job, signal);
+    } catch (thrown) {
+      const error =
+        thrown instanceof CllmError
+          ? thrown
+          : new CllmError('internal', `line ${job.line}: the worker failed: ${(thrown as Error).name}`, {
+              cause: thrown,
+            });
+      return this.#refused(job, error);
+    }
   }
 
   #putBackNewer(): Outcome {
@@ -151,7 +169,10 @@ export class QueueWorker {
   }
 
   #lostEnd(job: Job): ItemEnd {
-    const error = new CllmError('worker_lost', `line ${job.line}: two workers did not come back from it`);
+    return this.#refused(job, new CllmError('worker_lost', `line ${job.line}: two workers did not come back from it`));
+  }
+
+  #refused(job: Job, error: CllmError): ItemEnd {
     const facts = { timestamp: this.#options.timestamp(), template: job.template };
     return { result: refusedItem(itemOfJob(job), error, facts), error, throttled: null, receipt: null };
   }
@@ -211,7 +232,7 @@ export class QueueWorker {
       v: queueVersion,
       id: this.#id,
       ...notice,
-      concurrency,
+      concurrency: Math.min(concurrency, mostPlaces),
       active: this.#held.size,
       done: this.#report.done,
       started_at: this.#startedAt,

@@ -25,6 +25,11 @@ export async function runMerge(values: MergeValues, { io, remark }: Context): Pr
       hint: `merge without it; then cllm batch ${inputName} -t NAME -o ${outputName} says what is missing, and asks for it`,
     });
   }
+  if (inputName !== undefined && parts.some((part) => isSameFile(part, inputName, io.cwd))) {
+    throw new UsageError(`--input ${inputName} is one of the parts, and no input`, {
+      hint: 'name what the batch was asked; its results are the parts',
+    });
+  }
   const source = inputName === undefined ? null : openSource(inputName === '-' ? null : inputName, io);
   const summary = new BatchSummary();
   let report: MergeReport;
@@ -61,15 +66,15 @@ export async function runMerge(values: MergeValues, { io, remark }: Context): Pr
 /** Before anything is read: a name that is taken is a mistake that is known at once. */
 function refuseTaken(output: string, { parts, output: name }: MergeValues, cwd: string): void {
   if (lstatSync(output, { throwIfNoEntry: false }) === undefined) return;
-  const there = statSync(output, { throwIfNoEntry: false });
-  for (const part of parts) {
-    const found = statSync(path.resolve(cwd, part), { throwIfNoEntry: false });
-    if (there === undefined || found === undefined || found.dev !== there.dev || found.ino !== there.ino) continue;
-    throw new UsageError(`-o ${name} is one of the parts, and stays as it is`, {
-      hint: 'name a new file for the merged results',
-    });
-  }
-  throw isThere(name);
+  if (!parts.some((part) => isSameFile(part, output, cwd))) throw isThere(name);
+  throw new UsageError(`-o ${name} is one of the parts, and stays as it is`, {
+    hint: 'name a new file for the merged results',
+  });
+}
+
+function isSameFile(one: string, other: string, cwd: string): boolean {
+  const [a, b] = [one, other].map((name) => statSync(path.resolve(cwd, name), { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 /** What is to be known of a merged file, a sentence each. */

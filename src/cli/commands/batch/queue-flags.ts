@@ -3,6 +3,7 @@ import { passwordsIn } from '../../../protocol/redact-secrets.ts';
 import type { RedisQueue } from '../../../queue/redis-queue.ts';
 import { inGroup, number, text, toggle, type Values } from '../../flags/flag.ts';
 import type { Io } from '../../io.ts';
+import { remark } from '../../views/report.ts';
 
 const group = 'Queue:';
 
@@ -44,7 +45,9 @@ export async function openNamedQueue(
   ]);
   const address = readQueueUrl(url, values.insecureQueue);
   const name = assertQueueName(values.queueName ?? 'batch');
-  return Queue.open(address, name, { signal: io.signal, onTrouble });
+  const opened = await Queue.open(address, name, { signal: io.signal, onTrouble });
+  if (opened.doubt !== null) await remark(io.stderr, opened.doubt);
+  return opened;
 }
 
 /** @throws UsageError when no queue is named */

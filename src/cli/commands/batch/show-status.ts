@@ -29,6 +29,8 @@ interface QueueStatus {
 }
 
 const mostShown = 500;
+/** Characters: a run of ours has 36. */
+const longestRun = 255;
 
 /** Shows a queue as it is now, and changes nothing. */
 export async function showStatus(values: QueueValues & { json: boolean }, { io }: Context): Promise<CllmError | null> {
@@ -107,7 +109,7 @@ async function statusOf(queue: RedisQueue, now: number): Promise<QueueStatus> {
     if (why === null || (why === 'no_worker' && ageMs < lockMs)) return [];
     return [
       {
-        run: typeof run === 'string' ? run : null,
+        run: typeof run === 'string' ? run.slice(0, longestRun) : null,
         line: typeof line === 'number' ? line : null,
         why,
         age_s: Math.round(ageMs / 1000),
