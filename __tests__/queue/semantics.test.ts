@@ -298,14 +298,12 @@ describeWithPrograms('redis-server')('a queue', () => {
     const { asker, queue } = await coordinate();
     const end = asker.ask(itemOf(1));
     await until(async () => (await queue.counts()).waiting === 1);
-    const client = new (queuePackages().Redis)(redis.port, { db: database });
     const others = new (queuePackages().bullmq.Worker)('test', async () => ({ hello: 1 }), {
-      connection: client.duplicate({ maxRetriesPerRequest: null }),
+      connection: { port: redis.port, db: database },
       prefix: 'cllm',
     });
     expect((await end).error).toMatchObject({ code: 'queue_failed', message: expect.stringContaining('no result') });
     await others.close();
-    client.disconnect();
   });
 
   test('hears of ends at once also behind what is no event', async () => {
@@ -339,7 +337,7 @@ describeWithPrograms('redis-server')('a queue', () => {
     expect(crew.asked).toEqual(['prompt 1']);
   });
 
-  test.each(['a signal', 'a batch that has no worker'])(
+  test.each(['a signal', 'a batch that fails'])(
     '%s does not wait for a queue that is away',
     async (what) => {
       const stopping = new AbortController();
@@ -351,15 +349,15 @@ describeWithPrograms('redis-server')('a queue', () => {
         cutOff(queue);
         return remove(id);
       };
-      const isSignal = what === 'a signal';
-      const { asker } = await coordinate({ signal: stopping.signal, workerTimeoutMs: isSignal ? 0 : 1_000 }, queue);
+      const { asker } = await coordinate({ signal: stopping.signal }, queue);
       const crew = await work(async (job) =>
         endOf(itemOfJob(job), new CllmError('rate_limited', 'no room'), { retryAfterMs: 10, parallelLimit: null }),
       );
       const end = asker.ask(itemOf(1));
       await until(() => removals === 1);
       cutOff(crew.queue);
-      if (isSignal) stopping.abort(new InterruptedError('SIGINT'));
+      if (what === 'a signal') stopping.abort(new InterruptedError('SIGINT'));
+      else queue.workers = () => Promise.reject(new CllmError('queue_failed', 'it was refused'));
       expect((await end).error?.code).toBe('rate_limited');
     },
     60_000,
